@@ -1,0 +1,1 @@
+"""User callables, turned into pointers of the callback ABI."""

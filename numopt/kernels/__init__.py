@@ -1,0 +1,1 @@
+"""Arithmetic on caller-owned arrays, and what compiles it."""

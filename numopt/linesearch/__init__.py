@@ -1,0 +1,1 @@
+"""Line searches: state machines that see only (t, phi, phi')."""
