@@ -1,0 +1,31 @@
+"""Classical numerical optimization, compiled by Numba, behind the interfaces of scipy.optimize and scikit-learn.
+
+Public names are loaded when they are first asked for: ``import numopt`` imports neither Numba nor SciPy.
+"""
+
+import importlib as _importlib
+
+__version__ = "0.1.0.dev0"
+
+_HOME = {
+    "minimize": "numopt.optimize._minimize",
+    "resume": "numopt.optimize._minimize",
+    "METHODS": "numopt.catalog",
+    "OptimizeResult": "numopt.result",
+    "OptimizeWarning": "numopt.optimize._options",
+    "Status": "numopt.kernels.status",
+}
+
+__all__ = ["__version__", *_HOME]  # noqa: PLE0604
+
+
+def __getattr__(name):
+    if name not in _HOME:
+        raise AttributeError(f"module 'numopt' has no attribute {name!r}")
+    value = getattr(_importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted(__all__)

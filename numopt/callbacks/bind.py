@@ -1,0 +1,206 @@
+"""Turn the user's callables into the addresses that a compiled solver is called with."""
+
+import ctypes
+
+import numpy as np
+
+from numopt.callbacks.pointers import address_of, data_of
+from numopt.callbacks.python import PythonCallables
+from numopt.drivers import units
+from numopt.kernels.slots import (
+    A_DATA,
+    A_GRAD,
+    A_HESS,
+    A_HESSP,
+    A_VALUE,
+    A_VALUE_GRAD,
+)
+
+SCHEMES = {"2-point": 2, "3-point": 3}
+
+
+def kind_of(function):
+    """``'jitted'``, ``'pointer'`` or ``'python'``."""
+    kind = type(function)
+    if kind.__name__ == "function":
+        return "python"
+    if kind.__module__.startswith("numba.") and hasattr(function, "py_func"):
+        return "jitted"
+    return "pointer" if address_of(function) is not None else "python"
+
+
+class Bound:
+    """The addresses of one run's callables in ``table``, and all that must live as long as the run.
+
+    Parameters
+    ----------
+    fun, jac, hess, hessp
+        The user's; ``jac`` is True, a callable, ``'2-point'``, ``'3-point'``, ``'cs'`` or None (2-point).
+    args : tuple
+    n : int
+    c : ndarray
+        Counters of the run.
+    table : ndarray
+        Table of machine words, filled here.
+    lazy : bool
+        Whether the value alone, and the gradient afterwards, may be asked for (Armijo backtracking).
+    second_order : bool
+        Whether Hessians or products will be asked for.
+    steps, rel_steps : float or array or None
+        Absolute or relative difference steps.
+    hess_scheme : int
+        2 or 3: differences of the gradient, where no Hessian is given.
+    """
+
+    def __init__(self, fun, jac, hess, hessp, args, n, c, table, lazy=False, second_order=False, steps=None,
+                 rel_steps=None, hess_scheme=3):  # fmt: skip
+        self.fun, self.jac, self.hess, self.hessp, self.args = fun, jac, hess, hessp, args
+        self.n, self.c, self.keep, self.python = n, c, [], None
+        self.data_table = None
+        if jac is None:
+            jac = "2-point"
+        scheme = SCHEMES.get(jac, 0) if isinstance(jac, str) else 0
+        kinds = {kind_of(f) for f in (fun, jac, hess, hessp) if callable(f) or address_of(f) is not None}
+        kind = kinds.pop() if len(kinds) == 1 else "python"
+        parts = getattr(self, "_" + kind)(fun, jac, hess, hessp, lazy, scheme, second_order)
+        if scheme == 0 and not second_order and "pair" not in parts:
+            table[A_VALUE_GRAD] = parts["value_grad"]
+            table[A_VALUE], table[A_GRAD] = parts.get("value", 0), parts.get("grad", 0)
+            table[A_DATA] = parts.get("data", 0)
+        else:
+            self._compose(parts, table, scheme, second_order, lazy, steps, rel_steps, hess_scheme)
+
+    def _python(self, fun, jac, hess, hessp, lazy, scheme, second_order):
+        self.python = p = PythonCallables(as_callable(fun, jac), as_callable(jac), hess, hessp, self.args,
+                                          self.n, self.c)  # fmt: skip
+        parts = {}
+        if scheme == 0:
+            parts["value_grad"] = p.value_grad()
+        if scheme or (lazy and jac is not True):
+            parts["value"] = p.value()
+        if not scheme and (second_order or (lazy and jac is not True)):
+            parts["grad"] = p.grad()
+        if hess is not None:
+            parts["hess"] = p.hess_address()
+        if hessp is not None:
+            parts["hessp"] = p.hessp_address()
+        return parts
+
+    def _jitted(self, fun, jac, hess, hessp, lazy, scheme, second_order):
+        from numopt.callbacks import jitted
+
+        types = jitted.types_of(self.args)
+        self.data_table, keep = jitted.table_of(self.args, self.c)
+        parts = {"data": self.data_table.ctypes.data}
+        made = {}
+        if scheme == 0:
+            made["value_grad"] = jitted.value_grad(fun, jac, types)
+        separate = jac is not True and jac != "cs"
+        if scheme or (lazy and separate):
+            made["value"] = jitted.value(fun, False, types)
+        if not scheme and (second_order or (lazy and separate)):
+            if callable(jac) and jac is not True:
+                made["grad"] = jitted.array(jac, "jac", 1, types)
+            else:
+                made["grad"] = made["value_grad"]
+        if hess is not None:
+            made["hess"] = jitted.array(hess, "hess", 2, types)
+        if hessp is not None:
+            made["hessp"] = jitted.product(hessp, types)
+        self.keep += [keep, made]
+        parts.update({name: adapter.address for name, adapter in made.items()})
+        return parts
+
+    def _pointer(self, fun, jac, hess, hessp, lazy, scheme, second_order):
+        if jac == "cs":
+            raise ValueError("jac='cs' needs a Python or jitted fun; a C function can't be called with complex x")
+        data = data_of(self.args)
+        parts = {}
+        for name, function in (("value", fun), ("grad", jac), ("hess", hess), ("hessp", hessp)):
+            found = address_of(function)
+            if found is not None:
+                parts[name], parts[name + "_data"] = found[0], found[1] or data
+        if jac is True:
+            parts["value_grad"] = parts["grad"] = parts.pop("value")
+            parts["data"] = parts["grad_data"] = parts.pop("value_data")
+        else:
+            parts["pair"] = True  # value and gradient are two functions, maybe with two data
+        self.keep.append((fun, jac, hess, hessp))
+        return parts
+
+    def _compose(self, parts, table, scheme, second_order, lazy, steps, rel_steps, hess_scheme):
+        """Fill ``table`` with the functions of :mod:`numopt.kernels.composite`."""
+        k = self.composite = np.zeros(16, np.int64)
+        data = parts.get("data", 0)
+        scratch = np.empty(2 * self.n)
+        arrays = []
+        for slot, name in enumerate(("value", "grad", "hess", "hessp")):
+            k[2 * slot] = parts.get(name, 0)
+            k[2 * slot + 1] = parts.get(name + "_data", data)
+        k[8] = scheme
+        for slot, given in ((9, steps), (10, rel_steps)):
+            if given is not None:
+                arrays.append(np.ascontiguousarray(np.broadcast_to(np.asarray(given, float), (self.n,))))
+                k[slot] = arrays[-1].ctypes.data
+        k[11], k[12], k[13] = self.c.ctypes.data, scratch.ctypes.data, hess_scheme
+        self.keep += [k, scratch, arrays]
+        if second_order and scheme:
+            # the Hessian by differences of a gradient that is itself made of differences
+            inner = k.copy()
+            self.keep.append(inner)
+            k[2], k[3] = units.address("composite/grad"), inner.ctypes.data
+        k[14], k[15] = parts.get("value_grad", 0), data
+        table[A_VALUE_GRAD], table[A_DATA] = units.address("composite/value_grad"), k.ctypes.data
+        if lazy and "value_grad" not in parts:
+            table[A_VALUE], table[A_GRAD] = units.address("composite/value"), units.address("composite/grad")
+        if second_order:
+            table[A_HESS] = units.address("composite/hess")
+            table[A_HESSP] = units.address("composite/hessp")
+
+    def raise_error(self, x):
+        """Raise what a callable of the user's raised, if any did; ``x`` is where it was called last."""
+        if self.python is not None and self.python.error is not None:
+            raise self.python.error
+        if self.data_table is not None and self.data_table[1] != 0:
+            code, self.data_table[1] = int(self.data_table[1]), 0
+            for name in ("fun", "jac", "hess"):
+                function = getattr(self, name)
+                if callable(function) and function is not True:
+                    result = function(x.copy(), *self.args)
+                    if code == 2:
+                        check = result[1] if name == "fun" and self.jac is True else result
+                        shape = {"fun": (self.n,), "jac": (self.n,), "hess": (self.n, self.n)}[name]
+                        if np.shape(check) != shape and (name != "fun" or self.jac is True):
+                            raise ValueError(
+                                f"{name} must return an array of shape {shape}; it returned shape {np.shape(check)}"
+                            )
+            raise RuntimeError(
+                "a jitted callable raised an exception inside the run, and does not raise when called again"
+            )
+
+
+def as_callable(function, jac=None):
+    """A C function as a Python callable, for use beside Python ones; others are returned as they are."""
+    if kind_of(function) != "pointer" or not (callable(function) or address_of(function)):
+        return function
+    address, data = address_of(function)
+    word, real = ctypes.c_ssize_t, ctypes.c_double
+    if jac is None:  # a gradient
+        call = ctypes.CFUNCTYPE(real, word, word, word, word)(address)
+
+        def gradient(x, *args):
+            g = np.empty_like(x)
+            call(x.ctypes.data, g.ctypes.data, x.size, data or data_of(args))
+            return g
+
+        return gradient
+    if jac is True:
+        call = ctypes.CFUNCTYPE(real, word, word, word, word)(address)
+
+        def pair(x, *args):
+            g = np.empty_like(x)
+            return call(x.ctypes.data, g.ctypes.data, x.size, data or data_of(args)), g
+
+        return pair
+    call = ctypes.CFUNCTYPE(real, word, word, word)(address)
+    return lambda x, *args: call(x.ctypes.data, x.size, data or data_of(args))

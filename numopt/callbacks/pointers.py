@@ -1,0 +1,75 @@
+"""Callables that already are C functions: ``numba.cfunc``, ctypes and cffi pointers, ``scipy.LowLevelCallable``.
+
+They follow the callback ABI::
+
+    fun   double f(double *x, intptr n, void *data)                 value
+          double f(double *x, double *g, intptr n, void *data)      value and gradient, with jac=True
+    jac   double f(double *x, double *g, intptr n, void *data)      writes the gradient
+    hess  double f(double *x, double *H, intptr n, void *data)      writes n x n, row by row
+    hessp double f(double *x, double *v, double *out, intptr n, void *data)
+
+``data`` is the user_data of a LowLevelCallable, or the address given in ``args`` (an integer, or an array whose
+address is passed), or null.
+"""
+
+import ctypes
+import sys
+
+import numpy as np
+
+
+def address_of(function):
+    """(address, data address) of a C function; None for anything else."""
+    module = type(function).__module__
+    if isinstance(function, ctypes._CFuncPtr):
+        return ctypes.cast(function, ctypes.c_void_p).value, 0
+    if module.startswith("numba.") and type(function).__name__ == "CFunc":
+        return function.address, 0
+    if module == "_cffi_backend" and "(*)" in str(getattr(sys.modules["_cffi_backend"], "typeof")(function)):
+        return int(_cffi().cast("intptr_t", function)), 0
+    if type(function).__name__ == "LowLevelCallable":
+        found = address_of(function.function)
+        if found is None and type(function.function).__name__ == "PyCapsule":
+            found = (_capsule_address(function.function), 0)
+        return found and (found[0], _data_address(function.user_data))
+    return None
+
+
+def _cffi():
+    import cffi
+
+    return cffi.FFI()
+
+
+def _capsule_address(capsule):
+    api = ctypes.pythonapi
+    api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    api.PyCapsule_GetPointer.restype = ctypes.c_void_p
+    api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    return api.PyCapsule_GetPointer(capsule, api.PyCapsule_GetName(capsule))
+
+
+def _data_address(data):
+    if data is None:
+        return 0
+    if isinstance(data, int):
+        return data
+    if isinstance(data, np.ndarray):
+        return data.ctypes.data
+    if isinstance(data, ctypes.c_void_p):
+        return data.value or 0
+    if type(data).__module__ == "_cffi_backend":
+        return int(_cffi().cast("intptr_t", data))
+    return ctypes.cast(data, ctypes.c_void_p).value or 0
+
+
+def data_of(args):
+    """The data address that ``args`` of a C function stands for."""
+    if not args:
+        return 0
+    if len(args) > 1 or not isinstance(args[0], (int, np.ndarray, ctypes.c_void_p)):
+        raise TypeError(
+            "args of a C function must be one integer address, ctypes.c_void_p or NumPy array "
+            f"(its address is passed); got {len(args)} of {', '.join(type(a).__name__ for a in args)}"
+        )
+    return _data_address(args[0])

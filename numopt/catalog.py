@@ -1,0 +1,155 @@
+"""The methods: one row each.  The front doors, the comparison, the tests and the docs all iterate over it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from numopt.kernels import slots as s
+
+# line search -> (number in the options, unit)
+LINE_SEARCHES = {
+    "strong-wolfe": (s.STRONG_WOLFE, "search/strong-wolfe"),
+    "armijo": (s.ARMIJO, "search/armijo"),
+    "hager-zhang": (s.HAGER_ZHANG, "search/hager-zhang"),
+    "exact": (s.EXACT, "search/exact"),
+}
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method of :func:`numopt.minimize`.
+
+    Attributes
+    ----------
+    name : str
+    title : str
+        What it is, in the field's words.
+    unit : str
+        The compiled unit that runs it.
+    words : callable
+        ``words(n, m)``: size of the workspace in doubles, for n variables and memory m.
+    variant : int
+        Which formula of the unit.
+    line_search : str or None
+        The default; None if the method takes no line search.
+    defaults : dict
+        Defaults of the options that are the method's own or differ from the common ones.
+    second_order : bool
+        Whether it asks for Hessians.
+    monotone : bool
+        Whether f never rises; otherwise the best point is kept beside the current one.
+    scipy : str or None
+        The method of ``scipy.optimize.minimize`` that it is an equal of.
+    """
+
+    name: str
+    title: str
+    unit: str
+    words: Callable[[int, int], int]
+    variant: int = 0
+    line_search: str | None = "strong-wolfe"
+    defaults: dict[str, Any] = field(default_factory=dict)
+    second_order: bool = False
+    monotone: bool = True
+    scipy: str | None = None
+
+
+# option -> (block, slot, type, least value); -inf < least means that the value must exceed or equal it
+OPTIONS: dict[str, tuple[str, int, type, float]] = {
+    "gtol": ("p", s.GTOL, float, 0.0),
+    "ftol": ("p", s.FTOL_REL, float, -1.0),
+    "xrtol": ("p", s.XTOL_REL, float, 0.0),
+    "xtol": ("p", s.XTOL_ABS, float, 0.0),
+    "norm": ("p", s.NORM_ORDER, float, float("-inf")),
+    "f_lower": ("p", s.F_LOWER, float, float("-inf")),
+    "c1": ("p", s.C1, float, 0.0),
+    "c2": ("p", s.C2, float, 0.0),
+    "line_tol": ("p", s.LINE_TOL, float, 0.0),
+    "maxls": ("c", s.MAX_TRIALS, int, 1),
+    "maxiter": ("c", s.MAXITER, int, 0),
+    "maxfev": ("c", s.MAXFEV, int, 1),
+    "initial_step": ("p", s.STEP_INITIAL, float, 0.0),
+    "step": ("p", s.STEP, float, 0.0),
+    "kappa": ("p", s.DECAY, float, 0.0),
+    "drop": ("p", s.DROP, float, 0.0),
+    "drop_every": ("p", s.DROP_EVERY, float, 1.0),
+    "momentum": ("p", s.MOMENTUM, float, 0.0),
+    "damping": ("p", s.DAMPING, float, 0.0),
+    "maxcor": ("c", s.MEMORY, int, 1),
+    "restart_every": ("c", s.RESTART_EVERY, int, 0),
+}
+
+COMMON = {
+    "gtol": 1e-5,
+    "ftol": -1.0,
+    "xrtol": 0.0,
+    "xtol": 0.0,
+    "norm": float("inf"),
+    "f_lower": float("-inf"),
+    "maxfev": 2**62,
+}
+SEARCHING = {"c1": 1e-4, "c2": 0.9, "line_tol": 1e-3, "maxls": 20, "initial_step": 0.0}
+
+
+def _vectors(extra):
+    return lambda n, m: (s.N_COMMON + extra) * n
+
+
+def _quadratic_words(extra, matrices):
+    return lambda n, m: (s.N_COMMON + extra) * n + matrices * n * n
+
+
+def _lbfgs_words(n, m):
+    return s.N_COMMON * n + 2 * m * n + 3 * m * m + 8 * m
+
+
+_CG = {"c1": 1e-4, "c2": 0.4, "restart_every": 0}
+
+_ROWS = [
+    Method("gd", "gradient descent with line minimisation", "gd", _vectors(1), 0, "exact"),
+    Method("gd-fixed", "gradient descent, fixed step", "gd", _vectors(1), 1, None, {"step": 1e-3}, monotone=False),
+    Method("gd-decay", "gradient descent, step / (1 + kappa t)", "gd", _vectors(1), 2, None,
+           {"step": 1e-3, "kappa": 1e-2}, monotone=False),
+    Method("gd-drop", "gradient descent, step multiplied by drop every drop_every iterations", "gd", _vectors(1), 3,
+           None, {"step": 1e-3, "drop": 0.5, "drop_every": 1000.0}, monotone=False),
+    Method("barzilai-borwein", "gradient descent, Barzilai-Borwein step", "gd", _vectors(1), 4, None, {},
+           monotone=False),
+    Method("heavy-ball", "gradient descent with momentum (Polak)", "gd", _vectors(1), 5, None,
+           {"step": 1e-3, "momentum": 0.9}, monotone=False),
+    Method("nesterov", "gradient descent with Nesterov's momentum", "gd", _vectors(1), 6, None,
+           {"step": 1e-3, "momentum": 0.9}, monotone=False),
+    Method("cg-fr", "conjugate gradient, Fletcher-Reeves", "cg", _vectors(0), 0, "strong-wolfe", _CG),
+    Method("cg-pr", "conjugate gradient, Polak-Ribière+", "cg", _vectors(0), 1, "strong-wolfe", _CG, scipy="CG"),
+    Method("cg-hs", "conjugate gradient, Hestenes-Stiefel+", "cg", _vectors(0), 2, "strong-wolfe", _CG),
+    Method("cg-dy", "conjugate gradient, Dai-Yuan", "cg", _vectors(0), 3, "strong-wolfe", _CG),
+    Method("cg-hz", "conjugate gradient, Hager-Zhang", "cg", _vectors(0), 4, "hager-zhang",
+           {**_CG, "c1": 0.1, "c2": 0.9}),
+    Method("bfgs", "BFGS", "bfgs", _quadratic_words(1, 1), scipy="BFGS"),
+    Method("lbfgs", "limited-memory BFGS", "lbfgs", _lbfgs_words, 0, "strong-wolfe", {"maxcor": 10}),
+    Method("l-bfgs-b", "limited-memory BFGS, with scipy's tests", "lbfgs", _lbfgs_words, 0, "strong-wolfe",
+           {"maxcor": 10, "ftol": 2.220446049250313e-09, "maxfev": 15000, "maxiter": 15000, "maxls": 20,
+            "c1": 1e-3}, scipy="L-BFGS-B"),
+    Method("newton", "Newton, modified Cholesky", "newton", _quadratic_words(4, 2), 0, "strong-wolfe", {},
+           second_order=True),
+    Method("newton-damped", "Newton, (H + damping I)", "newton", _quadratic_words(4, 2), 1, "strong-wolfe",
+           {"damping": 1e-3}, second_order=True),
+    Method("saddle-free-newton", "Newton on |H|", "newton", _quadratic_words(4, 2), 2, "strong-wolfe",
+           {"damping": 1e-6}, second_order=True),
+]  # fmt: skip
+
+METHODS = {row.name: row for row in _ROWS}
+
+# other spellings, in lower case
+ALIASES = {"cg": "cg-pr", "gradient-descent": "gd", "bb": "barzilai-borwein"}
+
+# scipy's names of options -> ours
+OPTION_ALIASES = {"maxfun": "maxfev"}
+
+
+def defaults(method):
+    """The options of a method with their defaults; ``maxiter`` None stands for 200 n."""
+    found = {**COMMON, "maxiter": None}
+    if method.line_search is not None:
+        found.update(SEARCHING)
+    found.update(method.defaults)
+    return found

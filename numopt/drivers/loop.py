@@ -1,0 +1,146 @@
+"""The loop around a solver: first evaluation, steps, convergence tests, history, pauses.
+
+It knows of a solver no more than two functions: ``init(R)`` sets the solver's own state for the point at hand,
+``step(R)`` finds the next point and answers what a line search answers (``ACCEPT``, ``FLAT``, ...), with the
+point in the trial buffers, its value in ``p[F_TRIAL]`` and the step length in ``p[T]`` (0: none found).
+"""
+
+from numopt.kernels.clock import seconds
+from numopt.kernels.compiling import kernel
+from numopt.kernels.oracle import evaluate, vector
+from numopt.kernels.slots import (
+    ABORT,
+    ACCEPT,
+    F_BEST,
+    F_PREV,
+    F_TRIAL,
+    FLAT,
+    FRESH,
+    G_BEST,
+    GNORM,
+    HISTORY_ROWS,
+    HISTORY_SIZE,
+    NFEV,
+    NIT,
+    NORM_ORDER,
+    PARITY,
+    PAUSE_AT,
+    RESTARTS,
+    STARTED_AT,
+    STATUS,
+    STEP_NORM,
+    TRACK_BEST,
+    UNBOUNDED_BELOW,
+    X_BEST,
+    X_NORM,
+    XTOL_ABS,
+    XTOL_REL,
+    F,
+    G,
+    T,
+    X,
+)
+from numopt.kernels.status import NEW, RUNNING, Status
+from numopt.kernels.stopping import after_step, at_start
+from numopt.kernels.vectors import copy, distance, norm
+
+_LINE_SEARCH, _STALLED = int(Status.LINE_SEARCH), int(Status.STALLED)
+_NAN, _UNBOUNDED = int(Status.NAN), int(Status.UNBOUNDED)
+
+
+@kernel
+def _record(R):
+    """Append a row to the history."""
+    c, p = R.c, R.p
+    row = c[HISTORY_ROWS]
+    if row < c[HISTORY_SIZE]:
+        h, k = R.history, 5 * row
+        h[k], h[k + 1], h[k + 2], h[k + 3], h[k + 4] = p[F], p[GNORM], p[T], float(c[NFEV]), seconds()
+        h[k + 4] -= p[STARTED_AT]
+        c[HISTORY_ROWS] = row + 1
+
+
+@kernel
+def _keep_best(R):
+    """Copy x where it is the lowest point so far; only for methods whose values may rise."""
+    c, p = R.c, R.p
+    if c[TRACK_BEST] != 0 and p[F] < p[F_BEST]:
+        p[F_BEST] = p[F]
+        copy(vector(R, X + c[PARITY]), vector(R, X_BEST))
+        copy(vector(R, G + c[PARITY]), vector(R, G_BEST))
+
+
+@kernel
+def _begin(R):
+    """Evaluate the start; returns the status."""
+    c, p = R.c, R.p
+    x, g = vector(R, X + c[PARITY]), vector(R, G + c[PARITY])
+    p[F] = evaluate(R, x, g)
+    p[F_PREV], p[F_BEST] = p[F], float("inf")
+    p[GNORM] = norm(g, p[NORM_ORDER])
+    _keep_best(R)
+    _record(R)
+    return at_start(c, p)
+
+
+@kernel
+def _move(R):
+    """Make the trial point the current one."""
+    c, p = R.c, R.p
+    p[F_PREV], p[F] = p[F], p[F_TRIAL]
+    c[PARITY] = 1 - c[PARITY]
+    c[NIT] += 1
+    p[GNORM] = norm(vector(R, G + c[PARITY]), p[NORM_ORDER])
+    if p[XTOL_REL] > 0.0 or p[XTOL_ABS] > 0.0:
+        x = vector(R, X + c[PARITY])
+        p[STEP_NORM] = distance(x, vector(R, X + 1 - c[PARITY]))
+        p[X_NORM] = norm(x, 2.0)
+    _keep_best(R)
+    _record(R)
+
+
+@kernel
+def _search_ended(R, task, restart):
+    """The status after a search without an acceptable step; sets FRESH where a restart is worth a try."""
+    c, p = R.c, R.p
+    if c[ABORT] != 0:
+        return c[ABORT]
+    if task == UNBOUNDED_BELOW:
+        return _UNBOUNDED
+    if task == FLAT:
+        return _STALLED
+    if restart:
+        c[RESTARTS] += 1
+        return RUNNING
+    if not abs(p[F_TRIAL]) < float("inf"):
+        return _NAN
+    return _LINE_SEARCH
+
+
+def make_run(init, step):
+    """The compiled loop of a solver: ``run(R)`` goes on until a status is reached or ``c[PAUSE_AT]``."""
+
+    @kernel
+    def run(R):
+        c, p = R.c, R.p
+        if c[STATUS] == NEW:
+            c[STATUS] = _begin(R)
+            if c[STATUS] == RUNNING:
+                init(R)
+        while c[STATUS] == RUNNING and c[NIT] < c[PAUSE_AT]:
+            task = step(R)
+            if p[T] != 0.0:
+                _move(R)
+                status = after_step(c, p)
+                if task != ACCEPT and status == RUNNING:
+                    # a lower point, but not an acceptable one: go on from there afresh
+                    status = _search_ended(R, task, True)
+                    init(R)
+            else:
+                status = _search_ended(R, task, c[FRESH] == 0)
+                if status == RUNNING:
+                    init(R)
+            c[STATUS] = status
+        return 0.0
+
+    return run

@@ -1,0 +1,19 @@
+"""The one decorator of compiled functions.
+
+Kernels allocate nothing and raise nothing: division follows IEEE arithmetic (``error_model="numpy"``), so
+that compiled code holds no path that would raise.  A kernel stays callable from plain Python where Numba's
+JIT is switched off, which is how the CUDA simulator runs it.
+"""
+
+from numba import njit
+
+kernel = njit(error_model="numpy", nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+# Sums in a fixed but unspecified order: lets LLVM use vector registers for a reduction.
+reduction = njit(
+    error_model="numpy",
+    nogil=True,
+    no_cpython_wrapper=True,
+    no_cfunc_wrapper=True,
+    fastmath={"reassoc", "contract", "nsz"},
+)

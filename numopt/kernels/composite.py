@@ -1,0 +1,193 @@
+"""An objective made of parts: a value, a gradient or differences in its place, a Hessian or differences.
+
+Each function here follows the callback ABI; ``data`` is the address of a block of words (the slots below) that
+holds the addresses of the parts, each with its own data.
+
+Finite differences perturb x[j] in the solver's own buffer and put it back.  Steps are scipy's: ``STEPS`` holds
+absolute steps, or else, with ``REL_STEPS``, h = rel sign(x) |x|, or else h = eps^(1/2) or eps^(1/3) times
+sign(x) max(1, |x|).
+"""
+
+from numba import carray, types
+
+from numopt.kernels.compiling import kernel
+from numopt.kernels.oracle import call3, call4, call5, void_pointer
+from numopt.kernels.slots import NFEV, NJEV
+
+# slots of the block; C is the address of the run's counters
+(VALUE, VALUE_DATA, GRAD, GRAD_DATA, HESS, HESS_DATA, HESSP, HESSP_DATA, SCHEME, STEPS, REL_STEPS, C, SCRATCH,
+ HESS_SCHEME, BOTH, BOTH_DATA) = range(16)
+N_COMPOSITE = 16
+
+_EPS2 = 2.220446049250313e-16**0.5
+_EPS3 = 2.220446049250313e-16 ** (1.0 / 3.0)
+
+
+@kernel
+def _reals(address, n):
+    return carray(void_pointer(address), (n,), types.float64)
+
+
+@kernel
+def _words(address, n):
+    return carray(void_pointer(address), (n,), types.int64)
+
+
+@kernel
+def _default_step(xj, scheme):
+    """eps^(1/2) or eps^(1/3), times sign(x) max(1, |x|)."""
+    h = (_EPS2 if scheme == 2 else _EPS3) * max(1.0, abs(xj))
+    return h if xj >= 0.0 else -h
+
+
+@kernel
+def _step(k, n, j, xj, scheme):
+    """The difference step for component j."""
+    if k[STEPS] != 0:
+        h = _reals(k[STEPS], n)[j]
+    elif k[REL_STEPS] != 0:
+        h = _reals(k[REL_STEPS], n)[j] * (abs(xj) if xj >= 0.0 else -abs(xj))
+    else:
+        return _default_step(xj, scheme)
+    return h if (xj + h) - xj != 0.0 else _default_step(xj, scheme)
+
+
+@kernel
+def _differences(k, x, g, f):
+    """The gradient by 2-point (forward) or 3-point (central) differences of the value."""
+    n, c = x.size, _words(k[C], 8)
+    xp = types.intp(x.ctypes.data)
+    for j in range(n):
+        xj = x[j]
+        h = _step(k, n, j, xj, k[SCHEME])
+        x[j] = xj + h
+        above = x[j]
+        up = call3(k[VALUE], xp, n, k[VALUE_DATA])
+        if k[SCHEME] == 3:
+            x[j] = xj - h
+            down = call3(k[VALUE], xp, n, k[VALUE_DATA])
+            g[j] = (up - down) / (above - x[j])
+            c[NFEV] += 2
+        else:
+            g[j] = (up - f) / (above - xj)
+            c[NFEV] += 1
+        x[j] = xj
+
+
+@kernel
+def value(xp, n, data):
+    """f(x)."""
+    k = _words(data, N_COMPOSITE)
+    return call3(k[VALUE], xp, n, k[VALUE_DATA])
+
+
+@kernel
+def value_grad(xp, gp, n, data):
+    """f(x); sets the gradient."""
+    k = _words(data, N_COMPOSITE)
+    if k[BOTH] != 0:
+        return call4(k[BOTH], xp, gp, n, k[BOTH_DATA])
+    f = call3(k[VALUE], xp, n, k[VALUE_DATA])
+    if k[SCHEME] == 0:
+        call4(k[GRAD], xp, gp, n, k[GRAD_DATA])
+    elif abs(f) < float("inf"):
+        _differences(k, _reals(xp, n), _reals(gp, n), f)
+    else:
+        g = _reals(gp, n)
+        for j in range(n):
+            g[j] = float("nan")
+    return f
+
+
+@kernel
+def grad(xp, gp, n, data):
+    """Sets the gradient."""
+    k = _words(data, N_COMPOSITE)
+    if k[SCHEME] == 0:
+        return call4(k[GRAD], xp, gp, n, k[GRAD_DATA])
+    f = 0.0
+    if k[SCHEME] == 2:
+        f = call3(k[VALUE], xp, n, k[VALUE_DATA])
+        _words(k[C], 8)[NFEV] += 1
+    _differences(k, _reals(xp, n), _reals(gp, n), f)
+    return 0.0
+
+
+@kernel
+def hess(xp, hp, n, data):
+    """Sets the Hessian: the user's, or by differences of the gradient, made symmetric."""
+    k = _words(data, N_COMPOSITE)
+    if k[HESS] != 0:
+        return call4(k[HESS], xp, hp, n, k[HESS_DATA])
+    x, H, c = _reals(xp, n), _reals(hp, n * n), _words(k[C], 8)
+    scratch = _reals(k[SCRATCH], 2 * n)
+    up, down = scratch[:n], scratch[n:]
+    upp, downp = types.intp(up.ctypes.data), types.intp(down.ctypes.data)
+    if k[HESSP] != 0:
+        # column by column, as products with unit vectors
+        for j in range(n):
+            for i in range(n):
+                up[i] = 0.0
+            up[j] = 1.0
+            call5(k[HESSP], xp, upp, downp, n, k[HESSP_DATA])
+            for i in range(n):
+                H[i * n + j] = down[i]
+    else:
+        scheme = k[HESS_SCHEME]
+        if scheme == 2:
+            call4(k[GRAD], xp, downp, n, k[GRAD_DATA])
+            c[NJEV] += 1
+        for j in range(n):
+            xj = x[j]
+            h = _default_step(xj, scheme)
+            x[j] = xj + h
+            above, below = x[j], xj
+            call4(k[GRAD], xp, upp, n, k[GRAD_DATA])
+            c[NJEV] += 1
+            if scheme == 3:
+                x[j] = xj - h
+                below = x[j]
+                call4(k[GRAD], xp, downp, n, k[GRAD_DATA])
+                c[NJEV] += 1
+            x[j] = xj
+            for i in range(n):
+                H[i * n + j] = (up[i] - down[i]) / (above - below)
+    for i in range(n):
+        for j in range(i):
+            mean = 0.5 * (H[i * n + j] + H[j * n + i])
+            H[i * n + j] = mean
+            H[j * n + i] = mean
+    return 0.0
+
+
+@kernel
+def hessp(xp, vp, outp, n, data):
+    """Sets the product of the Hessian with v."""
+    k = _words(data, N_COMPOSITE)
+    if k[HESSP] != 0:
+        return call5(k[HESSP], xp, vp, outp, n, k[HESSP_DATA])
+    x, v, out, c = _reals(xp, n), _reals(vp, n), _reals(outp, n), _words(k[C], 8)
+    scratch = _reals(k[SCRATCH], 2 * n)
+    there, up = scratch[:n], scratch[n:]
+    # one central or forward difference along v
+    size = 0.0
+    reach = 0.0
+    for i in range(n):
+        size = max(size, abs(v[i]))
+        reach = max(reach, abs(x[i]))
+    if size == 0.0:
+        for i in range(n):
+            out[i] = 0.0
+        return 0.0
+    h = _EPS3 * max(1.0, reach) / size
+    for i in range(n):
+        there[i] = x[i] + h * v[i]
+    therep, upp = types.intp(there.ctypes.data), types.intp(up.ctypes.data)
+    call4(k[GRAD], therep, upp, n, k[GRAD_DATA])
+    for i in range(n):
+        there[i] = x[i] - h * v[i]
+    call4(k[GRAD], therep, outp, n, k[GRAD_DATA])
+    c[NJEV] += 2
+    for i in range(n):
+        out[i] = (up[i] - out[i]) / (2.0 * h)
+    return 0.0

@@ -1,0 +1,280 @@
+"""The objective as a solver sees it: ``evaluate(R, x, g)`` and its kin.
+
+``R`` is a :class:`Run`.  Where ``R.fun`` is an integer it is the address of a C function
+``double fun(double *x, double *g, intptr n, void *data)``: this is how the front doors call, and no solver is
+ever recompiled for a new objective.  Otherwise it is a compiled function of the user's, called directly as
+``fun(x, g, data)``; in plain Python (and in the CUDA simulator) that is what runs.
+"""
+
+from typing import Any, NamedTuple
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic, overload
+
+from numopt.kernels.clock import seconds
+from numopt.kernels.compiling import kernel
+from numopt.kernels.slots import (
+    ABORT,
+    DEADLINE,
+    MAXFEV,
+    NFEV,
+    NHEV,
+    NJEV,
+    TICK_AT,
+    TICK_EVERY,
+    TICK_IN,
+    TICK_SECONDS,
+    N,
+)
+from numopt.kernels.status import Status
+
+_MAXFEV, _MAX_TIME = int(Status.MAXFEV), int(Status.MAX_TIME)
+
+
+class Run(NamedTuple):
+    """The callables, their data, and the state of one run (see :mod:`numopt.kernels.slots`)."""
+
+    fun: Any  # value and gradient
+    value: Any
+    grad: Any
+    hess: Any
+    hessp: Any
+    data: Any
+    search: Any  # the line search, search(R)
+    table: Any  # address of the table of machine words that all this was read from
+    tick: Any  # called now and then, so that Python may look at Ctrl-C and at the clock
+    ops: Any  # addresses of the multi-threaded vector operations, or 0
+    c: Any
+    p: Any
+    w: Any
+    history: Any
+
+
+def _by_address(result, count):
+    """An intrinsic that calls the C function of ``count`` machine words at an address."""
+    word = types.intp
+
+    def codegen(context, builder, signature, args):
+        prototype = ir.FunctionType(context.get_value_type(result), [context.get_value_type(word)] * count)
+        return builder.call(builder.inttoptr(args[0], prototype.as_pointer()), args[1:])
+
+    signature = result(*[word] * (count + 1))
+    if count == 1:
+        return intrinsic(lambda typingctx, address, a: (signature, codegen))
+    if count == 3:
+        return intrinsic(lambda typingctx, address, a, b, c: (signature, codegen))
+    if count == 4:
+        return intrinsic(lambda typingctx, address, a, b, c, d: (signature, codegen))
+    return intrinsic(lambda typingctx, address, a, b, c, d, e: (signature, codegen))
+
+
+call1 = _by_address(types.float64, 1)
+call3 = _by_address(types.float64, 3)
+call4 = _by_address(types.float64, 4)
+call5 = _by_address(types.float64, 5)
+
+
+@intrinsic
+def void_pointer(typingctx, address):
+    """The integer ``address`` as the ``void *`` that ``numba.carray`` takes."""
+
+    def codegen(context, builder, signature, args):
+        return builder.inttoptr(args[0], ir.IntType(8).as_pointer())
+
+    return types.voidptr(types.intp), codegen
+
+
+def pointers(R):
+    """Whether the callables of ``R`` are addresses.  Decided when a solver is compiled."""
+    return False
+
+
+@overload(pointers, target="generic")
+def _pointers(R):
+    by_address = isinstance(R.types[0], types.Integer)
+    return lambda R: by_address
+
+
+def call_value_grad(R, x, g):
+    """f(x); sets g."""
+    return R.fun(x, g, R.data)
+
+
+@overload(call_value_grad, target="generic")
+def _call_value_grad(R, x, g):
+    if isinstance(R.types[0], types.Integer):
+        # x.ctypes.data is unsigned in Numba, the words of the ABI are signed
+        return lambda R, x, g: call4(
+            R.fun, types.intp(x.ctypes.data), types.intp(g.ctypes.data), x.size, R.data
+        )
+    return lambda R, x, g: R.fun(x, g, R.data)
+
+
+def call_value(R, x, g):
+    """f(x); may overwrite g."""
+    return R.fun(x, g, R.data)
+
+
+@overload(call_value, target="generic")
+def _call_value(R, x, g):
+    if isinstance(R.types[0], types.Integer):
+
+        def by_address(R, x, g):
+            if R.value != 0:
+                return call3(R.value, types.intp(x.ctypes.data), x.size, R.data)
+            return call4(R.fun, types.intp(x.ctypes.data), types.intp(g.ctypes.data), x.size, R.data)
+
+        return by_address
+    return lambda R, x, g: R.fun(x, g, R.data)
+
+
+def call_grad(R, x, g):
+    """Sets g."""
+    return R.fun(x, g, R.data)
+
+
+@overload(call_grad, target="generic")
+def _call_grad(R, x, g):
+    if isinstance(R.types[0], types.Integer):
+        return lambda R, x, g: call4(
+            R.grad, types.intp(x.ctypes.data), types.intp(g.ctypes.data), x.size, R.data
+        )
+    return lambda R, x, g: R.fun(x, g, R.data)
+
+
+def call_hess(R, x, H):
+    """Sets the n x n matrix H, given flat."""
+    return R.hess(x, H, R.data)
+
+
+def call_hessp(R, x, v, out):
+    """Sets out to the Hessian at x times v."""
+    return R.hessp(x, v, out, R.data)
+
+
+@overload(call_hessp, target="generic")
+def _call_hessp(R, x, v, out):
+    if isinstance(R.types[0], types.Integer):
+
+        def by_address(R, x, v, out):
+            xp, vp, outp = types.intp(x.ctypes.data), types.intp(v.ctypes.data), types.intp(out.ctypes.data)
+            return call5(R.hessp, xp, vp, outp, x.size, R.data)
+
+        return by_address
+    if isinstance(R.types[4], types.NoneType):
+        return lambda R, x, v, out: 0.0
+    return lambda R, x, v, out: R.hessp(x, v, out, R.data)
+
+
+@overload(call_hess, target="generic")
+def _call_hess(R, x, H):
+    if isinstance(R.types[0], types.Integer):
+        return lambda R, x, H: call4(
+            R.hess, types.intp(x.ctypes.data), types.intp(H.ctypes.data), x.size, R.data
+        )
+    if isinstance(R.types[3], types.NoneType):
+        return lambda R, x, H: 0.0
+    return lambda R, x, H: R.hess(x, H, R.data)
+
+
+def lazy_gradient(R):
+    """Whether the value alone costs less than value and gradient, and the gradient can be had afterwards."""
+    return False
+
+
+@overload(lazy_gradient, target="generic")
+def _lazy_gradient(R):
+    if isinstance(R.types[0], types.Integer):
+        return lambda R: R.value != 0 and R.grad != 0
+    return lambda R: False
+
+
+def tick(R):
+    """Now and then, hand over to Python for Ctrl-C and the time limit.  Nothing to do without addresses."""
+
+
+@overload(tick, target="generic")
+def _tick(R):
+    if not isinstance(R.types[0], types.Integer):
+        return lambda R: None
+
+    def by_address(R):
+        # Reading the clock costs more than a small objective: read it once in TICK_EVERY evaluations, a
+        # number that doubles while the next tick is far, and falls after each.
+        c, p = R.c, R.p
+        now = seconds()
+        if now >= p[DEADLINE]:
+            c[ABORT] = _MAX_TIME
+        if now >= p[TICK_AT]:
+            if R.tick != 0:
+                call1(R.tick, 0)
+            p[TICK_AT] = now + p[TICK_SECONDS]
+            c[TICK_EVERY] = max(1, c[TICK_EVERY] // 4)
+        elif p[TICK_AT] - now > 0.75 * p[TICK_SECONDS]:
+            c[TICK_EVERY] = min(1 << 20, 2 * c[TICK_EVERY])
+        c[TICK_IN] = c[TICK_EVERY]
+
+    return by_address
+
+
+@kernel
+def admitted(R):
+    """Whether one more evaluation may be made; counts down to the next look at the clock."""
+    c = R.c
+    if c[ABORT] == 0 and c[NFEV] >= c[MAXFEV]:
+        c[ABORT] = _MAXFEV
+    if c[ABORT] != 0:
+        return False
+    c[TICK_IN] -= 1
+    if c[TICK_IN] <= 0:
+        tick(R)
+    return c[ABORT] == 0
+
+
+@kernel
+def evaluate(R, x, g):
+    """f(x), counted; sets g.  NaN once the run is to end."""
+    if not admitted(R):
+        return float("nan")
+    R.c[NFEV] += 1
+    R.c[NJEV] += 1
+    f = call_value_grad(R, x, g)
+    if R.c[ABORT] != 0:  # set by a callable that raised: what it returned means nothing
+        return float("nan")
+    return f
+
+
+@kernel
+def evaluate_value(R, x, scratch):
+    """f(x) alone, counted."""
+    if not admitted(R):
+        return float("nan")
+    R.c[NFEV] += 1
+    f = call_value(R, x, scratch)
+    if R.c[ABORT] != 0:
+        return float("nan")
+    return f
+
+
+@kernel
+def evaluate_grad(R, x, g):
+    """Sets g, counted."""
+    if admitted(R):
+        R.c[NJEV] += 1
+        call_grad(R, x, g)
+
+
+@kernel
+def evaluate_hess(R, x, H):
+    """Sets the flat n x n matrix H, counted."""
+    if admitted(R):
+        R.c[NHEV] += 1
+        call_hess(R, x, H)
+
+
+@kernel
+def vector(R, k):
+    """The k-th vector of the workspace."""
+    n = R.c[N]
+    return R.w[k * n : (k + 1) * n]

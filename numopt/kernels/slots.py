@@ -1,0 +1,113 @@
+"""Where things stand in the three blocks that make up the state of a run.
+
+``c`` holds integers, ``p`` holds parameters and scalars, ``w`` holds vectors of length n.  All that a run
+needs to go on is in them, so that saving a run is saving three arrays.  This module imports no Numba:
+the front doors fill the blocks before Numba is loaded.
+"""
+
+from numpy import int64
+
+# --- c: counters and switches (int64)
+(
+    N,
+    NFEV,
+    NJEV,
+    NHEV,
+    NIT,
+    MAXITER,
+    MAXFEV,
+    STATUS,
+    ABORT,
+    PAUSE_AT,
+    TICK_IN,
+    TICK_EVERY,
+    PARITY,
+    VARIANT,
+    LINE_SEARCH,
+    MAX_TRIALS,
+    TRACK_BEST,
+    HISTORY_ROWS,
+    HISTORY_SIZE,
+    SEARCH_STATUS,
+    NONMONOTONE,
+    N_VECTORS,
+    RESTARTS,
+    MEMORY,
+    PAIRS,
+    HEAD,
+    HESSIAN_FORM,
+    UPDATES,
+    RESTART_EVERY,
+    FRESH,
+    TASK,
+) = range(31)
+N_COUNTERS = 32
+
+# --- p: tolerances and options, then the scalars of the state, then the line search's own (float64)
+(
+    GTOL,
+    NORM_ORDER,
+    FTOL_REL,
+    XTOL_REL,
+    XTOL_ABS,
+    F_LOWER,
+    C1,
+    C2,
+    STEP_MIN,
+    STEP_MAX,
+    DEADLINE,
+    TICK_AT,
+    TICK_SECONDS,
+    STARTED_AT,
+    STEP,
+    DECAY,
+    DROP,
+    DROP_EVERY,
+    MOMENTUM,
+    DAMPING,
+    CURVATURE_MIN,
+    LINE_TOL,
+    STEP_INITIAL,
+    T0,
+) = range(24)
+# the state
+(F, F_PREV, F_BEST, GNORM, SLOPE, T, T_PREV, STEP_NORM, X_NORM, GG, F_TRIAL, GAMMA, SLOPE_PREV) = range(
+    24, 37
+)
+# the state of the line search, see numopt.linesearch
+LS = 40
+N_LS = 24
+N_SCALARS = LS + N_LS
+
+# --- w: vectors of length n; x and g live in two buffers each that trade places after an accepted step
+# (int64: Numba would compile a function once more for every plain constant that it is called with)
+X, G, D, X_LOW, G_LOW, X_BEST, G_BEST = map(int64, (0, 2, 4, 5, 6, 7, 8))
+N_COMMON = 8
+
+# --- the table of machine words that a compiled solver is called with
+(
+    A_VALUE_GRAD,
+    A_VALUE,
+    A_GRAD,
+    A_HESS,
+    A_HESSP,
+    A_DATA,
+    A_SEARCH,
+    A_TICK,
+    A_VECTOR_OPS,
+    A_C,
+    A_P,
+    A_W,
+    A_W_SIZE,
+    A_HISTORY,
+) = range(14)
+N_TABLE = 16
+
+# columns of a history row
+HISTORY_COLUMNS = ("f", "gnorm", "step", "nfev", "seconds")
+
+# what a line search answers
+TRY, ACCEPT, FLAT, FAILED, UNBOUNDED_BELOW = range(5)
+
+# line searches
+STRONG_WOLFE, ARMIJO, HAGER_ZHANG, EXACT = range(4)

@@ -1,0 +1,128 @@
+"""A line search on the objective: runs one of the machines along x + t d.
+
+``make_search(start, advance)`` gives the compiled ``search(R)``.  After it has answered ``ACCEPT`` the trial buffers hold the accepted point and its gradient: nothing is
+evaluated twice.  If the search ends without an acceptable step, the lowest point it saw is what the buffers
+hold if that lies below f(x).
+"""
+
+from numba import types
+from numba.extending import overload
+
+from numopt.kernels.compiling import kernel
+from numopt.kernels.oracle import call1, evaluate, evaluate_grad, evaluate_value, lazy_gradient, vector
+from numopt.kernels.slots import (
+    ABORT,
+    ACCEPT,
+    ARMIJO,
+    C1,
+    C2,
+    EXACT,
+    F_TRIAL,
+    FAILED,
+    G_LOW,
+    LINE_SEARCH,
+    LINE_TOL,
+    LS,
+    MAX_TRIALS,
+    N_LS,
+    PARITY,
+    SLOPE,
+    STEP_MAX,
+    STEP_MIN,
+    T0,
+    TASK,
+    TRY,
+    X_LOW,
+    D,
+    F,
+    G,
+    T,
+    X,
+)
+from numopt.kernels.vectors import copy, dot, step_to
+from numopt.linesearch.common import DPHI0, PHI0, SC1, SC2, SFIRST, SMAX, SMIN, ST
+
+
+def run_search(R):
+    """Run the line search of ``R``."""
+    R.search(R)
+
+
+@overload(run_search, target="generic")
+def _run_search(R):
+    if isinstance(R.types[0], types.Integer):
+        return lambda R: call1(R.search, R.table)
+    return lambda R: R.search(R)
+
+
+@kernel
+def search(R, t0):
+    """Search along d from t0; answers the task.  Sets p[F_TRIAL], p[T] and the trial buffers."""
+    R.p[T0] = t0
+    run_search(R)
+    return R.c[TASK]
+
+
+def make_search(start, advance):
+    """The line search that runs a machine."""
+
+    @kernel
+    def search(R):
+        """Search along d from p[T0].  Sets c[TASK], p[F_TRIAL], p[T] and the trial buffers.
+
+        The task is ``ACCEPT``, or what the machine said when it gave up.  p[T] is 0 if no lower point was seen.
+        """
+        c, p = R.c, R.p
+        s = p[LS : LS + N_LS]
+        kind = c[LINE_SEARCH]
+        x, xt, gt = vector(R, X + c[PARITY]), vector(R, X + 1 - c[PARITY]), vector(R, G + 1 - c[PARITY])
+        xlow, glow, d = vector(R, X_LOW), vector(R, G_LOW), vector(R, D)
+        f0 = p[F]
+        s[PHI0], s[DPHI0], s[SC1] = f0, p[SLOPE], p[C1]
+        s[SC2] = p[LINE_TOL] if kind == EXACT else p[C2]
+        s[SMIN], s[SMAX] = p[STEP_MIN], p[STEP_MAX]
+        s[ST] = s[SFIRST] = min(max(p[T0], p[STEP_MIN]), p[STEP_MAX])
+        start(s)
+        values_only = kind == ARMIJO and lazy_gradient(R)
+        flow, tlow = f0, 0.0  # the lowest trial so far, kept in xlow, glow
+        task = FAILED
+        f, t = f0, 0.0
+        for trial in range(c[MAX_TRIALS]):
+            t = s[ST]
+            step_to(R, x, t, d, xt)
+            if values_only:
+                f = evaluate_value(R, xt, gt)
+                slope = 0.0
+            else:
+                f = evaluate(R, xt, gt)
+                slope = dot(R, gt, d)
+            if c[ABORT] != 0 and f != f:
+                break
+            task = advance(s, f, slope)
+            if task != TRY:
+                break
+            if f < flow and slope == slope and not values_only:
+                # the search goes on from here: keep the point, it may be the best there is
+                flow, tlow = f, t
+                copy(xt, xlow)
+                copy(gt, glow)
+        if task == TRY:
+            task = FAILED
+        if task == ACCEPT:
+            if values_only:
+                evaluate_grad(R, xt, gt)
+            p[T] = t
+            c[TASK], p[F_TRIAL] = task, f
+            return 0.0
+        if f < flow and not values_only:
+            p[T] = t
+            c[TASK], p[F_TRIAL] = task, f
+            return 0.0
+        if tlow > 0.0:
+            copy(xlow, xt)
+            copy(glow, gt)
+        p[T] = tlow
+        c[TASK], p[F_TRIAL] = task, flow
+        return 0.0
+
+    return search

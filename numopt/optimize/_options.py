@@ -1,0 +1,188 @@
+"""Validation: every argument of the front doors is looked at before any work starts."""
+
+import difflib
+import math
+import numbers
+import os
+import warnings
+
+import numpy as np
+
+from numopt.catalog import ALIASES, LINE_SEARCHES, METHODS, OPTION_ALIASES, OPTIONS, defaults
+
+# options that the front door itself handles
+FRONT = {
+    "max_time": (float, "a number of seconds"),
+    "disp": (bool, "True or False"),
+    "history": (bool, "True or False"),
+    "return_all": (bool, "True or False"),
+    "line_search": (str, "one of " + ", ".join(map(repr, LINE_SEARCHES))),
+    "eps": (float, "an absolute difference step, a number or one for each variable"),
+    "finite_diff_rel_step": (float, "a relative difference step, a number or one for each variable"),
+    "hess_inv0": (np.ndarray, "a symmetric positive definite matrix"),
+}
+
+# options of scipy that change nothing here
+_IGNORED = {"iprint", "workers"}
+
+
+class OptimizeWarning(UserWarning):
+    """An option that is not known, or has no effect."""
+
+
+def find_method(method, bounds, constraints):
+    """The catalogue's row for what the user named."""
+    for name, given in (("bounds", bounds), ("constraints", constraints)):
+        if given is not None and not (isinstance(given, (list, tuple, dict)) and len(given) == 0):
+            raise ValueError(f"{name} are not supported yet by numopt.minimize; leave {name} out")
+    if method is None:
+        return METHODS["bfgs"]
+    if isinstance(method, str):
+        name = method.lower().replace("_", "-")
+        name = ALIASES.get(name, name)
+        if name in METHODS:
+            return METHODS[name]
+        close = difflib.get_close_matches(name, [*METHODS, *ALIASES], 3, 0.5)
+        hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+        raise ValueError(f"unknown method {method!r}{hint} Known are {', '.join(METHODS)}.")
+    raise TypeError(f"method must be a string or None, not {type(method).__name__}")
+
+
+def check_x0(x0):
+    """x0 as a new float64 vector."""
+    try:
+        a = np.asarray(x0)
+    except ValueError:
+        raise ValueError("x0 must be a 1-D array of numbers; what was given has rows of different lengths") from None
+    if a.dtype.kind not in "fiub":
+        raise TypeError(f"x0 must be real numbers; got dtype {a.dtype}")
+    if a.ndim == 0:
+        a = a.reshape(1)
+    if a.ndim != 1:
+        raise ValueError(f"x0 must be 1-D; got shape {a.shape}")
+    if a.size == 0:
+        raise ValueError("x0 is empty; it must hold at least one number")
+    x = a.astype(np.float64)
+    if not np.isfinite(x).all():
+        j = int(np.flatnonzero(~np.isfinite(x))[0])
+        raise ValueError(f"x0 must be finite; x0[{j}] is {x[j]}")
+    return x
+
+
+def check_callables(fun, jac, hess, hessp, callback):
+    """Raise TypeError for what can't be called."""
+    from numopt.callbacks.pointers import address_of
+
+    def usable(function):
+        return callable(function) or address_of(function) is not None
+
+    if not usable(fun):
+        raise TypeError(f"fun must be callable or a C function pointer, not {type(fun).__name__}")
+    for name, function, words in (
+        ("jac", jac, ("2-point", "3-point", "cs")),
+        ("hess", hess, ("2-point", "3-point", "cs")),
+        ("hessp", hessp, ()),
+        ("callback", callback, ()),
+    ):
+        if function is None or function is True and name == "jac" or function is False and name == "jac":
+            continue
+        if isinstance(function, str):
+            if function not in words:
+                accepted = ", ".join(["a callable", *map(repr, words)] + (["True"] if name == "jac" else []))
+                raise ValueError(f"{name}={function!r} is not known; accepted are {accepted}")
+        elif not usable(function):
+            raise TypeError(f"{name} must be callable, not {type(function).__name__}")
+
+
+def _number(name, value, kind, least):
+    """``value`` as int or float, with its range checked."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"option {name!r} must be {'an integer' if kind is int else 'a number'}; got {value!r}")
+    if kind is int:
+        if value == math.inf:
+            return 2**62
+        if value != int(value):
+            raise TypeError(f"option {name!r} must be an integer; got {value!r}")
+        value = int(value)
+    if not value >= least:
+        raise ValueError(f"option {name!r} must be at least {least:g}; got {value!r}")
+    return kind(value)
+
+
+def read_options(method, options, tol, n):
+    """(values for the blocks, options of the front door) of a method."""
+    if options is not None and not isinstance(options, dict):
+        raise TypeError(f"options must be a dict, not {type(options).__name__}")
+    values = defaults(method)
+    front: dict = {}
+    if tol is not None:
+        values["gtol"] = _number("tol", tol, float, 0.0)
+        if values["ftol"] >= 0:
+            values["ftol"] = values["gtol"]
+    for given, value in (options or {}).items():
+        name = OPTION_ALIASES.get(given, given)
+        if name in values:
+            if value is None and name in ("maxiter", "maxfev"):
+                continue
+            block, _, kind, least = OPTIONS[name]
+            values[name] = _number(given, value, kind, least)
+        elif name in FRONT and not (name == "line_search" and method.line_search is None) and not (
+            name == "hess_inv0" and method.name != "bfgs"
+        ):
+            front[name] = _front_option(name, value, n)
+        elif name not in _IGNORED:
+            known = sorted([*values, *FRONT])
+            close = difflib.get_close_matches(str(given), known, 2)
+            hint = f" (did you mean {' or '.join(map(repr, close))}?)" if close else ""
+            warnings.warn(
+                f"unknown option {given!r} for method {method.name!r} is ignored{hint}", OptimizeWarning, stacklevel=4
+            )
+    if values["maxiter"] is None:
+        values["maxiter"] = 200 * n if method.monotone else 10000 * n
+    if "c2" in values and not 0.0 < values["c1"] < values["c2"] < 1.0:
+        raise ValueError(f"options need 0 < c1 < c2 < 1; got c1={values['c1']:g}, c2={values['c2']:g}")
+    return values, front
+
+
+def _front_option(name, value, n):
+    kind, accepted = FRONT[name]
+    if kind is bool:
+        if not isinstance(value, (bool, np.bool_, int)):
+            raise TypeError(f"option {name!r} must be {accepted}; got {value!r}")
+        return bool(value)
+    if name == "line_search":
+        if value not in LINE_SEARCHES:
+            raise ValueError(f"option 'line_search' must be {accepted}; got {value!r}")
+        return value
+    if name == "hess_inv0":
+        if value is None:
+            return None
+        H = np.asarray(value)
+        if H.shape != (n, n) or H.dtype.kind not in "fiu":
+            raise ValueError(f"option 'hess_inv0' must be {accepted} of shape {(n, n)}; got {H.dtype} {H.shape}")
+        H = H.astype(float)
+        if not np.allclose(H, H.T) or not np.linalg.eigvalsh(H)[0] > 0:
+            raise ValueError("option 'hess_inv0' must be symmetric and positive definite")
+        return H
+    if name in ("eps", "finite_diff_rel_step"):
+        if value is None:
+            return None
+        a = np.asarray(value)
+        if a.dtype.kind not in "fiu" or a.shape not in ((), (1,), (n,)) or not (np.abs(a) > 0).all():
+            raise ValueError(f"option {name!r} must be {accepted}, not zero; got {value!r}")
+        return a.astype(float)
+    if value is None:
+        return None
+    return _number(name, value, float, 0.0)
+
+
+def check_path(path):
+    """``path`` as text; ValueError if there is no such file."""
+    path = os.fspath(path)
+    if not os.path.exists(path) and os.path.exists(path + ".npz"):
+        path += ".npz"
+    if not os.path.exists(path):
+        raise ValueError(f"there is no file {path!r} to resume from")
+    return path

@@ -1,0 +1,109 @@
+"""What a front door returns."""
+
+import sys
+
+import numpy as np
+
+from numopt.kernels.slots import HISTORY_COLUMNS
+from numopt.kernels.status import Status
+
+
+class OptimizeResult(dict):
+    """The result of an optimization: a dict whose keys are attributes too.
+
+    It has the fields of ``scipy.optimize.OptimizeResult``, and is an instance of that class for
+    ``isinstance`` as soon as scipy.optimize is imported; numopt itself does not import it, which takes longer than
+    most runs.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n,)
+        The best point found.
+    fun : float
+        The objective there.
+    jac : ndarray, shape (n,)
+        The gradient there.
+    success : bool
+        Whether a convergence test that was asked for holds.
+    status : Status
+        Why the run ended; the numbers up to 3 are scipy's.
+    message : str
+        The same in words.
+    nit, nfev, njev, nhev : int
+        Iterations, and evaluations of objective, gradient and Hessian.
+    optimality : float
+        The norm of the gradient that the convergence test looked at.
+    history : ndarray
+        With ``options={'history': True}``: a structured array with the columns f, gnorm, step, nfev, seconds.
+    allvecs : list of ndarray
+        With ``options={'return_all': True}``: x at the start and after each iteration.
+    """
+
+    state = None
+
+    @property
+    def __class__(self):
+        module = sys.modules.get("scipy.optimize")
+        return getattr(module, "OptimizeResult", OptimizeResult)
+
+    def __getattr__(self, name):
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    __delattr__ = dict.__delitem__
+
+    def __setattr__(self, name, value):
+        if name == "state":
+            object.__setattr__(self, name, value)
+        else:
+            self[name] = value
+
+    def __reduce__(self):
+        return _rebuild, (dict(self), self.state)
+
+    def __copy__(self):
+        return _rebuild(dict(self), self.state)
+
+    def __dir__(self):
+        return [*self.keys(), "save", "state"]
+
+    def __repr__(self):
+        if not self:
+            return "OptimizeResult()"
+        width = max(map(len, self)) + 1
+        rows = []
+        for key, value in self.items():
+            text = np.array2string(value, threshold=10, edgeitems=3) if isinstance(value, np.ndarray) else repr(value)
+            rows.append(f"{key:>{width}}: " + text.replace("\n", "\n" + " " * (width + 2)))
+        return "\n".join(rows)
+
+    def save(self, path):
+        """Write the state of the run to ``path`` (.npz, plain arrays), for :func:`numopt.resume`.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write; ``.npz`` is appended if missing, as by :func:`numpy.savez`.
+        """
+        if self.state is None:
+            raise ValueError("this result holds no state to save")
+        np.savez(path, **self.state)
+
+
+def _rebuild(items, state):
+    result = OptimizeResult(items)
+    result.state = state
+    return result
+
+
+def history_table(rows):
+    """The structured array of a history."""
+    table = np.empty(len(rows), dtype=[(c, int if c == "nfev" else float) for c in HISTORY_COLUMNS])
+    for k, column in enumerate(HISTORY_COLUMNS):
+        table[column] = rows[:, k]
+    return table
+
+
+__all__ = ["OptimizeResult", "Status"]

@@ -1,0 +1,144 @@
+r"""BFGS: a dense approximation H of the inverse Hessian.
+
+.. math::
+
+    d = -H g, \qquad x^+ = x + t d, \qquad s = x^+ - x, \quad y = g^+ - g, \quad \rho = 1/y^T s,
+
+    H^+ = (I - \rho s y^T) H (I - \rho y s^T) + \rho s s^T  \qquad (6.17)
+
+Before the first update H is set to (y's / y'y) I, (6.20).  The update is left out where y's is too small for
+it to keep H positive definite to working precision.
+
+Workspace, after the common vectors: ``hy`` (n), H (n x n, flat, both triangles).
+
+References
+----------
+J. Nocedal and S. J. Wright, Numerical Optimization, 2nd ed., Springer 2006, section 6.1.
+"""
+
+from numpy import int64
+
+from numopt.drivers.loop import make_run
+from numopt.kernels.compiling import kernel, reduction
+from numopt.kernels.oracle import vector
+from numopt.kernels.slots import (
+    ACCEPT,
+    CURVATURE_MIN,
+    FRESH,
+    N_COMMON,
+    PARITY,
+    SLOPE,
+    STEP_INITIAL,
+    UPDATES,
+    D,
+    G,
+    N,
+    T,
+)
+from numopt.kernels.vectors import combine, dot, scale
+from numopt.linesearch.search import search
+
+_HY = int64(N_COMMON)
+
+
+def n_vectors(n):
+    """Vectors of length n in the workspace."""
+    return N_COMMON + 1 + n
+
+
+@kernel
+def _matrix(R):
+    n = R.c[N]
+    return R.w[(_HY + 1) * n : (_HY + 1 + n) * n]
+
+
+@kernel
+def init(R):
+    """Start from steepest descent."""
+    R.c[UPDATES] = 0
+    R.c[FRESH] = 1
+
+
+@kernel
+def curvature_ok(ys, ss, yy, least):
+    """y's > least |y| |s|: the update keeps H positive definite to working precision."""
+    return ys > least * (ss * yy) ** 0.5
+
+
+@reduction
+def _times(H, v, out):
+    """out = H v; H is symmetric, flat."""
+    n = v.size
+    for i in range(n):
+        s = 0.0
+        for j in range(n):
+            s += H[i * n + j] * v[j]
+        out[i] = s
+
+
+@kernel
+def _update(R, H, s, y, hy, ys):
+    """(6.17), multiplied out: H += ((y's + y'Hy) / (y's)^2) s s' - (H y s' + s y'H) / y's."""
+    n = s.size
+    _times(H, y, hy)
+    rho = 1.0 / ys
+    # hy becomes u with H+ = H - rho (u s' + s u'), u = Hy - (1 + rho y'Hy)/2 s
+    half = 0.5 * (1.0 + rho * dot(R, y, hy))
+    for i in range(n):
+        hy[i] = hy[i] - half * s[i]
+    for i in range(n):
+        a, b = rho * hy[i], rho * s[i]
+        for j in range(n):
+            H[i * n + j] -= a * s[j] + b * hy[j]
+
+
+@kernel
+def _first_scale(H, gamma):
+    """H = gamma I."""
+    n = int(round(H.size**0.5))
+    for k in range(n * n):
+        H[k] = 0.0
+    for i in range(n):
+        H[i * n + i] = gamma
+
+
+@kernel
+def step(R):
+    """One iteration."""
+    c, p = R.c, R.p
+    g, d = vector(R, G + c[PARITY]), vector(R, D)
+    H = _matrix(R)
+    if c[UPDATES] == 0:
+        scale(-1.0, g, d)
+        p[SLOPE] = -dot(R, g, g)
+        t0 = p[STEP_INITIAL] if p[STEP_INITIAL] > 0.0 else 1.0 / (-p[SLOPE]) ** 0.5
+    else:
+        _times(H, g, d)
+        scale(-1.0, d, d)
+        p[SLOPE] = dot(R, g, d)
+        t0 = 1.0
+        if not p[SLOPE] < 0.0:
+            # H has lost positive definiteness to rounding
+            init(R)
+            scale(-1.0, g, d)
+            p[SLOPE] = -dot(R, g, g)
+            t0 = 1.0 / (-p[SLOPE]) ** 0.5
+    task = search(R, t0)
+    if p[T] == 0.0 or task != ACCEPT:
+        return task
+    gt, s, y = vector(R, G + 1 - c[PARITY]), d, g
+    # d is no longer needed as a direction, g not as a gradient (its buffer takes the next trial): s and y
+    # are formed in place
+    scale(p[T], d, s)
+    combine(1.0, gt, -1.0, g, y)
+    ys, yy = dot(R, y, s), dot(R, y, y)
+    if curvature_ok(ys, dot(R, s, s), yy, p[CURVATURE_MIN]):
+        if c[UPDATES] == 0:
+            _first_scale(H, ys / yy)  # (6.20)
+        _update(R, H, s, y, vector(R, _HY), ys)
+        c[UPDATES] += 1
+        c[FRESH] = 0
+    return ACCEPT
+
+
+run = make_run(init, step)

@@ -1,0 +1,153 @@
+r"""Nonlinear conjugate gradient.
+
+.. math:: d = -g + \beta d_-, \qquad x^+ = x + t d
+
+with y = g - g_- and
+
+===  ====================  ===================================================
+0    Fletcher-Reeves       :math:`g^T g / g_-^T g_-`                      (5.41)
+1    Polak-Ribière+        :math:`\max(0, g^T y / g_-^T g_-)`             (5.45)
+2    Hestenes-Stiefel+     :math:`\max(0, g^T y / d_-^T y)`               (5.46)
+3    Dai-Yuan              :math:`g^T g / d_-^T y`                        (5.49)
+4    Hager-Zhang           :math:`(y - 2 d_- y^T y / d_-^T y)^T g / d_-^T y`   [HZ]_ (1.3), (1.6)
+===  ====================  ===================================================
+
+Restarts with d = -g where d is no descent direction to speak of, where consecutive gradients are far from
+orthogonal (Powell's test, (5.52), for the formulas that don't forget by themselves), and every
+``restart_every`` iterations if asked for.
+
+References
+----------
+J. Nocedal and S. J. Wright, Numerical Optimization, 2nd ed., Springer 2006, section 5.2.
+.. [HZ] W. W. Hager and H. Zhang, A new conjugate gradient method with guaranteed descent and an efficient line
+   search, SIAM J. Optim. 16 (2005), 170-192.
+"""
+
+from numopt.drivers.loop import make_run
+from numopt.kernels.compiling import kernel
+from numopt.kernels.oracle import vector
+from numopt.kernels.slots import (
+    FRESH,
+    GG,
+    PARITY,
+    RESTART_EVERY,
+    SLOPE,
+    STEP_INITIAL,
+    T_PREV,
+    UPDATES,
+    VARIANT,
+    D,
+    G,
+    T,
+)
+from numopt.kernels.vectors import combine_dot, scale_dot, three_dots
+from numopt.linesearch.search import search
+
+_FLETCHER_REEVES, _POLAK_RIBIERE, _HESTENES_STIEFEL, _DAI_YUAN, _HAGER_ZHANG = range(5)
+
+# Powell: restart where |g'g_-| >= nu g'g
+_NU = 0.2
+# Least cosine of the angle between d and -g; below it d is as good as orthogonal.
+_COSINE = 1e-4
+_ETA = 0.01  # of the bound on beta in [HZ] (1.5)
+
+
+@kernel
+def fletcher_reeves(gg, gg0, gy, dy, yy, dg, dd):
+    """(5.41)."""
+    return gg / gg0
+
+
+@kernel
+def polak_ribiere(gg, gg0, gy, dy, yy, dg, dd):
+    """(5.45)."""
+    return max(0.0, gy / gg0)
+
+
+@kernel
+def hestenes_stiefel(gg, gg0, gy, dy, yy, dg, dd):
+    """(5.46), cut at 0."""
+    return max(0.0, gy / dy)
+
+
+@kernel
+def dai_yuan(gg, gg0, gy, dy, yy, dg, dd):
+    """(5.49)."""
+    return gg / dy
+
+
+@kernel
+def hager_zhang(gg, gg0, gy, dy, yy, dg, dd):
+    """[HZ] (1.6), with the lower bound (1.5)."""
+    least = -1.0 / ((dd * min(_ETA**2, gg0)) ** 0.5)
+    return max((gy - 2.0 * yy * dg / dy) / dy, least)
+
+
+@kernel
+def _beta(variant, gg, gg0, gy, dy, yy, dg, dd):
+    if variant == _FLETCHER_REEVES:
+        return fletcher_reeves(gg, gg0, gy, dy, yy, dg, dd)
+    if variant == _POLAK_RIBIERE:
+        return polak_ribiere(gg, gg0, gy, dy, yy, dg, dd)
+    if variant == _HESTENES_STIEFEL:
+        return hestenes_stiefel(gg, gg0, gy, dy, yy, dg, dd)
+    if variant == _DAI_YUAN:
+        return dai_yuan(gg, gg0, gy, dy, yy, dg, dd)
+    return hager_zhang(gg, gg0, gy, dy, yy, dg, dd)
+
+
+@kernel
+def powell_restart(ggp, gg):
+    """|g'g_-| >= nu g'g, (5.52)."""
+    return abs(ggp) >= _NU * gg
+
+
+@kernel
+def descent_ok(slope, gg, dd):
+    """-d'g >= cos |d| |g|."""
+    return -slope >= _COSINE * (gg * dd) ** 0.5
+
+
+@kernel
+def init(R):
+    """The next direction is steepest descent."""
+    R.c[FRESH], R.c[UPDATES] = 1, 0
+
+
+@kernel
+def step(R):
+    """One iteration."""
+    c, p = R.c, R.p
+    g, gp, d = vector(R, G + c[PARITY]), vector(R, G + 1 - c[PARITY]), vector(R, D)
+    slope_prev = p[SLOPE]
+    restart = c[UPDATES] == 0 or (c[RESTART_EVERY] > 0 and c[UPDATES] % c[RESTART_EVERY] == 0)
+    t0 = 0.0
+    if not restart:
+        gg, ggp, dg, dd = three_dots(R, g, gp, d)
+        gg0 = p[GG]
+        p[GG] = gg
+        forgets = c[VARIANT] != _FLETCHER_REEVES and c[VARIANT] != _DAI_YUAN
+        dy = dg - slope_prev
+        if dy <= 0.0 or (not forgets and powell_restart(ggp, gg)):
+            restart = True
+        else:
+            beta = _beta(c[VARIANT], gg, gg0, gg - ggp, dy, gg - 2.0 * ggp + gg0, dg, dd)
+            p[SLOPE], dd = combine_dot(R, -1.0, g, beta, d)
+            restart = not descent_ok(p[SLOPE], gg, dd)
+    if restart:
+        p[GG] = scale_dot(R, g, d)
+        p[SLOPE] = -p[GG]
+    if c[UPDATES] == 0:
+        t0 = p[STEP_INITIAL] if p[STEP_INITIAL] > 0.0 else 1.0 / p[GG] ** 0.5
+    else:
+        # expect the same first-order change as in the last iteration, N&W p. 59
+        t0 = p[T_PREV] * slope_prev / p[SLOPE]
+    task = search(R, t0)
+    p[T_PREV] = p[T]
+    c[UPDATES] += 1
+    if task == 1:
+        c[FRESH] = 0
+    return task
+
+
+run = make_run(init, step)

@@ -1,0 +1,191 @@
+r"""Gradient descent.
+
+===  ==================  ==========================================================================
+0    line minimisation   x+ = x - t g, t from a line search
+1    fixed step          x+ = x - eps g
+2    decaying step       eps_t = eps_0 / (1 + kappa t)
+3    stepwise schedule   eps_t = eps_0 drop^floor(t / drop_every)
+4    Barzilai-Borwein    t = s's / s'y, shortened until f <= max of the last 10 f - c t g'g  (GLL)
+5    heavy ball          v+ = mu v - eps g, x+ = x + v+
+6    Nesterov            v+ = mu v - eps grad f(x + mu v); what is kept as x is the point x + mu v
+===  ==================  ==========================================================================
+
+Only the first looks for a decrease in each step; with the others f may rise, and the driver keeps the best point.
+
+References
+----------
+J. Barzilai and J. M. Borwein, Two-point step size gradient methods, IMA J. Numer. Anal. 8 (1988), 141-148.
+M. Raydan, The Barzilai and Borwein gradient method for the large scale unconstrained minimization problem, SIAM J.
+Optim. 7 (1997), 26-33.
+B. T. Polyak, Some methods of speeding up the convergence of iteration methods, USSR Comput. Math. 4 (1964), 1-17.
+I. Sutskever et al., On the importance of initialization and momentum in deep learning, ICML 2013.
+"""
+
+from numopt.drivers.loop import make_run
+from numopt.kernels.compiling import kernel
+from numopt.kernels.oracle import evaluate, vector
+from numopt.kernels.slots import (
+    ABORT,
+    ACCEPT,
+    DECAY,
+    DROP,
+    DROP_EVERY,
+    F_TRIAL,
+    FAILED,
+    FRESH,
+    LS,
+    MOMENTUM,
+    NIT,
+    PARITY,
+    SLOPE,
+    STEP,
+    STEP_INITIAL,
+    T_PREV,
+    UNBOUNDED_BELOW,
+    VARIANT,
+    D,
+    F,
+    G,
+    T,
+    X,
+)
+from numopt.kernels.vectors import combine, difference_dots_only, dot, scale_dot, step_to
+from numopt.linesearch.search import search
+
+_LINE, _FIXED, _DECAY, _DROP, _BARZILAI_BORWEIN, _HEAVY_BALL, _NESTEROV = range(7)
+
+_MEMORY = 10  # values that the nonmonotone test of Barzilai-Borwein looks back on
+_DECREASE = 1e-4
+_LEAST, _MOST = 1e-10, 1e10  # of the Barzilai-Borwein step, as in Raydan's algorithm
+_SHORTENINGS = 60
+
+
+@kernel
+def init(R):
+    """Nothing to remember yet."""
+    c, p = R.c, R.p
+    c[FRESH] = 1
+    p[T_PREV] = 0.0
+    if c[VARIANT] >= _BARZILAI_BORWEIN:
+        d = vector(R, D)
+        for i in range(d.size):
+            d[i] = 0.0
+        for k in range(_MEMORY):
+            p[LS + k] = float("-inf")
+
+
+@kernel
+def _line_minimisation(R):
+    c, p = R.c, R.p
+    g, d = vector(R, G + c[PARITY]), vector(R, D)
+    before = p[SLOPE]
+    p[SLOPE] = -scale_dot(R, g, d)
+    if p[T_PREV] > 0.0:
+        t0 = p[T_PREV] * before / p[SLOPE]
+    else:
+        t0 = p[STEP_INITIAL] if p[STEP_INITIAL] > 0.0 else 1.0 / (-p[SLOPE]) ** 0.5
+    task = search(R, t0)
+    p[T_PREV] = p[T]
+    return task
+
+
+@kernel
+def _judge(R, f, t):
+    """Take the trial point whatever its value, unless it is not finite."""
+    p = R.p
+    p[F_TRIAL], p[T] = f, t
+    if f == float("-inf"):
+        return UNBOUNDED_BELOW
+    if not abs(f) < float("inf"):
+        p[T] = 0.0
+        return FAILED
+    return ACCEPT
+
+
+@kernel
+def _scheduled(R):
+    """The step length of iteration t."""
+    c, p = R.c, R.p
+    t = float(c[NIT])
+    if c[VARIANT] == _DECAY:
+        return p[STEP] / (1.0 + p[DECAY] * t)
+    if c[VARIANT] == _DROP:
+        return p[STEP] * p[DROP] ** (t // p[DROP_EVERY])
+    return p[STEP]
+
+
+@kernel
+def _descend(R):
+    """Fixed, decaying, stepwise."""
+    c = R.c
+    t = _scheduled(R)
+    xt, gt = vector(R, X + 1 - c[PARITY]), vector(R, G + 1 - c[PARITY])
+    step_to(R, vector(R, X + c[PARITY]), -t, vector(R, G + c[PARITY]), xt)
+    return _judge(R, evaluate(R, xt, gt), t)
+
+
+@kernel
+def _momentum(R):
+    """Heavy ball and Nesterov; d holds v."""
+    c, p = R.c, R.p
+    x, g, v = vector(R, X + c[PARITY]), vector(R, G + c[PARITY]), vector(R, D)
+    xt, gt = vector(R, X + 1 - c[PARITY]), vector(R, G + 1 - c[PARITY])
+    mu, eps = p[MOMENTUM], p[STEP]
+    combine(mu, v, -eps, g, v)
+    if c[VARIANT] == _NESTEROV:
+        # from x + mu v to x+ + mu v+, in terms of the point itself
+        step_to(R, x, mu, v, xt)
+        step_to(R, xt, -eps, g, xt)
+    else:
+        step_to(R, x, 1.0, v, xt)
+    return _judge(R, evaluate(R, xt, gt), 1.0)
+
+
+@kernel
+def _barzilai_borwein(R):
+    c, p = R.c, R.p
+    x, g = vector(R, X + c[PARITY]), vector(R, G + c[PARITY])
+    xt, gt = vector(R, X + 1 - c[PARITY]), vector(R, G + 1 - c[PARITY])
+    gg = dot(R, g, g)
+    if p[T_PREV] > 0.0:
+        ys, _, ss = difference_dots_only(R, x, xt, g, gt)
+        t = ss / ys if ys > 0.0 else max(1.0, 1.0 / gg**0.5)
+        t = min(max(t, _LEAST), _MOST)
+    else:
+        t = p[STEP_INITIAL] if p[STEP_INITIAL] > 0.0 else 1.0 / gg**0.5
+    p[LS + c[NIT] % _MEMORY] = p[F]
+    highest = p[F]
+    for k in range(_MEMORY):
+        highest = max(highest, p[LS + k])
+    for _ in range(_SHORTENINGS):
+        step_to(R, x, -t, g, xt)
+        f = evaluate(R, xt, gt)
+        if f == float("-inf") or c[ABORT] != 0:
+            break
+        if f <= highest - _DECREASE * t * gg:
+            p[T_PREV] = t
+            return _judge(R, f, t)
+        # the minimiser of the parabola through phi(0), phi'(0), phi(t), kept within [0.1, 0.5] t
+        new = 0.5 * gg * t * t / (f - p[F] + gg * t)
+        t = min(max(new, 0.1 * t), 0.5 * t) if new == new and f < float("inf") else 0.1 * t
+    p[F_TRIAL], p[T] = f, 0.0
+    if f == float("-inf"):
+        p[T] = t
+        return UNBOUNDED_BELOW
+    return FAILED
+
+
+@kernel
+def step(R):
+    """One iteration."""
+    variant = R.c[VARIANT]
+    if variant == _LINE:
+        return _line_minimisation(R)
+    if variant == _BARZILAI_BORWEIN:
+        return _barzilai_borwein(R)
+    if variant == _HEAVY_BALL or variant == _NESTEROV:
+        return _momentum(R)
+    return _descend(R)
+
+
+run = make_run(init, step)
