@@ -89,7 +89,8 @@ class OptimizeResult(dict):
         """
         if self.state is None:
             raise ValueError("this result holds no state to save")
-        np.savez(path, **self.state)
+        method, search, c, p, w = self.state
+        np.savez(path, method=method, search=search, c=c, p=p, w=w)
 
 
 def _rebuild(items, state):

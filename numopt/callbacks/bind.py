@@ -42,6 +42,8 @@ class Bound:
         Counters of the run.
     table : ndarray
         Table of machine words, filled here.
+    counters : int
+        Address of the counters.
     lazy : bool
         Whether the value alone, and the gradient afterwards, may be asked for (Armijo backtracking).
     second_order : bool
@@ -52,16 +54,18 @@ class Bound:
         2 or 3: differences of the gradient, where no Hessian is given.
     """
 
-    def __init__(self, fun, jac, hess, hessp, args, n, c, table, lazy=False, second_order=False, steps=None,
-                 rel_steps=None, hess_scheme=3):  # fmt: skip
+    def __init__(self, fun, jac, hess, hessp, args, n, c, table, counters, lazy=False, second_order=False,
+                 steps=None, rel_steps=None, hess_scheme=3):  # fmt: skip
         self.fun, self.jac, self.hess, self.hessp, self.args = fun, jac, hess, hessp, args
         self.n, self.c, self.keep, self.python = n, c, [], None
-        self.data_table = None
+        self.data_table, self.counters = None, counters
         if jac is None:
             jac = "2-point"
         scheme = SCHEMES.get(jac, 0) if isinstance(jac, str) else 0
-        kinds = {kind_of(f) for f in (fun, jac, hess, hessp) if callable(f) or address_of(f) is not None}
-        kind = kinds.pop() if len(kinds) == 1 else "python"
+        kind = kind_of(fun)
+        for function in (jac, hess, hessp):
+            if not (function is None or function is True or isinstance(function, str) or kind_of(function) == kind):
+                kind = "python"
         parts = getattr(self, "_" + kind)(fun, jac, hess, hessp, lazy, scheme, second_order)
         if scheme == 0 and not second_order and "pair" not in parts:
             table[A_VALUE_GRAD] = parts["value_grad"]
@@ -90,7 +94,7 @@ class Bound:
         from numopt.callbacks import jitted
 
         types = jitted.types_of(self.args)
-        self.data_table, keep = jitted.table_of(self.args, self.c)
+        self.data_table, keep = jitted.table_of(self.args, self.counters)
         parts = {"data": self.data_table.ctypes.data}
         made = {}
         if scheme == 0:
@@ -142,7 +146,7 @@ class Bound:
             if given is not None:
                 arrays.append(np.ascontiguousarray(np.broadcast_to(np.asarray(given, float), (self.n,))))
                 k[slot] = arrays[-1].ctypes.data
-        k[11], k[12], k[13] = self.c.ctypes.data, scratch.ctypes.data, hess_scheme
+        k[11], k[12], k[13] = self.counters, scratch.ctypes.data, hess_scheme
         self.keep += [k, scratch, arrays]
         if second_order and scheme:
             # the Hessian by differences of a gradient that is itself made of differences

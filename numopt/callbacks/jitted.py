@@ -135,9 +135,9 @@ def types_of(args):
     return tuple(found)
 
 
-def table_of(args, c):
+def table_of(args, counters):
     """(table of words, objects to keep alive) for the loader; the head holds the address of the counters."""
-    words, keep = [c.ctypes.data, 0], []
+    words, keep = [counters, 0], []
 
     def put(arg):
         if isinstance(arg, tuple):

@@ -1,9 +1,13 @@
 """``minimize``: the front door of the gradient methods."""
 
 import math
-import signal
 import threading
 import time
+
+# The C functions themselves: signal.signal wraps their numbers in enumerations, which takes longer than a small run.
+from _signal import SIGINT, getsignal
+from _signal import signal as set_signal
+from signal import default_int_handler
 
 import numpy as np
 
@@ -13,7 +17,7 @@ from numopt.drivers import units
 from numopt.kernels import slots as s
 from numopt.kernels.status import NEW, RUNNING, Status
 from numopt.optimize._options import check_callables, check_path, check_x0, find_method, read_options
-from numopt.result import OptimizeResult, history_table
+from numopt.optimize._watch import Watch, report
 
 _TICK_SECONDS = 0.05
 _EPS_SCIPY = 1.4901161193847656e-08
@@ -93,20 +97,42 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
     check_callables(fun, jac, hess, hessp, callback)
     if not isinstance(args, tuple):
         args = (args,)
-    values, front = read_options(row, options, tol, n)
-    c, p = np.zeros(s.N_COUNTERS, np.int64), np.zeros(s.N_SCALARS)
-    c[s.N], c[s.STATUS], c[s.VARIANT], c[s.TRACK_BEST] = n, NEW, row.variant, not row.monotone
+    if options or tol is not None:
+        values, front = read_options(row, options, tol, n)
+        state = _new_state(row, values)
+    else:
+        front = _NOTHING
+        state = _TEMPLATES.get(row.name)
+        if state is None:
+            state = _TEMPLATES[row.name] = _new_state(row, read_options(row, None, None, n)[0])
+        state = state[0].copy(), state[1]
+    words, scalars = state
+    if words[s.MAXITER] < 0:
+        words[s.MAXITER] = n * (200 if row.monotone else 10000)
+    words[s.N] = n
+    reals = np.empty(s.N_SCALARS + row.words(n, int(words[s.MEMORY])))
+    reals[: s.N_SCALARS] = scalars
+    reals[s.N_SCALARS : s.N_SCALARS + n] = x
+    if front.get("hess_inv0") is not None:
+        reals[s.N_SCALARS + (s.N_COMMON + 1) * n :] = front["hess_inv0"].ravel()
+        words[s.UPDATES] = 1
+    search = front.get("line_search", row.line_search)
+    return _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback)
+
+
+_NOTHING: dict = {}
+_TEMPLATES: dict = {}
+
+
+def _new_state(row, values):
+    """The integer block (counters, then the table of addresses) and the scalars of a fresh run."""
+    words, p = np.zeros(s.N_COUNTERS + s.N_TABLE, np.int64), np.zeros(s.N_SCALARS)
+    words[s.STATUS], words[s.VARIANT], words[s.TRACK_BEST] = NEW, row.variant, not row.monotone
     p[s.STEP_MIN], p[s.STEP_MAX], p[s.CURVATURE_MIN] = 1e-20, 1e20, 1e-10
     for name, value in values.items():
         block, slot, _, _ = OPTIONS[name]
-        (c if block == "c" else p)[slot] = value
-    w = np.empty(row.words(n, int(c[s.MEMORY])))
-    w[:n] = x
-    if front.get("hess_inv0") is not None:
-        w[(s.N_COMMON + 1) * n :] = front["hess_inv0"].ravel()
-        c[s.UPDATES] = 1
-    search = front.get("line_search", row.line_search)
-    return _go(row, search, c, p, w, front, fun, args, jac, hess, hessp, callback)
+        (words if block == "c" else p)[slot] = value
+    return words, p
 
 
 def resume(state, fun, args=(), jac=None, hess=None, hessp=None, callback=None, options=None):
@@ -136,11 +162,18 @@ def resume(state, fun, args=(), jac=None, hess=None, hessp=None, callback=None, 
     >>> whole.success, whole.nit > 3
     (True, True)
     """
-    saved = state.state if isinstance(state, dict) else dict(np.load(check_path(state), allow_pickle=False))
-    if saved is None or not {"method", "search", "c", "p", "w"} <= set(saved):
+    if isinstance(state, dict):
+        saved = dict(zip(("method", "search", "c", "p", "w"), state.state or (), strict=False))
+    else:
+        with np.load(check_path(state), allow_pickle=False) as file:
+            saved = dict(file)
+    if not {"method", "search", "c", "p", "w"} <= set(saved):
         raise ValueError("state holds no saved run of numopt.minimize")
     row = METHODS[str(saved["method"])]
-    c, p, w = (np.array(saved[name]) for name in "cpw")
+    words = np.zeros(s.N_COUNTERS + s.N_TABLE, np.int64)
+    words[: s.N_COUNTERS] = saved["c"]
+    reals = np.concatenate([saved["p"], saved["w"]])
+    c, p = words, reals
     check_callables(fun, jac, hess, hessp, callback)
     values, front = read_options(row, options, None, int(c[s.N]))
     for name in options or {}:
@@ -153,63 +186,85 @@ def resume(state, fun, args=(), jac=None, hess=None, hessp=None, callback=None, 
         c[s.STATUS] = int(Status.MAXITER)
     search = str(saved["search"]) or None
     args = args if isinstance(args, tuple) else (args,)
-    return _go(row, front.get("line_search", search), c, p, w, front, fun, args, jac, hess, hessp, callback)
+    search = front.get("line_search", search)
+    return _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback)
 
 
-def _go(row, search, c, p, w, front, fun, args, jac, hess, hessp, callback):
+def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback):
     """Bind, run, report."""
+    c, table = words[: s.N_COUNTERS], words[s.N_COUNTERS :]
+    p, w = reals[: s.N_SCALARS], reals[s.N_SCALARS :]
     n = int(c[s.N])
-    table = np.zeros(s.N_TABLE, np.int64)
-    c[s.LINE_SEARCH] = LINE_SEARCHES[search][0] if search else 0
-    steps = front.get("eps")
-    if steps is None and (jac is None or jac is False):
-        steps = _EPS_SCIPY if front.get("finite_diff_rel_step") is None else None
-    bound = Bound(
-        fun, jac or None, hess if callable(hess) else None, hessp, args, n, c, table,
-        lazy=search == "armijo", second_order=row.second_order,
-        steps=steps if jac is None or jac is False else None, rel_steps=front.get("finite_diff_rel_step"),
-        hess_scheme=2 if hess == "2-point" else 3,
-    )  # fmt: skip
+    here, there = words.ctypes.data, reals.ctypes.data
+    if jac is False:
+        jac = None
+    if jac is None or row.second_order or front:
+        steps, rel_steps = front.get("eps"), front.get("finite_diff_rel_step")
+        if jac is not None:
+            steps = None
+        elif steps is None and rel_steps is None:
+            steps = _EPS_SCIPY
+        bound = Bound(
+            fun, jac, hess if callable(hess) else None, hessp, args, n, c, table, here, search == "armijo",
+            row.second_order, steps, rel_steps, 2 if hess == "2-point" else 3,
+        )  # fmt: skip
+    else:
+        bound = Bound(fun, jac, None, None, args, n, c, table, here, search == "armijo")
     if search:
-        table[s.A_SEARCH] = units.address(LINE_SEARCHES[search][1])
-    table[s.A_C], table[s.A_P] = c.ctypes.data, p.ctypes.data
-    table[s.A_W], table[s.A_W_SIZE] = w.ctypes.data, w.size
-    table[s.A_TICK] = _TICK
+        c[s.LINE_SEARCH], unit = LINE_SEARCHES[search]
+        table[s.A_SEARCH] = units.address(unit)
+    table[s.A_TICK : s.A_W_SIZE + 1] = (_TICK, 0, here, there, there + 8 * s.N_SCALARS, w.size)
     now = time.monotonic()
     c[s.TICK_IN] = c[s.TICK_EVERY] = 1
-    p[s.TICK_SECONDS], p[s.TICK_AT], p[s.STARTED_AT] = _TICK_SECONDS, now + _TICK_SECONDS, now
-    limit = front.get("max_time")
-    p[s.DEADLINE] = math.inf if limit is None else now + limit
+    p[s.DEADLINE : s.STARTED_AT + 1] = (
+        now + front["max_time"] if front.get("max_time") is not None else math.inf,
+        now + _TICK_SECONDS,
+        _TICK_SECONDS,
+        now,
+    )
     run = units.function(row.unit)
-    watch = _Watch(row, search, c, p, w, table, front, callback)
+    address = here + 8 * s.N_COUNTERS
+    watch = None
+    if front or callback is not None:
+        watch = Watch(row, search, c, p, w, table, address, front, callback)
     previous = _catch_interrupt(c)
     try:
-        watch.run(run)
+        if watch is None:
+            c[s.PAUSE_AT] = _NEVER
+            run(address)
+        else:
+            watch.run(run)
     finally:
         if previous is not None:
-            signal.signal(signal.SIGINT, previous)
-    status = int(c[s.STATUS])
-    result = watch.result()
-    if status == Status.FAILED or status == Status.INTERRUPTED:
+            set_signal(SIGINT, previous)
+    result = report(row, search, c, p, w) if watch is None else watch.result()
+    status = result["status"]
+    if status is Status.FAILED or status is Status.INTERRUPTED:
         x = w[int(1 - c[s.PARITY]) * n :][:n].copy()
-        if status == Status.INTERRUPTED and (bound.python is None or bound.python.error is None):
-            error: BaseException = KeyboardInterrupt()
-        else:
-            error = _error_of(bound, x, watch)
+        error = watch.error if watch is not None else None
+        if error is None and status is Status.INTERRUPTED and (bound.python is None or bound.python.error is None):
+            error = KeyboardInterrupt()
+        if error is None:
+            error = _error_of(bound, x)
         try:
-            error.result = result  # type: ignore[attr-defined]
+            error.result = result
         except AttributeError:
             error.add_note(f"best value so far: {result.fun}")
         raise error
     return result
 
 
-def _error_of(bound, x, watch):
+_NEVER = 2**62
+_MAIN_THREAD = threading.main_thread().ident
+
+
+def _error_of(bound, x):
+    """The exception of the user's callable."""
     try:
         bound.raise_error(x)
     except BaseException as error:
         return error
-    return watch.error or RuntimeError("a callable failed")
+    return RuntimeError("a callable failed without an exception")
 
 
 def _nothing(_):
@@ -233,10 +288,10 @@ def _catch_interrupt(c):
     An exception that Python raises before a callback's first line would be lost in ctypes, so the flag is set
     first.  A handler of the user's own is left alone.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if threading.get_ident() != _MAIN_THREAD:
         return None
-    previous = signal.getsignal(signal.SIGINT)
-    if previous is not signal.default_int_handler:
+    previous = getsignal(SIGINT)
+    if previous is not default_int_handler:
         return None
 
     def handler(number, frame):
@@ -245,113 +300,4 @@ def _catch_interrupt(c):
             return
         raise KeyboardInterrupt
 
-    return signal.signal(signal.SIGINT, handler)
-
-
-class _Watch:
-    """Runs the compiled loop, and looks in at pauses: callback, history, display."""
-
-    def __init__(self, row, search, c, p, w, table, front, callback):
-        self.row, self.search, self.c, self.p, self.w, self.table = row, search, c, p, w, table
-        self.callback, self.front, self.error = callback, front, None
-        self.n = int(c[s.N])
-        self.rows: list = []
-        self.vectors: list | None = [] if front.get("return_all") else None
-        self.chunk = None
-        self.takes_result = callback is not None and _takes_result(callback)
-
-    def x(self):
-        """The current point, a copy."""
-        return self._vector(s.X + int(self.c[s.PARITY]))
-
-    def _vector(self, k):
-        return self.w[int(k) * self.n : (int(k) + 1) * self.n].copy()
-
-    def run(self, run):
-        """Until a status is reached."""
-        c, table = self.c, self.table
-        display = None
-        if self.front.get("disp"):
-            from numopt.optimize._display import Display
-
-            display = Display(self.row.title, int(c[s.MAXITER]))
-        if self.front.get("history"):
-            self.chunk = np.empty((1024, 5))
-            table[s.A_HISTORY], c[s.HISTORY_SIZE] = self.chunk.ctypes.data, 1024
-        often = self.callback is not None or self.vectors is not None or display is not None
-        if self.vectors is not None and c[s.STATUS] == NEW:
-            self.vectors.append(self.x())
-        address = table.ctypes.data
-        try:
-            while True:
-                nit = int(c[s.NIT])
-                if often:
-                    c[s.PAUSE_AT] = nit + 1
-                elif self.chunk is not None:
-                    c[s.PAUSE_AT] = nit + 1000
-                else:
-                    c[s.PAUSE_AT] = 2**62
-                run(address)
-                if self.chunk is not None:
-                    self.rows.append(self.chunk[: c[s.HISTORY_ROWS]].copy())
-                    c[s.HISTORY_ROWS] = 0
-                moved = c[s.NIT] > nit
-                if moved and self.vectors is not None:
-                    self.vectors.append(self.x())
-                if display is not None:
-                    display.update(int(c[s.NIT]), self.p[s.F], self.p[s.GNORM], int(c[s.NFEV]))
-                if moved and self.callback is not None and c[s.ABORT] == 0:
-                    self._call_back()
-                if c[s.STATUS] != RUNNING:
-                    break
-        finally:
-            if display is not None:
-                display.close(self.result())
-
-    def _call_back(self):
-        c = self.c
-        try:
-            if self.takes_result:
-                self.callback(intermediate_result=OptimizeResult(x=self.x(), fun=float(self.p[s.F])))
-            else:
-                self.callback(self.x())
-        except StopIteration:
-            c[s.STATUS] = int(Status.CALLBACK)
-        except BaseException as error:
-            self.error = error
-            c[s.STATUS] = int(Status.INTERRUPTED if isinstance(error, KeyboardInterrupt) else Status.FAILED)
-
-    def result(self):
-        """The result as things stand."""
-        c, p = self.c, self.p
-        parity = int(c[s.PARITY])
-        status = Status(int(c[s.STATUS])) if c[s.STATUS] >= 0 else Status.INTERRUPTED
-        x, g, f = self._vector(s.X + parity), self._vector(s.G + parity), float(p[s.F])
-        gnorm = float(p[s.GNORM])
-        if c[s.TRACK_BEST] and p[s.F_BEST] < p[s.F] or (c[s.TRACK_BEST] and f != f and p[s.F_BEST] < math.inf):
-            x, f = self._vector(s.X_BEST), float(p[s.F_BEST])
-            g = self._vector(s.G_BEST)
-            gnorm = float(np.abs(g).max()) if p[s.NORM_ORDER] == math.inf else float(np.linalg.norm(g, p[s.NORM_ORDER]))
-        result = OptimizeResult(
-            x=x, fun=f, jac=g, success=status.success, status=status, message=status.message, nit=int(c[s.NIT]),
-            nfev=int(c[s.NFEV]), njev=int(c[s.NJEV]), nhev=int(c[s.NHEV]), optimality=gnorm,
-        )  # fmt: skip
-        if self.row.unit == "bfgs":
-            n = self.n
-            H = self.w[(s.N_COMMON + 1) * n :].reshape(n, n)
-            dict.__setitem__(result, "hess_inv", H.copy() if c[s.UPDATES] else np.eye(n))
-        if self.vectors is not None:
-            result["allvecs"] = self.vectors
-        if self.chunk is not None:
-            result["history"] = history_table(np.concatenate(self.rows) if self.rows else np.empty((0, 5)))
-        result.state = {"method": self.row.name, "search": self.search or "", "c": c, "p": p, "w": self.w}
-        return result
-
-
-def _takes_result(callback):
-    import inspect
-
-    try:
-        return set(inspect.signature(callback).parameters) == {"intermediate_result"}
-    except (TypeError, ValueError):
-        return False
+    return set_signal(SIGINT, handler)

@@ -8,6 +8,7 @@ import warnings
 
 import numpy as np
 
+from numopt.callbacks.pointers import address_of
 from numopt.catalog import ALIASES, LINE_SEARCHES, METHODS, OPTION_ALIASES, OPTIONS, defaults
 
 # options that the front door itself handles
@@ -49,7 +50,9 @@ def find_method(method, bounds, constraints):
 
 
 def check_x0(x0):
-    """x0 as a new float64 vector."""
+    """x0 as a float64 vector; the caller copies it."""
+    if type(x0) is np.ndarray and x0.dtype == np.float64 and x0.ndim == 1 and math.isfinite(x0.sum()) and x0.size:
+        return x0
     try:
         a = np.asarray(x0)
     except ValueError:
@@ -69,18 +72,19 @@ def check_x0(x0):
     return x
 
 
+def _usable(function):
+    return callable(function) or address_of(function) is not None
+
+
 def check_callables(fun, jac, hess, hessp, callback):
     """Raise TypeError for what can't be called."""
-    from numopt.callbacks.pointers import address_of
-
-    def usable(function):
-        return callable(function) or address_of(function) is not None
-
-    if not usable(fun):
+    if not _usable(fun):
         raise TypeError(f"fun must be callable or a C function pointer, not {type(fun).__name__}")
+    if hess is None and hessp is None and callback is None and (jac is True or jac is None or callable(jac)):
+        return
     for name, function, words in (
         ("jac", jac, ("2-point", "3-point", "cs")),
-        ("hess", hess, ("2-point", "3-point", "cs")),
+        ("hess", hess, ("2-point", "3-point")),
         ("hessp", hessp, ()),
         ("callback", callback, ()),
     ):
@@ -90,7 +94,7 @@ def check_callables(fun, jac, hess, hessp, callback):
             if function not in words:
                 accepted = ", ".join(["a callable", *map(repr, words)] + (["True"] if name == "jac" else []))
                 raise ValueError(f"{name}={function!r} is not known; accepted are {accepted}")
-        elif not usable(function):
+        elif not _usable(function):
             raise TypeError(f"{name} must be callable, not {type(function).__name__}")
 
 
@@ -140,7 +144,7 @@ def read_options(method, options, tol, n):
                 f"unknown option {given!r} for method {method.name!r} is ignored{hint}", OptimizeWarning, stacklevel=4
             )
     if values["maxiter"] is None:
-        values["maxiter"] = 200 * n if method.monotone else 10000 * n
+        values["maxiter"] = -1  # for the front door to fill in
     if "c2" in values and not 0.0 < values["c1"] < values["c2"] < 1.0:
         raise ValueError(f"options need 0 < c1 < c2 < 1; got c1={values['c1']:g}, c2={values['c2']:g}")
     return values, front

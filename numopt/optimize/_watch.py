@@ -1,0 +1,125 @@
+"""What happens at the pauses of a run, and the report at its end."""
+
+import inspect
+import math
+
+import numpy as np
+
+from numopt.kernels import slots as s
+from numopt.kernels.status import NEW, RUNNING, Status
+from numopt.result import OptimizeResult, history_table
+
+_STATUS = {int(status): (status, status.success, status.message) for status in Status}
+_STATUS[NEW] = _STATUS[RUNNING] = _STATUS[int(Status.INTERRUPTED)]
+
+
+def _vector(w, n, k):
+    return w[k * n : (k + 1) * n].copy()
+
+
+def report(row, search, c, p, w):
+    """The result of a run as things stand."""
+    n, nfev, njev, nhev, nit, _, _, status = c[: s.STATUS + 1].tolist()
+    parity = int(c[s.PARITY])
+    x, g, f, gnorm = _vector(w, n, s.X0 + parity), _vector(w, n, s.G0 + parity), float(p[s.F]), float(p[s.GNORM])
+    if not row.monotone and not f <= p[s.F_BEST] < math.inf:
+        x, g, f = _vector(w, n, int(s.X_BEST)), _vector(w, n, int(s.G_BEST)), float(p[s.F_BEST])
+        gnorm = float(np.linalg.norm(g, p[s.NORM_ORDER]))
+    status, success, message = _STATUS[status]
+    result = OptimizeResult(
+        x=x, fun=f, jac=g, success=success, status=status, message=message, nit=nit, nfev=nfev, njev=njev,
+        nhev=nhev, optimality=gnorm,
+    )  # fmt: skip
+    if row.unit == "bfgs":
+        if c[s.UPDATES]:
+            dict.__setitem__(result, "hess_inv", w[(s.N_COMMON + 1) * n :].reshape(n, n).copy())
+        else:
+            dict.__setitem__(result, "hess_inv", np.eye(n))
+    object.__setattr__(result, "state", (row.name, search or "", c, p, w))
+    return result
+
+
+class Watch:
+    """Runs the compiled loop, and looks in at pauses: callback, history, display."""
+
+    def __init__(self, row, search, c, p, w, table, address, front, callback):
+        self.row, self.search, self.c, self.p, self.w, self.table, self.address = row, search, c, p, w, table, address
+        self.callback, self.front, self.error = callback, front, None
+        self.n = int(c[s.N])
+        self.rows: list = []
+        self.vectors: list | None = [] if front.get("return_all") else None
+        self.chunk = None
+        self.takes_result = callback is not None and _takes_result(callback)
+
+    def x(self):
+        """The current point, a copy."""
+        return _vector(self.w, self.n, s.X0 + int(self.c[s.PARITY]))
+
+    def run(self, run):
+        """Until a status is reached."""
+        c, table = self.c, self.table
+        display = None
+        if self.front.get("disp"):
+            from numopt.optimize._display import Display
+
+            display = Display(self.row.title, int(c[s.MAXITER]))
+        if self.front.get("history"):
+            self.chunk = np.empty((1024, 5))
+            table[s.A_HISTORY], c[s.HISTORY_SIZE] = self.chunk.ctypes.data, 1024
+        often = self.callback is not None or self.vectors is not None or display is not None
+        if self.vectors is not None and c[s.STATUS] == NEW:
+            self.vectors.append(self.x())
+        try:
+            while True:
+                nit = int(c[s.NIT])
+                if often:
+                    c[s.PAUSE_AT] = nit + 1
+                elif self.chunk is not None:
+                    c[s.PAUSE_AT] = nit + 1000
+                else:
+                    c[s.PAUSE_AT] = 2**62
+                run(self.address)
+                if self.chunk is not None:
+                    self.rows.append(self.chunk[: c[s.HISTORY_ROWS]].copy())
+                    c[s.HISTORY_ROWS] = 0
+                moved = c[s.NIT] > nit
+                if moved and self.vectors is not None:
+                    self.vectors.append(self.x())
+                if display is not None:
+                    display.update(int(c[s.NIT]), self.p[s.F], self.p[s.GNORM], int(c[s.NFEV]))
+                if moved and self.callback is not None and c[s.ABORT] == 0:
+                    self._call_back()
+                if c[s.STATUS] != RUNNING:
+                    break
+        finally:
+            if display is not None:
+                display.close(self.result())
+
+    def _call_back(self):
+        c = self.c
+        try:
+            if self.takes_result:
+                self.callback(intermediate_result=OptimizeResult(x=self.x(), fun=float(self.p[s.F])))
+            else:
+                self.callback(self.x())
+        except StopIteration:
+            c[s.STATUS] = int(Status.CALLBACK)
+        except BaseException as error:
+            self.error = error
+            c[s.STATUS] = int(Status.INTERRUPTED if isinstance(error, KeyboardInterrupt) else Status.FAILED)
+
+    def result(self):
+        """The result as things stand."""
+        result = report(self.row, self.search, self.c, self.p, self.w)
+        if self.vectors is not None:
+            result["allvecs"] = self.vectors
+        if self.chunk is not None:
+            result["history"] = history_table(np.concatenate(self.rows) if self.rows else np.empty((0, 5)))
+        return result
+
+
+def _takes_result(callback):
+    try:
+        return set(inspect.signature(callback).parameters) == {"intermediate_result"}
+    except (TypeError, ValueError):
+        return False
