@@ -10,6 +10,8 @@ __version__ = "0.1.0.dev0"
 _HOME = {
     "minimize": "numopt.optimize._minimize",
     "resume": "numopt.optimize._minimize",
+    "jit_solver": "numopt.drivers.inline",
+    "compare": "numopt.comparison._compare",
     "METHODS": "numopt.catalog",
     "OptimizeResult": "numopt.result",
     "OptimizeWarning": "numopt.optimize._options",

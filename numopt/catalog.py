@@ -1,6 +1,5 @@
 """The methods: one row each.  The front doors, the comparison, the tests and the docs all iterate over it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,8 +25,9 @@ class Method:
         What it is, in the field's words.
     unit : str
         The compiled unit that runs it.
-    words : callable
-        ``words(n, m)``: size of the workspace in doubles, for n variables and memory m.
+    vectors, matrices : int
+        What the method's workspace holds beside the common vectors: vectors of n and n x n matrices (limited
+        memory: 2 m vectors and 2 m^2 + 4 m numbers more).
     variant : int
         Which formula of the unit.
     line_search : str or None
@@ -45,13 +45,18 @@ class Method:
     name: str
     title: str
     unit: str
-    words: Callable[[int, int], int]
+    vectors: int = 0
+    matrices: int = 0
     variant: int = 0
     line_search: str | None = "strong-wolfe"
     defaults: dict[str, Any] = field(default_factory=dict)
     second_order: bool = False
     monotone: bool = True
     scipy: str | None = None
+
+    def words(self, n, m):
+        """Size of the workspace in doubles, for n variables and memory m."""
+        return (s.N_COMMON + self.vectors + 2 * m) * n + self.matrices * n * n + 2 * m * m + 4 * m
 
 
 # option -> (block, slot, type, least value); -inf < least means that the value must exceed or equal it
@@ -91,49 +96,37 @@ COMMON = {
 SEARCHING = {"c1": 1e-4, "c2": 0.9, "line_tol": 1e-3, "maxls": 20, "initial_step": 0.0}
 
 
-def _vectors(extra):
-    return lambda n, m: (s.N_COMMON + extra) * n
-
-
-def _quadratic_words(extra, matrices):
-    return lambda n, m: (s.N_COMMON + extra) * n + matrices * n * n
-
-
-def _lbfgs_words(n, m):
-    return s.N_COMMON * n + 2 * m * n + 3 * m * m + 8 * m
-
-
 _CG = {"c1": 1e-4, "c2": 0.4, "restart_every": 0}
 
 _ROWS = [
-    Method("gd", "gradient descent with line minimisation", "gd", _vectors(1), 0, "exact"),
-    Method("gd-fixed", "gradient descent, fixed step", "gd", _vectors(1), 1, None, {"step": 1e-3}, monotone=False),
-    Method("gd-decay", "gradient descent, step / (1 + kappa t)", "gd", _vectors(1), 2, None,
+    Method("gd", "gradient descent with line minimisation", "gd", 1, 0, 0, "exact"),
+    Method("gd-fixed", "gradient descent, fixed step", "gd", 1, 0, 1, None, {"step": 1e-3}, monotone=False),
+    Method("gd-decay", "gradient descent, step / (1 + kappa t)", "gd", 1, 0, 2, None,
            {"step": 1e-3, "kappa": 1e-2}, monotone=False),
-    Method("gd-drop", "gradient descent, step multiplied by drop every drop_every iterations", "gd", _vectors(1), 3,
+    Method("gd-drop", "gradient descent, step multiplied by drop every drop_every iterations", "gd", 1, 0, 3,
            None, {"step": 1e-3, "drop": 0.5, "drop_every": 1000.0}, monotone=False),
-    Method("barzilai-borwein", "gradient descent, Barzilai-Borwein step", "gd", _vectors(1), 4, None, {},
+    Method("barzilai-borwein", "gradient descent, Barzilai-Borwein step", "gd", 1, 0, 4, None, {},
            monotone=False),
-    Method("heavy-ball", "gradient descent with momentum (Polak)", "gd", _vectors(1), 5, None,
+    Method("heavy-ball", "gradient descent with momentum (Polak)", "gd", 1, 0, 5, None,
            {"step": 1e-3, "momentum": 0.9}, monotone=False),
-    Method("nesterov", "gradient descent with Nesterov's momentum", "gd", _vectors(1), 6, None,
+    Method("nesterov", "gradient descent with Nesterov's momentum", "gd", 1, 0, 6, None,
            {"step": 1e-3, "momentum": 0.9}, monotone=False),
-    Method("cg-fr", "conjugate gradient, Fletcher-Reeves", "cg", _vectors(0), 0, "strong-wolfe", _CG),
-    Method("cg-pr", "conjugate gradient, Polak-Ribière+", "cg", _vectors(0), 1, "strong-wolfe", _CG, scipy="CG"),
-    Method("cg-hs", "conjugate gradient, Hestenes-Stiefel+", "cg", _vectors(0), 2, "strong-wolfe", _CG),
-    Method("cg-dy", "conjugate gradient, Dai-Yuan", "cg", _vectors(0), 3, "strong-wolfe", _CG),
-    Method("cg-hz", "conjugate gradient, Hager-Zhang", "cg", _vectors(0), 4, "hager-zhang",
+    Method("cg-fr", "conjugate gradient, Fletcher-Reeves", "cg", 0, 0, 0, "strong-wolfe", _CG),
+    Method("cg-pr", "conjugate gradient, Polak-Ribière+", "cg", 0, 0, 1, "strong-wolfe", _CG, scipy="CG"),
+    Method("cg-hs", "conjugate gradient, Hestenes-Stiefel+", "cg", 0, 0, 2, "strong-wolfe", _CG),
+    Method("cg-dy", "conjugate gradient, Dai-Yuan", "cg", 0, 0, 3, "strong-wolfe", _CG),
+    Method("cg-hz", "conjugate gradient, Hager-Zhang", "cg", 0, 0, 4, "hager-zhang",
            {**_CG, "c1": 0.1, "c2": 0.9}),
-    Method("bfgs", "BFGS", "bfgs", _quadratic_words(1, 1), scipy="BFGS"),
-    Method("lbfgs", "limited-memory BFGS", "lbfgs", _lbfgs_words, 0, "strong-wolfe", {"maxcor": 10}),
-    Method("l-bfgs-b", "limited-memory BFGS, with scipy's tests", "lbfgs", _lbfgs_words, 0, "strong-wolfe",
+    Method("bfgs", "BFGS", "bfgs", 1, 1, scipy="BFGS"),
+    Method("lbfgs", "limited-memory BFGS", "lbfgs", 0, 0, 0, "strong-wolfe", {"maxcor": 10}),
+    Method("l-bfgs-b", "limited-memory BFGS, with scipy's tests", "lbfgs", 0, 0, 0, "strong-wolfe",
            {"maxcor": 10, "ftol": 2.220446049250313e-09, "maxfev": 15000, "maxiter": 15000, "maxls": 20,
             "c1": 1e-3}, scipy="L-BFGS-B"),
-    Method("newton", "Newton, modified Cholesky", "newton", _quadratic_words(4, 2), 0, "strong-wolfe", {},
+    Method("newton", "Newton, modified Cholesky", "newton", 3, 2, 0, "strong-wolfe", {},
            second_order=True),
-    Method("newton-damped", "Newton, (H + damping I)", "newton", _quadratic_words(4, 2), 1, "strong-wolfe",
+    Method("newton-damped", "Newton, (H + damping I)", "newton", 3, 2, 1, "strong-wolfe",
            {"damping": 1e-3}, second_order=True),
-    Method("saddle-free-newton", "Newton on |H|", "newton", _quadratic_words(4, 2), 2, "strong-wolfe",
+    Method("saddle-free-newton", "Newton on |H|", "newton", 3, 2, 2, "strong-wolfe",
            {"damping": 1e-6}, second_order=True),
 ]  # fmt: skip
 

@@ -5,9 +5,8 @@ It knows of a solver no more than two functions: ``init(R)`` sets the solver's o
 point in the trial buffers, its value in ``p[F_TRIAL]`` and the step length in ``p[T]`` (0: none found).
 """
 
-from numopt.kernels.clock import seconds
 from numopt.kernels.compiling import kernel
-from numopt.kernels.oracle import evaluate, vector
+from numopt.kernels.oracle import evaluate, now, vector
 from numopt.kernels.slots import (
     ABORT,
     ACCEPT,
@@ -55,7 +54,7 @@ def _record(R):
     row = c[HISTORY_ROWS]
     if row < c[HISTORY_SIZE]:
         h, k = R.history, 5 * row
-        h[k], h[k + 1], h[k + 2], h[k + 3], h[k + 4] = p[F], p[GNORM], p[T], float(c[NFEV]), seconds()
+        h[k], h[k + 1], h[k + 2], h[k + 3], h[k + 4] = p[F], p[GNORM], p[T], float(c[NFEV]), now(R)
         h[k + 4] -= p[STARTED_AT]
         c[HISTORY_ROWS] = row + 1
 

@@ -43,5 +43,5 @@ def _clock(typingctx):
 
 
 @overload(seconds)
-def _seconds_cpu():
+def _seconds():
     return lambda: _clock()

@@ -85,17 +85,6 @@ def void_pointer(typingctx, address):
     return types.voidptr(types.intp), codegen
 
 
-def pointers(R):
-    """Whether the callables of ``R`` are addresses.  Decided when a solver is compiled."""
-    return False
-
-
-@overload(pointers, target="generic")
-def _pointers(R):
-    by_address = isinstance(R.types[0], types.Integer)
-    return lambda R: by_address
-
-
 def call_value_grad(R, x, g):
     """f(x); sets g."""
     return R.fun(x, g, R.data)
@@ -190,6 +179,18 @@ def _lazy_gradient(R):
     return lambda R: False
 
 
+def now(R):
+    """Seconds of the monotonic clock; 0 where the callables are no addresses: a GPU has no such clock."""
+    return 0.0
+
+
+@overload(now, target="generic")
+def _now(R):
+    if isinstance(R.types[0], types.Integer):
+        return lambda R: seconds()
+    return lambda R: 0.0
+
+
 def tick(R):
     """Now and then, hand over to Python for Ctrl-C and the time limit.  Nothing to do without addresses."""
 
@@ -203,15 +204,15 @@ def _tick(R):
         # Reading the clock costs more than a small objective: read it once in TICK_EVERY evaluations, a
         # number that doubles while the next tick is far, and falls after each.
         c, p = R.c, R.p
-        now = seconds()
-        if now >= p[DEADLINE]:
+        time = seconds()
+        if time >= p[DEADLINE]:
             c[ABORT] = _MAX_TIME
-        if now >= p[TICK_AT]:
+        if time >= p[TICK_AT]:
             if R.tick != 0:
                 call1(R.tick, 0)
-            p[TICK_AT] = now + p[TICK_SECONDS]
+            p[TICK_AT] = time + p[TICK_SECONDS]
             c[TICK_EVERY] = max(1, c[TICK_EVERY] // 4)
-        elif p[TICK_AT] - now > 0.75 * p[TICK_SECONDS]:
+        elif p[TICK_AT] - time > 0.75 * p[TICK_SECONDS]:
             c[TICK_EVERY] = min(1 << 20, 2 * c[TICK_EVERY])
         c[TICK_IN] = c[TICK_EVERY]
 

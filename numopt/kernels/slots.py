@@ -83,7 +83,7 @@ N_SCALARS = LS + N_LS
 # (int64: Numba would compile a function once more for every plain constant that it is called with)
 X, G, D, X_LOW, G_LOW, X_BEST, G_BEST = map(int64, (0, 2, 4, 5, 6, 7, 8))
 X0, G0 = int(X), int(G)  # the same for plain Python
-N_COMMON = 8
+N_COMMON = 9
 
 # --- the table of machine words that a compiled solver is called with
 (

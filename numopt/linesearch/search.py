@@ -32,6 +32,7 @@ from numopt.kernels.slots import (
     T0,
     TASK,
     TRY,
+    UNBOUNDED_BELOW,
     X_LOW,
     D,
     F,
@@ -41,6 +42,9 @@ from numopt.kernels.slots import (
 )
 from numopt.kernels.vectors import copy, dot, step_to
 from numopt.linesearch.common import DPHI0, PHI0, SC1, SC2, SFIRST, SMAX, SMIN, ST
+
+# A step this much longer than the first trial, and f still falling: f has no minimum in this direction.
+_BEYOND = 1e10
 
 
 def run_search(R):
@@ -107,7 +111,8 @@ def make_search(start, advance):
                 copy(xt, xlow)
                 copy(gt, glow)
         if task == TRY:
-            task = FAILED
+            # still going down after growing beyond all bounds, or trapped
+            task = UNBOUNDED_BELOW if f <= flow and t >= _BEYOND * s[SFIRST] else FAILED
         if task == ACCEPT:
             if values_only:
                 evaluate_grad(R, xt, gt)

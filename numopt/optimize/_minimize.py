@@ -99,12 +99,12 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
         args = (args,)
     if options or tol is not None:
         values, front = read_options(row, options, tol, n)
-        state = _new_state(row, values)
+        state = new_state(row, values)
     else:
         front = _NOTHING
         state = _TEMPLATES.get(row.name)
         if state is None:
-            state = _TEMPLATES[row.name] = _new_state(row, read_options(row, None, None, n)[0])
+            state = _TEMPLATES[row.name] = new_state(row, read_options(row, None, None, n)[0])
         state = state[0].copy(), state[1]
     words, scalars = state
     if words[s.MAXITER] < 0:
@@ -124,7 +124,7 @@ _NOTHING: dict = {}
 _TEMPLATES: dict = {}
 
 
-def _new_state(row, values):
+def new_state(row, values):
     """The integer block (counters, then the table of addresses) and the scalars of a fresh run."""
     words, p = np.zeros(s.N_COUNTERS + s.N_TABLE, np.int64), np.zeros(s.N_SCALARS)
     words[s.STATUS], words[s.VARIANT], words[s.TRACK_BEST] = NEW, row.variant, not row.monotone

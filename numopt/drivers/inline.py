@@ -1,0 +1,107 @@
+"""Solvers that can be called inside the user's own compiled functions."""
+
+import importlib
+import math
+
+import numpy as np
+from numba import njit
+
+from numopt.catalog import LINE_SEARCHES
+from numopt.drivers.units import UNITS
+from numopt.kernels import slots as s
+from numopt.kernels.oracle import Run
+from numopt.optimize._minimize import new_state
+from numopt.optimize._options import find_method, read_options
+
+
+def attribute(unit):
+    """The function that a compiled unit is made from."""
+    module, name, _ = UNITS[unit]
+    return getattr(importlib.import_module(module), name)
+
+
+def jit_solver(method="bfgs", **options):
+    """A solver to call inside ``numba.njit`` functions, parallel loops included.
+
+    Parameters
+    ----------
+    method : str
+        As for :func:`numopt.minimize`.
+    **options
+        The method's options, fixed in the solver: ``gtol``, ``maxiter``, ``line_search``, ...
+
+    Returns
+    -------
+    solve : jitted function
+        ``solve(fun, x0, data=None, hess=None) -> (x, f, gnorm, status, nit, nfev)``.  ``fun(x, g, data) -> float`` is
+        a jitted function that writes the gradient to g; ``data`` is whatever it needs, an array or a tuple;
+        ``hess(x, H, data)`` (for the Newton methods) writes the Hessian to the flat array H, row by row.  The
+        number ``status`` is that of :class:`numopt.Status`.
+
+    Notes
+    -----
+    The solver is compiled together with ``fun``, anew for each objective: some seconds, in exchange for a call
+    without any overhead.  Outside compiled code :func:`numopt.minimize` starts at once.
+
+    Examples
+    --------
+    >>> import numba, numpy as np, numopt
+    >>> lbfgs = numopt.jit_solver('lbfgs', gtol=1e-8)
+    >>> @numba.njit
+    ... def distance(x, g, data):
+    ...     f = 0.0
+    ...     for i in range(x.size):
+    ...         g[i] = 2 * (x[i] - data[i])
+    ...         f += (x[i] - data[i])**2
+    ...     return f
+    >>> @numba.njit(parallel=True)
+    ... def all_of_them(targets):
+    ...     out = np.empty_like(targets)
+    ...     for k in numba.prange(len(targets)):
+    ...         out[k] = lbfgs(distance, np.zeros(targets.shape[1]), targets[k])[0]
+    ...     return out
+    >>> all_of_them(np.array([[1.0, 2.0], [3.0, 4.0]])).round(6).tolist()
+    [[1.0, 2.0], [3.0, 4.0]]
+    """
+    row = find_method(method, None, ())
+    values, front = read_options(row, options, None, 1)
+    for name in front:
+        if name != "line_search":
+            raise ValueError(f"option {name!r} has no meaning inside compiled code")
+    words, p0 = new_state(row, values)
+    c0 = words[: s.N_COUNTERS]
+    name = front.get("line_search", row.line_search)
+    if name:
+        c0[s.LINE_SEARCH], unit = LINE_SEARCHES[name]
+        search = attribute(unit)
+    else:
+        search = _no_search
+    p0[s.DEADLINE] = math.inf
+    c0[s.TICK_IN], c0[s.PAUSE_AT] = 2**62, 2**62
+    run = attribute(row.unit)
+    m = int(c0[s.MEMORY])
+    vectors, matrices, small = row.vectors + s.N_COMMON + 2 * m, row.matrices, 2 * m * m + 4 * m
+    per_variable = 200 if row.monotone else 10000
+
+    @njit(error_model="numpy", nogil=True)
+    def solve(fun, x0, data=None, hess=None):
+        n = x0.size
+        c, p = c0.copy(), p0.copy()
+        w, h = np.empty(vectors * n + matrices * n * n + small), np.empty(1)
+        c[s.N] = n
+        if c[s.MAXITER] < 0:
+            c[s.MAXITER] = per_variable * n
+        w[:n] = x0
+        R = Run(fun, None, None, hess, None, data, search, 0, 0, 0, c, p, w, h)
+        run(R)
+        k = s.X0 + c[s.PARITY]
+        if c[s.TRACK_BEST] != 0 and not p[s.F] <= p[s.F_BEST]:
+            return w[s.X_BEST * n : (s.X_BEST + 1) * n].copy(), p[s.F_BEST], p[s.GNORM], c[s.STATUS], c[s.NIT], c[s.NFEV]
+        return w[k * n : (k + 1) * n].copy(), p[s.F], p[s.GNORM], c[s.STATUS], c[s.NIT], c[s.NFEV]
+
+    return solve
+
+
+@njit
+def _no_search(R):
+    return 0.0
