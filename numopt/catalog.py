@@ -58,6 +58,10 @@ class Method:
         """Size of the workspace in doubles, for n variables and memory m."""
         return (s.N_COMMON + self.vectors + 2 * m) * n + self.matrices * n * n + 2 * m * m + 4 * m
 
+    def iterations(self, n):
+        """The default of maxiter."""
+        return n * (200 if self.monotone else 10000)
+
 
 # option -> (block, slot, type, least value); -inf < least means that the value must exceed or equal it
 OPTIONS: dict[str, tuple[str, int, type, float]] = {

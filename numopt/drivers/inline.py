@@ -20,6 +20,27 @@ def attribute(unit):
     return getattr(importlib.import_module(module), name)
 
 
+def solver_parts(method, options):
+    """(catalogue row, compiled loop, line search, counters, scalars) of a solver, for use in compiled code."""
+    row = find_method(method, None, ())
+    values, front = read_options(row, options, None, 1)
+    for name in front:
+        if name != "line_search":
+            raise ValueError(f"option {name!r} has no meaning inside compiled code")
+    words, p0 = new_state(row, values)
+    c0 = words[: s.N_COUNTERS]
+    name = front.get("line_search", row.line_search)
+    if name:
+        c0[s.LINE_SEARCH], unit = LINE_SEARCHES[name]
+        search = attribute(unit)
+    else:
+        search = _no_search
+    p0[s.DEADLINE] = math.inf
+    c0[s.TICK_IN], c0[s.PAUSE_AT] = 2**62, 2**62
+    run = attribute(row.unit)
+    return row, run, search, c0, p0
+
+
 def jit_solver(method="bfgs", **options):
     """A solver to call inside ``numba.njit`` functions, parallel loops included.
 
@@ -63,25 +84,10 @@ def jit_solver(method="bfgs", **options):
     >>> all_of_them(np.array([[1.0, 2.0], [3.0, 4.0]])).round(6).tolist()
     [[1.0, 2.0], [3.0, 4.0]]
     """
-    row = find_method(method, None, ())
-    values, front = read_options(row, options, None, 1)
-    for name in front:
-        if name != "line_search":
-            raise ValueError(f"option {name!r} has no meaning inside compiled code")
-    words, p0 = new_state(row, values)
-    c0 = words[: s.N_COUNTERS]
-    name = front.get("line_search", row.line_search)
-    if name:
-        c0[s.LINE_SEARCH], unit = LINE_SEARCHES[name]
-        search = attribute(unit)
-    else:
-        search = _no_search
-    p0[s.DEADLINE] = math.inf
-    c0[s.TICK_IN], c0[s.PAUSE_AT] = 2**62, 2**62
-    run = attribute(row.unit)
+    row, run, search, c0, p0 = solver_parts(method, options)
     m = int(c0[s.MEMORY])
     vectors, matrices, small = row.vectors + s.N_COMMON + 2 * m, row.matrices, 2 * m * m + 4 * m
-    per_variable = 200 if row.monotone else 10000
+    per_variable = row.iterations(1)
 
     @njit(error_model="numpy", nogil=True)
     def solve(fun, x0, data=None, hess=None):

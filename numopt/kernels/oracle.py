@@ -9,7 +9,7 @@ ever recompiled for a new objective.  Otherwise it is a compiled function of the
 from typing import Any, NamedTuple
 
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.extending import intrinsic, overload
 
 from numopt.kernels.clock import seconds
@@ -274,8 +274,7 @@ def evaluate_hess(R, x, H):
         call_hess(R, x, H)
 
 
-@kernel
+@njit(inline="always")
 def vector(R, k):
-    """The k-th vector of the workspace."""
-    n = R.c[N]
-    return R.w[k * n : (k + 1) * n]
+    """The k-th vector of the workspace.  Inlined by Numba: a CUDA device function can't return an array."""
+    return R.w[k * R.c[N] : (k + 1) * R.c[N]]

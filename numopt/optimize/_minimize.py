@@ -108,7 +108,7 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
         state = state[0].copy(), state[1]
     words, scalars = state
     if words[s.MAXITER] < 0:
-        words[s.MAXITER] = n * (200 if row.monotone else 10000)
+        words[s.MAXITER] = row.iterations(n)
     words[s.N] = n
     reals = np.empty(s.N_SCALARS + row.words(n, int(words[s.MEMORY])))
     reals[: s.N_SCALARS] = scalars

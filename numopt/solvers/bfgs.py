@@ -47,12 +47,6 @@ def n_vectors(n):
 
 
 @kernel
-def _matrix(R):
-    n = R.c[N]
-    return R.w[(_HY + 1) * n : (_HY + 1 + n) * n]
-
-
-@kernel
 def init(R):
     """Start from steepest descent."""
     R.c[UPDATES] = 0
@@ -107,7 +101,8 @@ def step(R):
     """One iteration."""
     c, p = R.c, R.p
     g, d = vector(R, G + c[PARITY]), vector(R, D)
-    H = _matrix(R)
+    n = c[N]
+    H = R.w[(_HY + 1) * n : (_HY + 1 + n) * n]
     if c[UPDATES] == 0:
         scale(-1.0, g, d)
         p[SLOPE] = -dot(R, g, g)

@@ -56,14 +56,6 @@ from numopt.solvers.bfgs import curvature_ok
 
 
 @kernel
-def _small(R):
-    """The block of small matrices."""
-    n, m = R.c[N], R.c[MEMORY]
-    base = N_COMMON * n + 2 * m * n
-    return R.w[base : base + 2 * m * m + 4 * m]
-
-
-@kernel
 def init(R):
     """Forget all pairs."""
     R.c[PAIRS], R.c[HEAD], R.c[FRESH] = 0, 0, 1
@@ -74,8 +66,8 @@ def init(R):
 def _direction_coefficients(R):
     """u and v hold S'g and Y'g: overwrite v by gamma q and u by -r, in places of the ring."""
     c, p = R.c, R.p
-    m, k, head = c[MEMORY], c[PAIRS], c[HEAD]
-    z = _small(R)
+    n, m, k, head = c[N], c[MEMORY], c[PAIRS], c[HEAD]
+    z = R.w[(N_COMMON + 2 * m) * n :]
     sy, yy = z[: m * m], z[m * m : 2 * m * m]
     u, v = z[2 * m * m : 2 * m * m + m], z[2 * m * m + m : 2 * m * m + 2 * m]
     q, r = z[2 * m * m + 2 * m : 2 * m * m + 3 * m], z[2 * m * m + 3 * m : 2 * m * m + 4 * m]
@@ -111,7 +103,7 @@ def _set_direction(R):
     n, m, k = c[N], c[MEMORY], c[PAIRS]
     g, d = vector(R, G + c[PARITY]), vector(R, D)
     rows = R.w[N_COMMON * n : (N_COMMON + 2 * m) * n]
-    z = _small(R)
+    z = R.w[(N_COMMON + 2 * m) * n :]
     sy, yy = z[: m * m], z[m * m : 2 * m * m]
     u, v = z[2 * m * m : 2 * m * m + m], z[2 * m * m + m : 2 * m * m + 2 * m]
     q, r = z[2 * m * m + 2 * m : 2 * m * m + 3 * m], z[2 * m * m + 3 * m : 2 * m * m + 4 * m]

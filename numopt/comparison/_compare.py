@@ -1,0 +1,301 @@
+"""``compare``: chosen solvers against scipy's, on the same problems, callables and tolerances."""
+
+import difflib
+import gc
+import math
+import statistics
+import time
+import warnings
+
+import numpy as np
+
+from numopt.catalog import METHODS
+from numopt.comparison._report import Comparison, Outcome, Run
+from numopt.optimize._options import find_method
+
+CALLERS = ("jitted", "python")
+GROUPS = ("default", "all", "mgh", "scalable", "surfaces", "data")
+SCALES = (1, 10, 100)
+DEFAULT_METHODS = ("bfgs", "cg", "l-bfgs-b")
+DEFAULT_PROBLEMS = (
+    "rosenbrock",
+    "beale",
+    "helical-valley",
+    "wood",
+    "biggs-exp6",
+    "extended-rosenbrock",
+    "data",
+)
+
+# A median over fewer than this many seconds is mostly noise, so short runs are repeated more often ...
+_LEAST_SECONDS = 0.02
+_MOST_REPEATS = 100
+# ... and a long run is hardly noisy: it isn't repeated once this much time has gone into it.
+_ENOUGH_SECONDS = 2.0
+# the workspace above which a method is not tried: n x n matrices of large problems
+_MOST_BYTES = 2**31
+
+
+def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, progress=False):
+    """Run our solvers and scipy's side by side.
+
+    Both get the same function (value and gradient in one call, ``jac=True``), the same start and the default
+    tolerances of scipy's method, and are timed in turn.
+
+    Parameters
+    ----------
+    problems : str or list of str, optional
+        Names of problems, and of groups of them: ``'mgh'``, ``'scalable'``, ``'surfaces'``, ``'data'``, ``'all'``,
+        ``'default'``.  Default: ``'default'``, a selection that takes less than a minute.
+    methods : str or list of str, optional
+        Names as for :func:`numopt.minimize`.  Each is compared with scipy's method of the same name, or else with
+        scipy's nearest relative; where there is none, it runs alone.  Default: BFGS, CG and L-BFGS-B.
+    scale : {1, 10, 100}, optional
+        How many times larger to make the problems whose size can be chosen.
+    repeat : int, optional
+        Calls to take the median time of, after the first one.  Runs of microseconds are repeated more often,
+        and runs of seconds less.
+    callers : sequence of {'jitted', 'python'}, optional
+        Which kind of callable to hand to both: compiled by ``numba.njit``, or plain Python.
+    progress : bool, optional
+        Show a progress bar on stderr.
+
+    Returns
+    -------
+    Comparison
+        ``runs``, ``summary()``, ``to_json()``, ``to_csv()``, ``table()``.
+
+    Raises
+    ------
+    ValueError
+        For a problem, method or caller that isn't known.
+    """
+    names, rows = check_names(problems, methods)
+    chosen = _listed(callers, CALLERS, "callers")
+    for name in chosen:
+        if name not in CALLERS:
+            raise ValueError(_unknown("caller", name, CALLERS))
+    if scale not in SCALES:
+        raise ValueError(f"scale must be one of {', '.join(map(str, SCALES))}; got {scale!r}")
+    if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 1:
+        raise ValueError(f"repeat must be an integer of at least 1; got {repeat!r}")
+
+    from numopt import problems as library
+    from numopt.comparison._system import versions
+
+    started = time.perf_counter()
+    runs, skipped = [], []
+    with _Progress(progress, len(names) * len(rows) * len(chosen)) as bar:
+        for name in names:
+            bar.show(name)
+            problem = library.get(name, scale=scale)
+            for row in rows:
+                words = row.words(problem.n, int(row.defaults.get("maxcor", 10)))
+                if 8 * words > _MOST_BYTES:
+                    gib = 8 * words / 2**30
+                    skipped.append(f"{name} (n = {problem.n}) with {row.name}, which would take {gib:.1f} GiB")
+                    bar.step(len(chosen))
+                    continue
+                for caller in chosen:
+                    bar.show(f"{name} · {row.name} · {caller}")
+                    runs.append(_pair(problem, row, caller, repeat))
+                    bar.step(1)
+    settings = {
+        "problems": names,
+        "methods": [row.name for row in rows],
+        "callers": chosen,
+        "scale": scale,
+        "repeat": repeat,
+        "total_seconds": round(time.perf_counter() - started, 3),
+        **versions(),
+    }
+    return Comparison(runs, settings, skipped)
+
+
+def check_names(problems, methods):
+    """(names of problems, rows of the catalogue of methods) for what the user named; ValueError if unknown."""
+    rows = [find_method(name, None, ()) for name in _listed(methods, DEFAULT_METHODS, "methods")]
+    return find_problems(problems), list({row.name: row for row in rows}.values())
+
+
+def find_problems(wanted):
+    """Names of problems for names and groups, each once.
+
+    Parameters
+    ----------
+    wanted : str or list of str or None
+
+    Returns
+    -------
+    list of str
+    """
+    from numopt import problems as library
+
+    known = list(library.names())
+    found: list[str] = []
+    todo = _listed(wanted, ("default",), "problems")
+    while todo:
+        name = todo.pop(0)
+        if name in known:
+            found.append(name)
+        elif name == "all":
+            found += known
+        elif name == "default":
+            todo = [*DEFAULT_PROBLEMS, *todo]
+        elif name in GROUPS:
+            found += library.names(name)
+        else:
+            raise ValueError(_unknown("problem", name, [*GROUPS, *known]))
+    return list(dict.fromkeys(found))
+
+
+def reference_of(row):
+    """The method of scipy to compare with: the equal, or else that of the same family; None if there is none."""
+    if row.scipy is not None:
+        return row.scipy
+    return next((other.scipy for other in METHODS.values() if other.unit == row.unit and other.scipy), None)
+
+
+def _listed(given, default, what):
+    """A non-empty list of names from a name, a sequence of names, or None."""
+    if given is None:
+        return list(default)
+    found = [given] if isinstance(given, str) else list(given)
+    for name in found:
+        if not isinstance(name, str):
+            raise TypeError(f"{what} must be names; got {name!r}")
+    if not found:
+        raise ValueError(f"{what} is empty; name at least one")
+    return found
+
+
+def _unknown(what, name, known):
+    close = difflib.get_close_matches(name.lower().replace("_", "-"), known, 3, 0.5)
+    return f"unknown {what} {name!r}; " + (
+        f"did you mean {' or '.join(map(repr, close))}?" if close else f"known are {', '.join(known)}"
+    )
+
+
+def _pair(problem, row, caller, repeat):
+    """Our solver and scipy's on one problem."""
+    import scipy.optimize
+
+    import numopt
+
+    fun = problem.fun_and_grad if caller == "jitted" else problem.python_fun_and_grad
+    second = {"hess": "3-point"} if row.second_order else {}
+    start = problem.x0
+
+    def ours():
+        return numopt.minimize(fun, start.copy(), method=row.name, jac=True, **second)
+
+    def reference():
+        return scipy.optimize.minimize(fun, start.copy(), method=name, jac=True, **second)
+
+    name = reference_of(row)
+    solvers = [ours] if name is None else [ours, reference]
+    outcomes = [_outcome(problem, fun, *timed) for timed in _measure(solvers, repeat)]
+    return Run(problem.name, problem.n, row.name, name, caller, *outcomes, *([None] * (2 - len(outcomes))))
+
+
+def _call(solver):
+    """(result or exception, seconds) of one call."""
+    started = time.perf_counter()
+    try:
+        result = solver()
+    except Exception as error:  # a solver that raises is a finding, and the other runs go on
+        result = error
+    return result, time.perf_counter() - started
+
+
+def _measure(solvers, repeat):
+    """[result, seconds of the first call, later seconds] for each solver.
+
+    The solvers take turns, so that a processor that slows down meanwhile slows down all of them.
+    """
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        found = [[*_call(solver), []] for solver in solvers]
+        open_ = [k for k, (result, _, _) in enumerate(found) if not isinstance(result, Exception)]
+        # a garbage collection would be charged to whichever solver happens to run
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            while open_:
+                for k in open_:
+                    found[k][2].append(_call(solvers[k])[1])
+                open_ = [k for k in open_ if _wants_more(found[k][2], repeat)]
+        finally:
+            if collecting:
+                gc.enable()
+    return found
+
+
+def _wants_more(seconds, repeat):
+    total = sum(seconds)
+    if len(seconds) < repeat:
+        return total < _ENOUGH_SECONDS
+    return total < _LEAST_SECONDS and len(seconds) < max(repeat, _MOST_REPEATS)
+
+
+def _outcome(problem, fun, result, first, seconds):
+    """What is kept of a solver's calls."""
+    if isinstance(result, Exception):
+        text = f"{type(result).__name__}: {result}".splitlines()[0]
+        return Outcome(math.nan, math.nan, 0, 0, first, first, 1, -1, text, False)
+    with np.errstate(all="ignore"):
+        # not the solver's word: two solvers may stop by different norms, or at a gradient of another point
+        value, gradient = fun(np.array(result.x, dtype=np.float64))
+    value, optimality = float(value), float(np.max(np.abs(gradient)))
+    return Outcome(
+        value=value,
+        optimality=optimality,
+        nfev=int(result.nfev),
+        nit=int(result.get("nit", 0)),
+        seconds=statistics.median(seconds),
+        first_call_seconds=first,
+        repeats=len(seconds),
+        status=int(result.status),
+        message=str(result.message),
+        solved=bool(problem.solved(value, optimality)),
+    )
+
+
+class _Progress:
+    """A bar on stderr.  It is drawn between the runs only: a thread that redraws it would take time from them."""
+
+    def __init__(self, wanted, total):
+        self.bar, self.total = None, total
+        if wanted:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+            self.bar = Progress(
+                BarColumn(30),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TextColumn("{task.description}", markup=False),
+                console=Console(stderr=True),
+                transient=True,
+                auto_refresh=False,
+            )
+
+    def __enter__(self):
+        if self.bar is not None:
+            self.bar.start()
+            self.task = self.bar.add_task("", total=self.total)
+        return self
+
+    def __exit__(self, *error):
+        if self.bar is not None:
+            self.bar.stop()
+
+    def show(self, text):
+        """What is being run."""
+        if self.bar is not None:
+            self.bar.update(self.task, description=text, refresh=True)
+
+    def step(self, count):
+        """So many runs are done."""
+        if self.bar is not None:
+            self.bar.update(self.task, advance=count, refresh=True)

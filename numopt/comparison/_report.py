@@ -1,0 +1,284 @@
+"""What a comparison found: rows, their summary, and the ways to write them down."""
+
+import csv
+import io
+import json
+import math
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one solver did with one problem.
+
+    Attributes
+    ----------
+    value : float
+        The objective at the returned x.
+    optimality : float
+        The inf-norm of the gradient, computed anew at the returned x.
+    nfev, nit : int
+        Evaluations of the objective, and iterations.
+    seconds : float
+        The median time of a call, the first call left out.
+    first_call_seconds : float
+        The time of the first call, with whatever had to be compiled for it.
+    repeats : int
+        How many calls the median is over.
+    status : int
+        The solver's own.
+    message : str
+        The same in words; if the solver raised, the exception.
+    solved : bool
+        Whether the returned x is a minimum: its value is a certified one, or its gradient vanishes.
+    """
+
+    value: float
+    optimality: float
+    nfev: int
+    nit: int
+    seconds: float
+    first_call_seconds: float
+    repeats: int
+    status: int
+    message: str
+    solved: bool
+
+
+@dataclass(frozen=True)
+class Run:
+    """One problem, one method, one kind of callable: our solver and scipy's.
+
+    Attributes
+    ----------
+    problem : str
+    n : int
+        The number of variables.
+    method : str
+        Our name of the method.
+    reference : str or None
+        The method of ``scipy.optimize.minimize`` it is compared with; None if scipy has none of its kind.
+    caller : str
+        ``'jitted'`` or ``'python'``: what kind of callable both solvers were given.
+    ours : Outcome
+    scipy : Outcome or None
+    """
+
+    problem: str
+    n: int
+    method: str
+    reference: str | None
+    caller: str
+    ours: Outcome
+    scipy: Outcome | None
+
+    @property
+    def lost(self):
+        """Whether scipy's solver succeeded where ours failed."""
+        return self.scipy is not None and self.scipy.solved and not self.ours.solved
+
+    @property
+    def both_solved(self):
+        """Whether both succeeded; only then do times and counts compare."""
+        return self.scipy is not None and self.scipy.solved and self.ours.solved
+
+    @property
+    def time_ratio(self):
+        """scipy's seconds over ours; NaN unless both solved the problem."""
+        return self.scipy.seconds / self.ours.seconds if self.both_solved else math.nan
+
+    @property
+    def evaluations_ratio(self):
+        """Our evaluations over scipy's; NaN unless both solved the problem."""
+        return self.ours.nfev / self.scipy.nfev if self.both_solved else math.nan
+
+    def flat(self):
+        """The run as one dict of plain values, the fields of the outcomes prefixed ``ours_`` and ``scipy_``."""
+        row: dict[str, Any] = {name: getattr(self, name) for name in _KEYS}
+        for side in ("ours", "scipy"):
+            outcome = getattr(self, side)
+            for name in _OUTCOME:
+                row[f"{side}_{name}"] = None if outcome is None else getattr(outcome, name)
+        row.update(lost=self.lost, time_ratio=self.time_ratio, evaluations_ratio=self.evaluations_ratio)
+        return {key: _finite(value) for key, value in row.items()}
+
+    @classmethod
+    def from_flat(cls, row):
+        """The inverse of :meth:`flat`."""
+        sides = {}
+        for side in ("ours", "scipy"):
+            values = {name: row[f"{side}_{name}"] for name in _OUTCOME}
+            if values["solved"] is None:
+                sides[side] = None
+                continue
+            for name in ("value", "optimality", "seconds", "first_call_seconds"):
+                values[name] = math.nan if values[name] is None else values[name]
+            sides[side] = Outcome(**values)
+        return cls(**{name: row[name] for name in _KEYS}, **sides)
+
+
+_KEYS = ("problem", "n", "method", "reference", "caller")
+_OUTCOME = tuple(f.name for f in fields(Outcome))
+COLUMNS = (
+    *_KEYS,
+    *(f"{side}_{name}" for side in ("ours", "scipy") for name in _OUTCOME),
+    "lost",
+    "time_ratio",
+    "evaluations_ratio",
+)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the runs of one method with one kind of callable come to.
+
+    Attributes
+    ----------
+    method, reference, caller : str
+    problems : int
+        How many problems there were.
+    lost : int
+        On how many of them scipy's solver succeeded and ours failed.
+    ours_solved, scipy_solved : float
+        The shares solved.
+    time_ratio : float
+        The geometric mean of scipy's seconds over ours, on the problems that both solved.
+    time_ratio_min : float
+        The least of these ratios.
+    time_ratio_min_problem : str or None
+        Where it occurred.
+    evaluations_ratio : float
+        The geometric mean of our evaluations over scipy's, on the problems that both solved.
+    """
+
+    method: str
+    reference: str | None
+    caller: str
+    problems: int
+    lost: int
+    ours_solved: float
+    scipy_solved: float
+    time_ratio: float
+    time_ratio_min: float
+    time_ratio_min_problem: str | None
+    evaluations_ratio: float
+
+
+def geometric_mean(values):
+    """The geometric mean of positive numbers; NaN of none."""
+    logs = [math.log(v) for v in values if v > 0]
+    return math.exp(math.fsum(logs) / len(logs)) if logs else math.nan
+
+
+@dataclass
+class Comparison:
+    """The result of :func:`numopt.compare`.
+
+    Attributes
+    ----------
+    runs : list of Run
+        In the order they were made.
+    settings : dict
+        What was asked for, and on which versions and machine.
+    skipped : list of str
+        What was left out, and why.
+    """
+
+    runs: list[Run]
+    settings: dict[str, Any] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+
+    @property
+    def lost(self):
+        """The runs where scipy's solver succeeded and ours failed."""
+        return [run for run in self.runs if run.lost]
+
+    def ordered(self):
+        """The runs with those that we lost first, otherwise in the order they were made."""
+        return sorted(self.runs, key=lambda run: not run.lost)
+
+    def summary(self):
+        """One :class:`Summary` for each method and kind of callable, in the order they occur.
+
+        Returns
+        -------
+        list of Summary
+        """
+        groups: dict[tuple, list[Run]] = {}
+        for run in self.runs:
+            groups.setdefault((run.caller, run.method, run.reference), []).append(run)
+        found = []
+        for (caller, method, reference), runs in groups.items():
+            both = [run for run in runs if run.both_solved]
+            least = min(both, key=lambda run: run.time_ratio, default=None)
+            scipys = [run.scipy.solved for run in runs if run.scipy is not None]
+            found.append(
+                Summary(
+                    method=method,
+                    reference=reference,
+                    caller=caller,
+                    problems=len(runs),
+                    lost=sum(run.lost for run in runs),
+                    ours_solved=sum(run.ours.solved for run in runs) / len(runs),
+                    scipy_solved=sum(scipys) / len(scipys) if scipys else math.nan,
+                    time_ratio=geometric_mean(run.time_ratio for run in both),
+                    time_ratio_min=least.time_ratio if least else math.nan,
+                    time_ratio_min_problem=least.problem if least else None,
+                    evaluations_ratio=geometric_mean(run.evaluations_ratio for run in both),
+                )
+            )
+        return found
+
+    def to_json(self, indent=2):
+        """The comparison as JSON text: ``settings``, ``summary``, ``runs``, ``skipped``; NaN and inf are null."""
+        summary = [{k: _finite(v) for k, v in asdict(row).items()} for row in self.summary()]
+        whole = {
+            "settings": self.settings,
+            "summary": summary,
+            "runs": [run.flat() for run in self.ordered()],
+            "skipped": self.skipped,
+        }
+        return json.dumps(whole, indent=indent, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text):
+        """The comparison that :meth:`to_json` wrote down."""
+        whole = json.loads(text)
+        return cls([Run.from_flat(row) for row in whole["runs"]], whole["settings"], whole["skipped"])
+
+    def to_csv(self):
+        """The runs as CSV text, one line each, with a header."""
+        out = io.StringIO()
+        writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(run.flat() for run in self.ordered())
+        return out.getvalue()
+
+    def table(self, compact=False):
+        """The comparison for the screen.
+
+        Parameters
+        ----------
+        compact : bool, optional
+            Leave out values and gradient norms, for narrow screens.
+
+        Returns
+        -------
+        rich renderable
+        """
+        from numopt.comparison._tables import render
+
+        return render(self, compact)
+
+    def __str__(self):
+        from rich.console import Console
+
+        out = io.StringIO()
+        Console(file=out, width=140, color_system=None).print(self.table())
+        return out.getvalue().rstrip("\n")
+
+
+def _finite(value):
+    """``value``, or None where JSON has no number for it."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

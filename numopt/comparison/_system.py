@@ -1,0 +1,120 @@
+"""What numopt runs on: versions, processor, threads, cache."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import sys
+
+_PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "llvmlite")
+
+
+def version_of(package):
+    """The version of an installed distribution, or None."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def processor():
+    """The processor's name."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine() or "unknown"
+
+
+def versions():
+    """The versions that a measurement depends on, and the processor.
+
+    Returns
+    -------
+    dict
+    """
+    import numopt
+
+    found = {"numopt": numopt.__version__, "python": platform.python_version()}
+    found.update({name: version_of(name) or "not installed" for name in _PACKAGES})
+    return {"versions": found, "cpu": processor(), "cpu_count": os.cpu_count()}
+
+
+def blas():
+    """The BLAS libraries that are loaded, one line each."""
+    if importlib.util.find_spec("threadpoolctl") is None:
+        return ["unknown (threadpoolctl is not installed)"]
+    # NumPy and SciPy load theirs with these
+    import numpy.linalg  # noqa: F401
+    import scipy.linalg  # noqa: F401
+    import threadpoolctl
+
+    lines = []
+    for pool in threadpoolctl.threadpool_info():
+        if pool.get("user_api") == "blas":
+            name, version = pool.get("internal_api", "?"), pool.get("version") or "unknown version"
+            build = pool.get("architecture") or "unknown build"
+            threads = pool.get("num_threads")
+            owner = next((p for p in ("numpy", "scipy") if f"{p}.libs" in pool.get("filepath", "")), "")
+            lines.append(f"{name} {version}, {build}, {threads} threads" + (f" ({owner})" if owner else ""))
+    return lines or ["none found"]
+
+
+def cuda():
+    """Whether Numba can use an NVIDIA GPU, in words."""
+    version = version_of("numba-cuda")
+    if version is None:
+        return "not installed"
+    try:
+        from numba import cuda as numba_cuda
+
+        if not numba_cuda.is_available():
+            return f"numba-cuda {version}, no usable GPU"
+        device = numba_cuda.get_current_device()
+        name = device.name.decode() if isinstance(device.name, bytes) else device.name
+        return f"numba-cuda {version}, {name}, compute capability {'.'.join(map(str, device.compute_capability))}"
+    except Exception as error:  # a broken driver must not keep the rest of the report from the user
+        return f"numba-cuda {version}, unusable: {type(error).__name__}: {error}".splitlines()[0]
+
+
+def cache():
+    """(folder or None, {unit: whether compiled}) of the compiled units."""
+    from numopt.drivers import units
+
+    folder = units.cache_folder()
+    return None if folder is None else str(folder), {name: units.is_cached(name) for name in units.UNITS}
+
+
+def report():
+    """All of it.
+
+    Returns
+    -------
+    dict
+        Title of a line to its text.
+    """
+    import numba
+
+    found = versions()
+    lines = dict(found["versions"])
+    lines["platform"] = f"{platform.system()} {platform.release()}, {platform.machine()}"
+    lines["cpu"] = found["cpu"]
+    affinity = getattr(os, "sched_getaffinity", None)
+    usable = len(affinity(0)) if affinity else os.cpu_count()
+    lines["cores"] = f"{os.cpu_count()}, {usable} of them usable by this process"
+    # not get_num_threads(), which would start the threads
+    lines["numba threads"] = str(numba.config.NUMBA_NUM_THREADS)
+    for k, line in enumerate(blas()):
+        lines["blas" if k == 0 else f"blas {k + 1}"] = line
+    lines["cuda"] = cuda()
+    folder, state = cache()
+    lines["cache"] = folder or "none: no folder can be written to, so units are compiled in each process"
+    waiting = [name for name, compiled in state.items() if not compiled]
+    lines["compiled"] = f"{len(state) - len(waiting)} of {len(state)} units"
+    if waiting:
+        lines["to compile"] = ", ".join(waiting) + " (when first used, or now by `numopt warmup`)"
+    lines["executable"] = sys.executable
+    return lines
