@@ -11,10 +11,10 @@ BLOCK = 4096
 
 
 @reduction
-def dot_block(x, y, i0, i1):
-    """sum of x_i y_i for i0 <= i < i1."""
+def _dot(x, y):
+    """x'y, one block."""
     s = 0.0
-    for i in range(i0, i1):
+    for i in range(x.size):
         s += x[i] * y[i]
     return s
 
@@ -25,7 +25,8 @@ def dot(R, x, y):
     n = x.size
     s = 0.0
     for i in range(0, n, BLOCK):
-        s += dot_block(x, y, i, min(i + BLOCK, n))
+        e = min(i + BLOCK, n)
+        s += _dot(x[i:e], y[i:e])
     return s
 
 
@@ -65,10 +66,10 @@ def scale_dot(R, g, d):
 
 
 @reduction
-def _combine_block(a, g, b, d, i0, i1):
+def _combine_block(a, g, b, d):
     """d = a g + b d; returns (g'd, d'd) of the new d."""
     s, r = 0.0, 0.0
-    for i in range(i0, i1):
+    for i in range(g.size):
         di = a * g[i] + b * d[i]
         d[i] = di
         s += g[i] * di
@@ -82,16 +83,17 @@ def combine_dot(R, a, g, b, d):
     n = g.size
     s, r = 0.0, 0.0
     for i in range(0, n, BLOCK):
-        s1, r1 = _combine_block(a, g, b, d, i, min(i + BLOCK, n))
+        j = min(i + BLOCK, n)
+        s1, r1 = _combine_block(a, g[i:j], b, d[i:j])
         s, r = s + s1, r + r1
     return s, r
 
 
 @reduction
-def _three_block(g, gp, d, i0, i1):
+def _three_block(g, gp, d):
     """(g'g, g'gp, g'd, d'd)."""
     a, b, c, e = 0.0, 0.0, 0.0, 0.0
-    for i in range(i0, i1):
+    for i in range(g.size):
         a += g[i] * g[i]
         b += g[i] * gp[i]
         c += g[i] * d[i]
@@ -105,16 +107,17 @@ def three_dots(R, g, gp, d):
     n = g.size
     a, b, c, e = 0.0, 0.0, 0.0, 0.0
     for i in range(0, n, BLOCK):
-        a1, b1, c1, e1 = _three_block(g, gp, d, i, min(i + BLOCK, n))
+        j = min(i + BLOCK, n)
+        a1, b1, c1, e1 = _three_block(g[i:j], gp[i:j], d[i:j])
         a, b, c, e = a + a1, b + b1, c + c1, e + e1
     return a, b, c, e
 
 
 @reduction
-def _difference_block(xt, x, gt, g, s, y, i0, i1):
+def _difference_block(xt, x, gt, g, s, y):
     """s = xt - x, y = gt - g; returns (y's, y'y, s's)."""
     a, b, c = 0.0, 0.0, 0.0
-    for i in range(i0, i1):
+    for i in range(x.size):
         si, yi = xt[i] - x[i], gt[i] - g[i]
         s[i], y[i] = si, yi
         a += yi * si
@@ -129,7 +132,8 @@ def difference_dots(R, xt, x, gt, g, s, y):
     n = x.size
     a, b, c = 0.0, 0.0, 0.0
     for i in range(0, n, BLOCK):
-        a1, b1, c1 = _difference_block(xt, x, gt, g, s, y, i, min(i + BLOCK, n))
+        j = min(i + BLOCK, n)
+        a1, b1, c1 = _difference_block(xt[i:j], x[i:j], gt[i:j], g[i:j], s[i:j], y[i:j])
         a, b, c = a + a1, b + b1, c + c1
     return a, b, c
 
@@ -147,12 +151,12 @@ def difference_dots_only(R, xt, x, gt, g):
 
 
 @reduction
-def _row_block(rows, start, g, y, i0, i1):
+def _two_dots(row, g, y):
     """(row'g, row'y)."""
     a, b = 0.0, 0.0
-    for i in range(i0, i1):
-        a += rows[start + i] * g[i]
-        b += rows[start + i] * y[i]
+    for i in range(row.size):
+        a += row[i] * g[i]
+        b += row[i] * y[i]
     return a, b
 
 
@@ -162,21 +166,19 @@ def row_dots(R, rows, n, first, k, g, y, out_g, out_y):
     for j in range(k):
         out_g[j], out_y[j] = 0.0, 0.0
     for i in range(0, n, BLOCK):
+        e = min(i + BLOCK, n)
         for j in range(k):
-            a, b = _row_block(rows, (first + j) * n, g, y, i, min(i + BLOCK, n))
+            r = (first + j) * n
+            a, b = _two_dots(rows[r + i : r + e], g[i:e], y[i:e])
             out_g[j] += a
             out_y[j] += b
 
 
 @kernel
-def _add_block(rows, n, m, k, u, v, a, g, d, i0, i1):
-    """d = a g + sum of u_j row_j + v_j row_(m+j) on one block."""
-    for i in range(i0, i1):
-        d[i] = a * g[i]
-    for j in range(k):
-        uj, vj, s, y = u[j], v[j], j * n, (m + j) * n
-        for i in range(i0, i1):
-            d[i] += uj * rows[s + i] + vj * rows[y + i]
+def _add_two(a, x, b, y, out):
+    """out += a x + b y, one block."""
+    for i in range(out.size):
+        out[i] += a * x[i] + b * y[i]
 
 
 @kernel
@@ -184,9 +186,13 @@ def add_rows(R, rows, n, m, k, u, v, a, g, d):
     """d = a g + sum over j < k of u_j row_j + v_j row_(m+j); returns g'd."""
     slope = 0.0
     for i in range(0, n, BLOCK):
-        end = min(i + BLOCK, n)
-        _add_block(rows, n, m, k, u, v, a, g, d, i, end)
-        slope += dot_block(g, d, i, end)
+        e = min(i + BLOCK, n)
+        out = d[i:e]
+        scale(a, g[i:e], out)
+        for j in range(k):
+            r, q = j * n, (m + j) * n
+            _add_two(u[j], rows[r + i : r + e], v[j], rows[q + i : q + e], out)
+        slope += _dot(g[i:e], out)
     return slope
 
 
@@ -218,7 +224,7 @@ def norm(x, order):
     if order == float("inf"):
         return norm_inf(x)
     if order == 2.0:
-        return dot_block(x, x, 0, x.size) ** 0.5
+        return _dot(x, x) ** 0.5
     if order == float("-inf"):
         m = float("inf")
         for i in range(x.size):
