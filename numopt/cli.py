@@ -33,7 +33,8 @@ def _show_version(wanted: bool):
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ):
     pass
@@ -76,8 +77,8 @@ def compare(
         list[str] | None,
         typer.Option(
             "--problems", "-p", metavar="NAMES",
-            help="Problems or groups of them (mgh, scalable, surfaces, data, all, default), with commas between; "
-            "may be given several times.",
+            help="Problems or groups of them (mgh, scalable, surfaces, data, all, default), with commas "
+            "between.",
         ),
     ] = None,
     methods: Annotated[
@@ -94,7 +95,7 @@ def compare(
         int, typer.Option(min=1, help="Calls to take the median time of, after the first one.")
     ] = 5,
     python: Annotated[
-        bool, typer.Option("--python/--no-python", help="Also with plain Python functions, not only jitted ones.")
+        bool, typer.Option("--python/--no-python", help="Give both plain Python functions too, not only jitted.")
     ] = True,
     json: Annotated[
         str | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON; '-' for stdout.")
@@ -108,8 +109,9 @@ def compare(
 ):  # fmt: skip
     """Compare solvers with scipy's of the same name, on problems with known minima.
 
-    Both get the same functions (value and gradient), the same starts and the same tolerances.  The default takes
-    less than a minute, most of it for compiling the problems.
+    Both get the same functions (value and gradient), the same starts and the same tolerances.
+
+    The default takes less than a minute, most of it for compiling the problems.
     """
     if json == "-" and csv == "-":
         _fail("only one of --json and --csv can go to stdout")

@@ -35,7 +35,8 @@ class Bound:
     Parameters
     ----------
     fun, jac, hess, hessp
-        The user's; ``jac`` is True, a callable, ``'2-point'``, ``'3-point'``, ``'cs'`` or None (2-point).
+        The user's; ``jac`` is True, a callable, ``'2-point'``, ``'3-point'``, ``'cs'``, ``'inplace'``
+        or None (2-point).
     args : tuple
     n : int
     c : ndarray
@@ -99,7 +100,7 @@ class Bound:
         made = {}
         if scheme == 0:
             made["value_grad"] = jitted.value_grad(fun, jac, types)
-        separate = jac is not True and jac != "cs"
+        separate = jac is not True and jac not in ("cs", "inplace")
         if scheme or (lazy and separate):
             made["value"] = jitted.value(fun, False, types)
         if not scheme and (second_order or (lazy and separate)):
@@ -116,8 +117,8 @@ class Bound:
         return parts
 
     def _pointer(self, fun, jac, hess, hessp, lazy, scheme, second_order):
-        if jac == "cs":
-            raise ValueError("jac='cs' needs a Python or jitted fun; a C function can't be called with complex x")
+        if jac in ("cs", "inplace"):
+            raise ValueError(f"jac={jac!r} needs a Python or jitted fun; a C function of value and gradient takes jac=True")
         data = data_of(self.args)
         parts = {}
         for name, function in (("value", fun), ("grad", jac), ("hess", hess), ("hessp", hessp)):
@@ -170,7 +171,8 @@ class Bound:
             for name in ("fun", "jac", "hess"):
                 function = getattr(self, name)
                 if callable(function) and function is not True:
-                    result = function(x.copy(), *self.args)
+                    buffer = (np.empty(self.n),) if name == "fun" and self.jac == "inplace" else ()
+                    result = function(x.copy(), *buffer, *self.args)
                     if code == 2:
                         check = result[1] if name == "fun" and self.jac is True else result
                         shape = {"fun": (self.n,), "jac": (self.n,), "hess": (self.n, self.n)}[name]

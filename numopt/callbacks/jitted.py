@@ -25,7 +25,9 @@ from numopt.kernels.status import Status
 _FAILED = int(Status.FAILED)
 _word, _real = types.intp, types.float64
 _X = types.Array(types.float64, 1, "C")
+_G = _X
 _Z = types.Array(types.complex128, 1, "C")
+_READ_ONLY = types.Array(types.float64, 1, "C", readonly=True)
 # the head of the table: address of the run's counters
 _HEAD = 2
 
@@ -210,15 +212,35 @@ def _flag(data, code):
     return np.nan
 
 
+@intrinsic
+def read_only(typingctx, x):
+    """The same array, of a type that can't be written to."""
+
+    def codegen(context, builder, signature, args):
+        return args[0]
+
+    return _READ_ONLY(x), codegen
+
+
 def _export(adapter, words):
     return cfunc(_real(*[_word] * words), error_model="numpy", nogil=True)(adapter)
 
 
 @lru_cache(maxsize=256)
 def value_grad(fun, jac, arg_types):
-    """The adapter of value and gradient.  ``jac`` is True, a jitted function, or ``'cs'``."""
+    """The adapter of value and gradient.  ``jac`` is True, a jitted function, ``'cs'`` or ``'inplace'``."""
     load = _loader(arg_types)
     call_fun = _call(fun)
+    if jac == "inplace":
+        _check_value(_compiled_type(fun, "fun with jac='inplace' (x is read-only)", (_G, *arg_types), _READ_ONLY))
+
+        def adapter(xp, gp, n, data):
+            # no copies: x is read-only for the compiler, g is the solver's own
+            x = read_only(carray(void_pointer(xp), (n,), _real))
+            ok, f = call_fun((x, carray(void_pointer(gp), (n,), _real), *load(data)))
+            return float(f) if ok else _flag(data, 1)
+
+        return _export(adapter, 4)
     if jac is True:
         returned = _compiled_type(fun, "fun", arg_types)
         if not (isinstance(returned, types.BaseTuple) and len(returned) == 2):

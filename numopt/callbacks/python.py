@@ -60,7 +60,7 @@ def complex_step(fun, x, args):
 class PythonCallables:
     """The trampolines of one run.
 
-    ``jac`` is True (fun returns value and gradient), a callable, ``'cs'``, or None.
+    ``jac`` is True (fun returns value and gradient), a callable, ``'cs'``, ``'inplace'``, or None.
     """
 
     def __init__(self, fun, jac, hess, hessp, args, n, c):
@@ -98,6 +98,9 @@ class PythonCallables:
                 g = views.get(gp) if gp in views else self._view(gp, n)
                 if jac is True:
                     f, slope = fun(x, *args)
+                elif jac == "inplace":
+                    slope = np.empty(n)
+                    f = fun(x, slope, *args)
                 elif jac == "cs":
                     f, slope = fun(x.copy(), *args), complex_step(fun, x, args)
                 else:
@@ -116,11 +119,24 @@ class PythonCallables:
         """Address of the value alone."""
         fun, args = self.fun, self.args
         pick = self.jac is True
+        if self.jac == "inplace":
+            return self._in_place_value()
 
         def call(xp, size, data):
             try:
                 f = fun(self._view(xp, size).copy(), *args)
                 return as_value(f[0] if pick else f)
+            except BaseException as error:
+                return self._failed(error)
+
+        return self._export(3, call)
+
+    def _in_place_value(self):
+        fun, args = self.fun, self.args
+
+        def call(xp, size, data):
+            try:
+                return as_value(fun(self._view(xp, size).copy(), np.empty(size), *args))
             except BaseException as error:
                 return self._failed(error)
 
@@ -135,6 +151,9 @@ class PythonCallables:
                 x = self._view(xp, size).copy()
                 if jac == "cs":
                     g = complex_step(fun, x, args)
+                elif jac == "inplace":
+                    g = np.empty(size)
+                    fun(x, g, *args)
                 else:
                     g = fun(x, *args)[1] if jac is True else jac(x, *args)
                 self._view(gp, size)[:] = as_array(g, (size,), "jac")

@@ -45,11 +45,11 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
     Parameters
     ----------
     problems : str or list of str, optional
-        Names of problems, and of groups of them: ``'mgh'``, ``'scalable'``, ``'surfaces'``, ``'data'``, ``'all'``,
-        ``'default'``.  Default: ``'default'``, a selection that takes less than a minute.
+        Names of problems, and of groups of them: ``'mgh'``, ``'scalable'``, ``'surfaces'``, ``'data'``,
+        ``'all'``, ``'default'``.  Default: ``'default'``, a selection that takes less than a minute.
     methods : str or list of str, optional
-        Names as for :func:`numopt.minimize`.  Each is compared with scipy's method of the same name, or else with
-        scipy's nearest relative; where there is none, it runs alone.  Default: BFGS, CG and L-BFGS-B.
+        Names as for :func:`numopt.minimize`.  Each is compared with scipy's method of the same name, or else
+        with scipy's nearest relative; where there is none, it runs alone.  Default: BFGS, CG and L-BFGS-B.
     scale : {1, 10, 100}, optional
         How many times larger to make the problems whose size can be chosen.
     repeat : int, optional
@@ -93,7 +93,7 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
                 words = row.words(problem.n, int(row.defaults.get("maxcor", 10)))
                 if 8 * words > _MOST_BYTES:
                     gib = 8 * words / 2**30
-                    skipped.append(f"{name} (n = {problem.n}) with {row.name}, which would take {gib:.1f} GiB")
+                    skipped.append(f"{name} (n = {problem.n}) with {row.name}: it would take {gib:.1f} GiB")
                     bar.step(len(chosen))
                     continue
                 for caller in chosen:
@@ -113,7 +113,7 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
 
 
 def check_names(problems, methods):
-    """(names of problems, rows of the catalogue of methods) for what the user named; ValueError if unknown."""
+    """(names of problems, rows of the methods' catalogue) for what the user named; ValueError if unknown."""
     rows = [find_method(name, None, ()) for name in _listed(methods, DEFAULT_METHODS, "methods")]
     return find_problems(problems), list({row.name: row for row in rows}.values())
 
@@ -150,7 +150,7 @@ def find_problems(wanted):
 
 
 def reference_of(row):
-    """The method of scipy to compare with: the equal, or else that of the same family; None if there is none."""
+    """scipy's method to compare with: the equal, or else that of the same family; None if there is none."""
     if row.scipy is not None:
         return row.scipy
     return next((other.scipy for other in METHODS.values() if other.unit == row.unit and other.scipy), None)
@@ -262,7 +262,7 @@ def _outcome(problem, fun, result, first, seconds):
 
 
 class _Progress:
-    """A bar on stderr.  It is drawn between the runs only: a thread that redraws it would take time from them."""
+    """A bar on stderr.  It is drawn between the runs only: a thread that redraws it would slow them."""
 
     def __init__(self, wanted, total):
         self.bar, self.total = None, total

@@ -94,7 +94,7 @@ class Run:
         return self.ours.nfev / self.scipy.nfev if self.both_solved else math.nan
 
     def flat(self):
-        """The run as one dict of plain values, the fields of the outcomes prefixed ``ours_`` and ``scipy_``."""
+        """One dict of plain values, the fields of the outcomes prefixed ``ours_`` and ``scipy_``."""
         row: dict[str, Any] = {name: getattr(self, name) for name in _KEYS}
         for side in ("ours", "scipy"):
             outcome = getattr(self, side)
@@ -231,7 +231,7 @@ class Comparison:
         return found
 
     def to_json(self, indent=2):
-        """The comparison as JSON text: ``settings``, ``summary``, ``runs``, ``skipped``; NaN and inf are null."""
+        """JSON text with ``settings``, ``summary``, ``runs`` and ``skipped``; NaN and inf become null."""
         summary = [{k: _finite(v) for k, v in asdict(row).items()} for row in self.summary()]
         whole = {
             "settings": self.settings,

@@ -75,7 +75,8 @@ def cuda():
             return f"numba-cuda {version}, no usable GPU"
         device = numba_cuda.get_current_device()
         name = device.name.decode() if isinstance(device.name, bytes) else device.name
-        return f"numba-cuda {version}, {name}, compute capability {'.'.join(map(str, device.compute_capability))}"
+        capability = ".".join(map(str, device.compute_capability))
+        return f"numba-cuda {version}, {name}, compute capability {capability}"
     except Exception as error:  # a broken driver must not keep the rest of the report from the user
         return f"numba-cuda {version}, unusable: {type(error).__name__}: {error}".splitlines()[0]
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 LOST, WON, NEITHER, SOLVED = "✗", "+", "·", ""
-LEGEND = "✗ scipy solved it, we did not · + we solved it, scipy did not · · neither did · speed-up = scipy/ours"
+LEGEND = "✗: scipy solved it, we did not; +: only we solved it; ·: neither did. Speed-up: scipy's time over ours."
 
 
 def mark(run):
@@ -25,22 +25,26 @@ def mark(run):
 
 def number(value, form):
     """A number, or a dash where there is none."""
-    return "–" if value is None or math.isnan(value) else format(value, form)
+    return "-" if value is None or math.isnan(value) else format(value, form)
 
 
 def duration(seconds):
     """Seconds with three digits and a unit."""
     if seconds is None or math.isnan(seconds):
-        return "–"
+        return "-"
     for factor, unit in ((1, "s"), (1e3, "ms")):
         if seconds * factor >= 1:
             return f"{seconds * factor:.3g} {unit}" if seconds * factor < 1000 else f"{seconds:.0f} s"
     return f"{seconds * 1e6:.3g} µs"
 
 
+def _table(title):
+    return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title=title, title_justify="left")
+
+
 def run_table(runs, compact):
     """One line for each run."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title="runs", title_justify="left")
+    table = _table("runs")
     table.add_column("", no_wrap=True)
     table.add_column("problem", overflow="fold")
     for name in ("n", "method", "caller"):
@@ -62,7 +66,7 @@ def run_table(runs, compact):
         cells = [mark(run), escape(run.problem), str(run.n), run.method, run.caller]
         for _, name in pairs:
             for outcome in (run.ours, run.scipy):
-                cells.append("–" if outcome is None else forms[name](getattr(outcome, name)))
+                cells.append("-" if outcome is None else forms[name](getattr(outcome, name)))
         cells.append(number(run.time_ratio, ".3g"))
         style = "bold red" if run.lost else "dim" if not run.ours.solved else None
         table.add_row(*cells, style=style)
@@ -71,9 +75,7 @@ def run_table(runs, compact):
 
 def summary_table(rows):
     """One line for each method and kind of callable."""
-    table = Table(
-        box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title="summary", title_justify="left"
-    )
+    table = _table("summary")
     for name in ("method", "scipy's", "caller"):
         table.add_column(name, no_wrap=True)
     table.add_column("problems", justify="right")
@@ -86,14 +88,14 @@ def summary_table(rows):
     for row in rows:
         table.add_row(
             row.method,
-            row.reference or "–",
+            row.reference or "-",
             row.caller,
             str(row.problems),
             number(row.ours_solved, ".0%"),
             number(row.scipy_solved, ".0%"),
             number(row.time_ratio, ".3g"),
             number(row.time_ratio_min, ".3g"),
-            escape(row.time_ratio_min_problem or "–"),
+            escape(row.time_ratio_min_problem or "-"),
             number(row.evaluations_ratio, ".2f"),
             style="red" if row.lost else None,
         )

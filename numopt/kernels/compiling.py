@@ -7,13 +7,12 @@ JIT is switched off, which is how the CUDA simulator runs it.
 
 from numba import njit
 
-kernel = njit(error_model="numpy", nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_OPTIONS = {"error_model": "numpy", "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+kernel = njit(**_OPTIONS)
 
 # Sums in a fixed but unspecified order: lets LLVM use vector registers for a reduction.
-reduction = njit(
-    error_model="numpy",
-    nogil=True,
-    no_cpython_wrapper=True,
-    no_cfunc_wrapper=True,
-    fastmath={"reassoc", "contract", "nsz"},
-)
+reduction = njit(fastmath={"reassoc", "contract", "nsz"}, **_OPTIONS)
+
+# For numbers known not to be NaN: lets LLVM use vector registers for a maximum.
+maximum = njit(fastmath={"nnan", "nsz"}, **_OPTIONS)

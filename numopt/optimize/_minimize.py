@@ -42,9 +42,11 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
     method : str, optional
         A name from the table of methods (``numopt.METHODS``), or scipy's name of one of them, in any case.
         Default: ``'BFGS'``.
-    jac : {callable, True, '2-point', '3-point', 'cs'}, optional
-        The gradient ``jac(x, *args) -> array (n,)``; True if fun returns value and gradient; or how to take
-        differences.  Default: ``'2-point'`` with scipy's absolute step.
+    jac : {callable, True, 'inplace', '2-point', '3-point', 'cs'}, optional
+        The gradient ``jac(x, *args) -> array (n,)``; True if fun returns value and gradient; ``'inplace'`` if
+        ``fun(x, g, *args)`` writes the gradient to g and returns the value, which spares a large problem an
+        allocation in each evaluation; or how to take differences (``'cs'``: the complex step).  Default:
+        ``'2-point'`` with scipy's absolute step.
     hess : {callable, '2-point', '3-point'}, optional
         The Hessian ``hess(x, *args) -> array (n, n)``, for the Newton methods; or differences of the gradient
         (default ``'3-point'``).

@@ -83,7 +83,7 @@ def check_callables(fun, jac, hess, hessp, callback):
     if hess is None and hessp is None and callback is None and (jac is True or jac is None or callable(jac)):
         return
     for name, function, words in (
-        ("jac", jac, ("2-point", "3-point", "cs")),
+        ("jac", jac, ("2-point", "3-point", "cs", "inplace")),
         ("hess", hess, ("2-point", "3-point")),
         ("hessp", hessp, ()),
         ("callback", callback, ()),

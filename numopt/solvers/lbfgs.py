@@ -109,8 +109,7 @@ def _set_direction(R):
     q, r = z[2 * m * m + 2 * m : 2 * m * m + 3 * m], z[2 * m * m + 3 * m : 2 * m * m + 4 * m]
     new = (c[HEAD] + m - 1) % m  # the pair added last: its products are not known yet
     y = rows[(m + new) * n : (m + new + 1) * n]
-    row_dots(R, rows, n, 0, k, g, y, u, q)
-    row_dots(R, rows, n, m, k, g, y, v, r)
+    row_dots(R, rows, n, m, k, g, y, u, q, v, r)
     for i in range(k):
         sy[i * m + new] = q[i]
         yy[i * m + new] = r[i]
