@@ -22,6 +22,8 @@ __all__ = ["__version__", *_HOME]  # noqa: PLE0604
 
 
 def __getattr__(name):
+    if name in ("problems", "comparison"):
+        return _importlib.import_module(f"numopt.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'numopt' has no attribute {name!r}")
     value = getattr(_importlib.import_module(_HOME[name]), name)

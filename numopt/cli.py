@@ -15,7 +15,7 @@ app = typer.Typer(
 
 
 class _Scale(StrEnum):
-    """The sizes; typer offers choices of strings only."""
+    """The starts; typer offers choices of strings only."""
 
     ONE = "1"
     TEN = "10"
@@ -89,13 +89,13 @@ def compare(
         ),
     ] = None,
     scale: Annotated[
-        _Scale, typer.Option(help="How many times larger to make the problems whose size can be chosen.")
+        _Scale, typer.Option(help="Start so many times as far from the origin as usual.")
     ] = _Scale.ONE,
     repeat: Annotated[
         int, typer.Option(min=1, help="Calls to take the median time of, after the first one.")
     ] = 5,
     python: Annotated[
-        bool, typer.Option("--python/--no-python", help="Give both plain Python functions too, not only jitted.")
+        bool, typer.Option("--python/--no-python", help="Run with plain Python functions too.")
     ] = True,
     json: Annotated[
         str | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON; '-' for stdout.")

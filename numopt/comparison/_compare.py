@@ -20,10 +20,11 @@ DEFAULT_METHODS = ("bfgs", "cg", "l-bfgs-b")
 DEFAULT_PROBLEMS = (
     "rosenbrock",
     "beale",
-    "helical-valley",
+    "helical_valley",
     "wood",
-    "biggs-exp6",
-    "extended-rosenbrock",
+    "brown_dennis",
+    "biggs_exp6",
+    "extended_rosenbrock",
     "data",
 )
 
@@ -51,7 +52,7 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
         Names as for :func:`numopt.minimize`.  Each is compared with scipy's method of the same name, or else
         with scipy's nearest relative; where there is none, it runs alone.  Default: BFGS, CG and L-BFGS-B.
     scale : {1, 10, 100}, optional
-        How many times larger to make the problems whose size can be chosen.
+        Factor on the usual start of each problem: the larger, the farther away and the harder.
     repeat : int, optional
         Calls to take the median time of, after the first one.  Runs of microseconds are repeated more often,
         and runs of seconds less.
@@ -135,7 +136,8 @@ def find_problems(wanted):
     found: list[str] = []
     todo = _listed(wanted, ("default",), "problems")
     while todo:
-        name = todo.pop(0)
+        given = todo.pop(0)
+        name = given.lower().replace("-", "_")
         if name in known:
             found.append(name)
         elif name == "all":
@@ -145,7 +147,7 @@ def find_problems(wanted):
         elif name in GROUPS:
             found += library.names(name)
         else:
-            raise ValueError(_unknown("problem", name, [*GROUPS, *known]))
+            raise ValueError(_unknown("problem", given, [*GROUPS, *known]))
     return list(dict.fromkeys(found))
 
 
@@ -170,7 +172,7 @@ def _listed(given, default, what):
 
 
 def _unknown(what, name, known):
-    close = difflib.get_close_matches(name.lower().replace("_", "-"), known, 3, 0.5)
+    close = difflib.get_close_matches(name.lower().replace("-", "_"), known, 3, 0.5)
     return f"unknown {what} {name!r}; " + (
         f"did you mean {' or '.join(map(repr, close))}?" if close else f"known are {', '.join(known)}"
     )

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 LOST, WON, NEITHER, SOLVED = "✗", "+", "·", ""
-LEGEND = "✗: scipy solved it, we did not; +: only we solved it; ·: neither did. Speed-up: scipy's time over ours."
+LEGEND = "✗: scipy solved it, we did not; +: only we solved it; ·: neither did. Speed-up: scipy over ours."
 
 
 def mark(run):

@@ -1,0 +1,96 @@
+"""Test problems with certified answers.
+
+Four groups: ``'mgh'``, the 35 functions of Moré, Garbow & Hillstrom; ``'scalable'``, for any number of variables;
+``'surfaces'``, in two variables, for pictures; ``'data'``, losses of linear models on real data.
+
+Examples
+--------
+>>> from numopt import problems
+>>> problem = problems.get('rosenbrock')
+>>> problem.x0.tolist(), problem.minima
+([-1.2, 1.0], (0.0,))
+>>> f, g = problem.fun_and_grad(problem.x0)
+>>> round(f, 6)
+24.2
+"""
+
+import dataclasses
+import difflib
+import importlib
+from functools import lru_cache
+
+_GROUPS = {"mgh": "_mgh", "scalable": "_scalable", "surfaces": "_surfaces", "data": "_data"}
+
+
+def _module(group):
+    return importlib.import_module(f"numopt.problems.{_GROUPS[group]}")
+
+
+@lru_cache(maxsize=1)
+def _mgh_table():
+    return _module("mgh").table()
+
+
+def names(group=None):
+    """The names of the problems.
+
+    Parameters
+    ----------
+    group : {'mgh', 'scalable', 'surfaces', 'data'}, optional
+        Default: all of them.
+
+    Returns
+    -------
+    list of str
+    """
+    if group is None:
+        return [name for each in _GROUPS for name in names(each)]
+    if group not in _GROUPS:
+        raise ValueError(f"group must be one of {', '.join(map(repr, _GROUPS))}; got {group!r}")
+    return list(_mgh_table()) if group == "mgh" else list(_module(group).NAMES)
+
+
+def get(name, n=None, scale=1):
+    """A problem by its name.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`names`.
+    n : int, optional
+        Number of variables, for the scalable problems (default 100 or the next number that fits).
+    scale : {1, 10, 100}, optional
+        Factor on the standard start.
+
+    Returns
+    -------
+    TestProblem
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, or an n that the problem doesn't have.
+    """
+    for group in _GROUPS:
+        if name not in names(group):
+            continue
+        if group == "scalable":
+            problem = _module(group).make(name, 120 if n is None else n)
+        else:
+            problem = _mgh_table()[name] if group == "mgh" else _cached(group, name)
+            if n is not None and n != problem.n:
+                raise ValueError(f"problem {name!r} has n = {problem.n}; got n = {n}")
+        return problem if scale == 1 else dataclasses.replace(problem, scale=float(scale))
+    close = difflib.get_close_matches(str(name), names(), 3, 0.4)
+    hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+    raise ValueError(f"unknown problem {name!r}{hint}")
+
+
+@lru_cache(maxsize=32)
+def _cached(group, name):
+    return _module(group).make(name)
+
+
+def mgh(scale=1):
+    """The 35 problems of Moré, Garbow & Hillstrom, in the order of the paper."""
+    return [get(name, scale=scale) for name in names("mgh")]
