@@ -14,7 +14,12 @@ from numopt.kernels.slots import (
     A_HESSP,
     A_VALUE,
     A_VALUE_GRAD,
+    N_COUNTERS,
+    N_TABLE,
 )
+
+_HEAD = N_TABLE - 2
+_KNOWN: dict = {}  # (fun, jac) -> adapter of value and gradient
 
 SCHEMES = {"2-point": 2, "3-point": 3}
 
@@ -60,6 +65,15 @@ class Bound:
         self.fun, self.jac, self.hess, self.hessp, self.args = fun, jac, hess, hessp, args
         self.n, self.c, self.keep, self.python = n, c, [], None
         self.data_table, self.counters = None, counters
+        if not (args or lazy or second_order):
+            adapter = _KNOWN.get((fun, jac) if jac.__hash__ else None)
+            if adapter is not None:
+                # the same jitted functions as before, without arguments: their table is its head alone, and stands
+                # in the last words of the solver's own table
+                self.keep, self.data_table = adapter, table[_HEAD:]
+                head = counters + 8 * (N_COUNTERS + _HEAD)
+                table[_HEAD], table[A_VALUE_GRAD], table[A_DATA] = counters, adapter.address, head
+                return
         if jac is None:
             jac = "2-point"
         scheme = SCHEMES.get(jac, 0) if isinstance(jac, str) else 0
@@ -113,6 +127,10 @@ class Bound:
         if hessp is not None:
             made["hessp"] = jitted.product(hessp, types)
         self.keep += [keep, made]
+        if list(made) == ["value_grad"] and not self.args:
+            if len(_KNOWN) >= 256:
+                _KNOWN.clear()
+            _KNOWN[fun, jac] = made["value_grad"]
         parts.update({name: adapter.address for name, adapter in made.items()})
         return parts
 

@@ -1,5 +1,6 @@
 """``minimize``: the front door of the gradient methods."""
 
+import ctypes
 import math
 import threading
 import time
@@ -197,7 +198,7 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback)
     c, table = words[: s.N_COUNTERS], words[s.N_COUNTERS :]
     p, w = reals[: s.N_SCALARS], reals[s.N_SCALARS :]
     n = int(c[s.N])
-    here, there = words.ctypes.data, reals.ctypes.data
+    here, there = addressof(first_byte(words)), addressof(first_byte(reals))
     if jac is False:
         jac = None
     if jac is None or row.second_order or front:
@@ -257,6 +258,8 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback)
 
 
 _NEVER = 2**62
+# three times as fast as ndarray.ctypes.data
+addressof, first_byte = ctypes.addressof, ctypes.c_byte.from_buffer
 _MAIN_THREAD = threading.main_thread().ident
 
 
@@ -275,8 +278,6 @@ def _nothing(_):
 
 
 def _make_tick():
-    import ctypes
-
     pointer = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_ssize_t)(_nothing)
     return pointer, ctypes.cast(pointer, ctypes.c_void_p).value
 

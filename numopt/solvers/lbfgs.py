@@ -63,6 +63,12 @@ def init(R):
 
 
 @kernel
+def _place(i, m):
+    """i modulo m, for 0 <= i < 2 m: a division would cost more than the product that it is needed for."""
+    return i - m if i >= m else i
+
+
+@kernel
 def _direction_coefficients(R):
     """u and v hold S'g and Y'g: overwrite v by gamma q and u by -r, in places of the ring."""
     c, p = R.c, R.p
@@ -71,24 +77,24 @@ def _direction_coefficients(R):
     sy, yy = z[: m * m], z[m * m : 2 * m * m]
     u, v = z[2 * m * m : 2 * m * m + m], z[2 * m * m + m : 2 * m * m + 2 * m]
     q, r = z[2 * m * m + 2 * m : 2 * m * m + 3 * m], z[2 * m * m + 3 * m : 2 * m * m + 4 * m]
-    gamma, oldest = p[GAMMA], head - k + m
+    gamma = p[GAMMA]
+    oldest = head - k if head >= k else head - k + m
     # q = R^-1 u
     for a in range(k - 1, -1, -1):
-        i = (oldest + a) % m
+        i = _place(oldest + a, m)
         t = u[i]
         for b in range(a + 1, k):
-            j = (oldest + b) % m
+            j = _place(oldest + b, m)
             t -= sy[i * m + j] * q[j]
         q[i] = t / sy[i * m + i]
     # r = R^-T ((D + gamma Y'Y) q - gamma v)
     for a in range(k):
-        i = (oldest + a) % m
+        i = _place(oldest + a, m)
         t = sy[i * m + i] * q[i] - gamma * v[i]
-        for b in range(k):
-            j = (oldest + b) % m
+        for j in range(k):
             t += gamma * yy[i * m + j] * q[j]
         for b in range(a):
-            j = (oldest + b) % m
+            j = _place(oldest + b, m)
             t -= sy[j * m + i] * r[j]
         r[i] = t / sy[i * m + i]
     for i in range(k):

@@ -1,0 +1,257 @@
+"""``numopt.compare``: what it measures, how it sums it up, how it is written down."""
+
+import csv
+import dataclasses
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+import scipy.optimize
+
+import numopt
+from numopt import problems
+from numopt.comparison import _compare
+from numopt.comparison._compare import compare, find_problems, reference_of
+from numopt.comparison._report import COLUMNS, Comparison, Outcome, Run, geometric_mean
+
+NAMES = ["rosenbrock", "beale"]
+
+
+@pytest.fixture(scope="module")
+def found():
+    return compare(NAMES, ["BFGS", "L-BFGS-B"], repeat=2)
+
+
+def outcome(solved=True, seconds=1.0, nfev=10, value=0.0):
+    return Outcome(value, 1e-7, nfev, 5, seconds, 2 * seconds, 3, 0, "done", solved)
+
+
+def run(problem="a", ours=None, scipy=None, method="bfgs", caller="jitted", reference="BFGS"):
+    return Run(problem, 2, method, reference, caller, ours or outcome(), scipy)
+
+
+def test_every_combination_runs_once(found):
+    keys = [(r.problem, r.method, r.caller) for r in found.runs]
+    wanted = {(p, m, c) for p in NAMES for m in ("bfgs", "l-bfgs-b") for c in ("jitted", "python")}
+    assert len(keys) == 8 and set(keys) == wanted
+    assert {r.reference for r in found.runs} == {"BFGS", "L-BFGS-B"}
+
+
+def test_both_solve_small_problems(found):
+    for r in found.runs:
+        least = min(problems.get(r.problem).minima)
+        assert r.both_solved and not r.lost
+        assert r.ours.value == pytest.approx(least, abs=1e-6)
+        assert r.ours.value == pytest.approx(r.scipy.value, abs=1e-6)
+        for side in (r.ours, r.scipy):
+            assert side.nfev > 5 and side.nit > 3 and side.repeats >= 2
+            assert 0 < side.seconds < 1 and side.first_call_seconds > 0
+            assert 0 <= side.optimality < 1e-3
+        assert r.time_ratio == pytest.approx(r.scipy.seconds / r.ours.seconds)
+        assert r.evaluations_ratio == pytest.approx(r.ours.nfev / r.scipy.nfev)
+
+
+def test_jitted_and_python_callables_are_the_same_problem(found):
+    python_runs = {(r.problem, r.method): r for r in found.runs if r.caller == "python"}
+    for jitted in (r for r in found.runs if r.caller == "jitted"):
+        python = python_runs[jitted.problem, jitted.method]
+        assert python.ours.value == pytest.approx(jitted.ours.value, abs=1e-9)
+        assert abs(python.ours.nfev - jitted.ours.nfev) <= 2
+
+
+def test_counts_are_the_calls_that_are_made(found):
+    problem = problems.get("beale")
+    calls = []
+
+    def counted(x):
+        calls.append(1)
+        return problem.python_fun_and_grad(x)
+
+    for side, minimize in (("ours", numopt.minimize), ("scipy", scipy.optimize.minimize)):
+        for r in found.runs:
+            if (r.problem, r.caller) == ("beale", "python"):
+                calls.clear()
+                minimize(counted, problem.x0, method=r.reference, jac=True)
+                assert getattr(r, side).nfev == len(calls)
+
+
+def test_the_measure_is_taken_at_the_returned_point(found):
+    r = next(r for r in found.runs if (r.problem, r.method, r.caller) == ("beale", "bfgs", "python"))
+    problem = problems.get("beale")
+    x = numopt.minimize(problem.python_fun_and_grad, problem.x0, method="bfgs", jac=True).x
+    value, gradient = problem.python_fun_and_grad(x)
+    assert r.ours.value == value
+    assert r.ours.optimality == np.abs(gradient).max()
+
+
+def test_settings_say_what_was_run(found):
+    s = found.settings
+    assert s["problems"] == NAMES and s["methods"] == ["bfgs", "l-bfgs-b"]
+    assert s["callers"] == ["jitted", "python"] and (s["scale"], s["repeat"]) == (1, 2)
+    assert s["versions"]["numopt"] == numopt.__version__ and s["versions"]["scipy"] == scipy.__version__
+    assert s["total_seconds"] > 0
+
+
+def test_json_round_trip(found):
+    text = found.to_json()
+    whole = json.loads(text)
+    assert set(whole) == {"settings", "summary", "runs", "skipped"}
+    assert len(whole["summary"]) == 4 and whole["summary"][0]["ours_solved"] == 1.0
+    assert Comparison.from_json(text) == found
+
+
+def test_json_has_no_numbers_that_json_lacks():
+    failed = Outcome(math.nan, math.nan, 0, 0, 0.1, 0.1, 1, -1, "ValueError: no", False)
+    whole = Comparison([run(ours=failed, scipy=outcome()), run("b", scipy=None, reference=None)])
+    text = whole.to_json()
+    assert "NaN" not in text and "Infinity" not in text
+    first, second = Comparison.from_json(text).runs
+    assert math.isnan(first.ours.value) and first.ours.message == "ValueError: no" and first.lost
+    assert second.scipy is None and second.ours == outcome()
+
+
+def test_csv(found):
+    rows = list(csv.DictReader(io.StringIO(found.to_csv())))
+    assert tuple(rows[0]) == COLUMNS and len(rows) == len(found.runs)
+    for text, r in zip(rows, found.ordered(), strict=True):
+        assert text["problem"] == r.problem and float(text["ours_seconds"]) == r.ours.seconds
+        assert int(text["scipy_nfev"]) == r.scipy.nfev and text["ours_solved"] == "True"
+    for name in ("first_call_seconds", "value", "optimality", "status"):
+        assert f"ours_{name}" in COLUMNS and f"scipy_{name}" in COLUMNS
+
+
+def test_lost_runs_come_first_and_are_marked():
+    lost = run("wicked", ours=outcome(False), scipy=outcome())
+    both = run("easy", scipy=outcome())
+    neither = run("hopeless", ours=outcome(False), scipy=outcome(False))
+    won = run("ours-only", scipy=outcome(False))
+    whole = Comparison([both, neither, won, lost])
+    assert [r.problem for r in whole.ordered()] == ["wicked", "easy", "hopeless", "ours-only"]
+    assert whole.lost == [lost]
+    lines = str(whole).splitlines()
+    names = [r.problem for r in whole.runs]
+    line = {name: next(t for t in lines if f" {name} " in t) for name in names}
+    assert line["wicked"].lstrip().startswith("✗") and line["hopeless"].lstrip().startswith("·")
+    assert line["ours-only"].lstrip().startswith("+") and line["easy"].lstrip().startswith("easy")
+    assert lines.index(line["wicked"]) < lines.index(line["easy"])
+    assert "Ours failed where scipy's succeeded: wicked (bfgs, jitted)" in str(whole)
+    assert json.loads(whole.to_json())["runs"][0]["problem"] == "wicked"
+    assert whole.to_csv().splitlines()[1].startswith("wicked,")
+
+
+def test_summary():
+    whole = Comparison(
+        [
+            run("a", outcome(seconds=1.0, nfev=10), outcome(seconds=2.0, nfev=40)),
+            run("b", outcome(seconds=1.0, nfev=10), outcome(seconds=8.0, nfev=10)),
+            run("c", outcome(False, seconds=1.0), outcome(seconds=1e-9)),
+            run("d", outcome(seconds=1.0), outcome(False, seconds=1e9)),
+            run("a", outcome(seconds=4.0), outcome(seconds=2.0), caller="python"),
+        ]
+    )
+    jitted, python = whole.summary()
+    assert (jitted.caller, jitted.method, jitted.reference, jitted.problems) == ("jitted", "bfgs", "BFGS", 4)
+    assert (jitted.ours_solved, jitted.scipy_solved, jitted.lost) == (0.75, 0.75, 1)
+    assert jitted.time_ratio == pytest.approx(4.0)  # problems c and d don't count
+    assert (jitted.time_ratio_min, jitted.time_ratio_min_problem) == (2.0, "a")
+    assert jitted.evaluations_ratio == pytest.approx(0.5)
+    assert (python.problems, python.time_ratio) == (1, 0.5)
+
+
+def test_summary_without_a_reference():
+    (row,) = Comparison([run(method="gd", scipy=None, reference=None)]).summary()
+    assert row.ours_solved == 1.0 and math.isnan(row.scipy_solved) and math.isnan(row.time_ratio)
+    assert row.time_ratio_min_problem is None
+
+
+def test_geometric_mean():
+    assert geometric_mean([1.0, 100.0]) == pytest.approx(10.0)
+    assert math.isnan(geometric_mean([]))
+
+
+def test_tables_fit():
+    whole = Comparison([run("extended-rosenbrock", scipy=outcome())], skipped=["big (n = 10) with bfgs: why"])
+    assert max(map(len, str(whole).splitlines())) <= 140
+    assert "skipped: big" in str(whole) and "speed-up" in str(whole)
+    from rich.console import Console
+
+    out = io.StringIO()
+    Console(file=out, width=100).print(whole.table(compact=True))
+    assert "extended-rosenbrock" in out.getvalue() and "|g|" not in out.getvalue()
+
+
+def test_a_solver_that_raises_is_a_finding():
+    class Broken:
+        name, n, minima = "broken", 2, (0.0,)
+        x0 = np.ones(2)
+
+        @staticmethod
+        def python_fun_and_grad(x):
+            raise ZeroDivisionError("no value here")
+
+    r = _compare._pair(Broken, numopt.METHODS["bfgs"], "python", 2)
+    assert r.ours.message == r.scipy.message == "ZeroDivisionError: no value here"
+    assert not r.ours.solved and r.ours.status == -1 and math.isnan(r.ours.value) and not r.lost
+
+
+def test_long_runs_are_not_repeated():
+    assert _compare._wants_more([1e-3], 5) and not _compare._wants_more([3.0], 5)
+    assert _compare._wants_more([1e-5] * 5, 5) and not _compare._wants_more([1e-5] * 100, 5)
+    assert not _compare._wants_more([0.1] * 5, 5)
+
+
+def test_groups_and_order():
+    assert find_problems(["beale", "rosenbrock", "beale"]) == ["beale", "rosenbrock"]
+    assert find_problems("Helical-Valley") == ["helical_valley"]
+    assert find_problems("scalable") == list(problems.names("scalable"))
+    assert find_problems("all") == list(problems.names())
+    assert set(problems.names("data")) <= set(find_problems(None)) <= set(problems.names())
+
+
+def test_references():
+    assert reference_of(numopt.METHODS["bfgs"]) == "BFGS"
+    assert reference_of(numopt.METHODS["cg-hz"]) == "CG"
+    assert reference_of(numopt.METHODS["gd-fixed"]) is None
+
+
+def test_methods_without_a_reference_run_alone():
+    (r,) = compare("beale", "gd", callers=["python"], repeat=1).runs
+    assert r.scipy is None and r.ours.solved and math.isnan(r.time_ratio)
+
+
+def test_too_large_a_workspace_is_skipped(monkeypatch):
+    monkeypatch.setattr(_compare, "_MOST_BYTES", 100)
+    whole = compare("beale", "bfgs")
+    assert whole.runs == [] and whole.summary() == []
+    assert whole.skipped[0].startswith("beale (n = 2) with bfgs")
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ({"problems": "rosenbrok"}, "unknown problem 'rosenbrok'; did you mean 'rosenbrock'"),
+        ({"problems": ["beale", "mhg"]}, "unknown problem 'mhg'; did you mean 'mgh'"),
+        ({"methods": "bfsg"}, "unknown method 'bfsg'; did you mean 'bfgs'"),
+        ({"callers": ["jited"]}, "unknown caller 'jited'; did you mean 'jitted'"),
+        ({"problems": []}, "problems is empty"),
+        ({"scale": 3}, "scale must be one of 1, 10, 100"),
+        ({"repeat": 0}, "repeat must be an integer of at least 1"),
+    ],
+)
+def test_what_is_not_known(arguments, words):
+    with pytest.raises(ValueError) as error:
+        compare(**arguments)
+    assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_names_must_be_text():
+    with pytest.raises(TypeError, match="methods must be names"):
+        compare(methods=[3])
+
+
+def test_outcomes_are_plain_values(found):
+    for r in found.runs:
+        for value in dataclasses.asdict(r.ours).values():
+            assert type(value) in (int, float, str, bool)
