@@ -27,18 +27,18 @@ from numopt.drivers.loop import make_run
 from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import vector
 from numopt.kernels.slots import (
+    F_PREV,
     FRESH,
     GG,
     PARITY,
     RESTART_EVERY,
     SLOPE,
     STEP_INITIAL,
-    T_PREV,
     UPDATES,
     VARIANT,
     D,
+    F,
     G,
-    T,
 )
 from numopt.kernels.vectors import combine_dot, scale_dot, three_dots
 from numopt.linesearch.search import search
@@ -121,7 +121,6 @@ def step(R):
     g, gp, d = vector(R, G + c[PARITY]), vector(R, G + 1 - c[PARITY]), vector(R, D)
     slope_prev = p[SLOPE]
     restart = c[UPDATES] == 0 or (c[RESTART_EVERY] > 0 and c[UPDATES] % c[RESTART_EVERY] == 0)
-    t0 = 0.0
     if not restart:
         gg, ggp, dg, dd = three_dots(R, g, gp, d)
         gg0 = p[GG]
@@ -140,10 +139,9 @@ def step(R):
     if c[UPDATES] == 0:
         t0 = p[STEP_INITIAL] if p[STEP_INITIAL] > 0.0 else 1.0 / p[GG] ** 0.5
     else:
-        # expect the same first-order change as in the last iteration, N&W p. 59
-        t0 = p[T_PREV] * slope_prev / p[SLOPE]
+        # expect the same decrease as in the last iteration, (3.60)
+        t0 = 1.01 * 2.0 * (p[F] - p[F_PREV]) / p[SLOPE]
     task = search(R, t0)
-    p[T_PREV] = p[T]
     c[UPDATES] += 1
     if task == 1:
         c[FRESH] = 0
