@@ -10,7 +10,10 @@ __version__ = "0.1.0.dev0"
 _HOME = {
     "minimize": "numopt.optimize._minimize",
     "resume": "numopt.optimize._minimize",
-    "jit_solver": "numopt.drivers.inline",
+    "scipy_method": "numopt.optimize._scipy",
+    "check_derivatives": "numopt.optimize._check",
+    "warmup": "numopt.drivers.warm",
+    "jit_solver": "numopt.optimize._inline",
     "compare": "numopt.comparison._compare",
     "METHODS": "numopt.catalog",
     "OptimizeResult": "numopt.result",

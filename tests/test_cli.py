@@ -93,8 +93,8 @@ def test_numbers_out_of_range(words):
 
 @pytest.mark.parametrize("words, code", [([], 0), (["--check"], 1)])
 def test_check(monkeypatch, words, code):
-    bad = Outcome(1.0, 1.0, 9, 9, 1.0, 1.0, 1, 2, "failed", False)
-    good = Outcome(0.0, 0.0, 9, 9, 1.0, 1.0, 1, 0, "converged", True)
+    bad = Outcome(1.0, 1.0, 9, 9, 1.0, 1.0, 1, 1, 2, "failed", False)
+    good = Outcome(0.0, 0.0, 9, 9, 1.0, 1.0, 1, 1, 0, "converged", True)
     whole = Comparison([Run("wicked", 2, "bfgs", "BFGS", "jitted", bad, good)], {"total_seconds": 0.0})
     monkeypatch.setattr(_compare, "compare", lambda *arguments, **named: whole)
     result = call("compare", *words)

@@ -5,6 +5,10 @@ import dataclasses
 import io
 import json
 import math
+import subprocess
+import sys
+import time
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -12,7 +16,7 @@ import scipy.optimize
 
 import numopt
 from numopt import problems
-from numopt.comparison import _compare
+from numopt.comparison import _compare, _system
 from numopt.comparison._compare import compare, find_problems, reference_of
 from numopt.comparison._report import COLUMNS, Comparison, Outcome, Run, geometric_mean
 
@@ -25,7 +29,7 @@ def found():
 
 
 def outcome(solved=True, seconds=1.0, nfev=10, value=0.0):
-    return Outcome(value, 1e-7, nfev, 5, seconds, 2 * seconds, 3, 0, "done", solved)
+    return Outcome(value, 1e-7, nfev, 5, seconds, 2 * seconds, 3, 1, 0, "done", solved)
 
 
 def run(problem="a", ours=None, scipy=None, method="bfgs", caller="jitted", reference="BFGS"):
@@ -103,7 +107,7 @@ def test_json_round_trip(found):
 
 
 def test_json_has_no_numbers_that_json_lacks():
-    failed = Outcome(math.nan, math.nan, 0, 0, 0.1, 0.1, 1, -1, "ValueError: no", False)
+    failed = Outcome(math.nan, math.nan, 0, 0, 0.1, 0.1, 1, 0, -1, "ValueError: no", False)
     whole = Comparison([run(ours=failed, scipy=outcome()), run("b", scipy=None, reference=None)])
     text = whole.to_json()
     assert "NaN" not in text and "Infinity" not in text
@@ -200,6 +204,56 @@ def test_long_runs_are_not_repeated():
     assert _compare._wants_more([1e-3], 5) and not _compare._wants_more([3.0], 5)
     assert _compare._wants_more([1e-5] * 5, 5) and not _compare._wants_more([1e-5] * 100, 5)
     assert not _compare._wants_more([0.1] * 5, 5)
+
+
+def test_each_solver_has_the_better_blas_setting():
+    class Result(dict):
+        x, nfev, status, message = np.zeros(2), 3, 0, "done"
+
+    problem = problems.get("beale")
+    timings = {4: [9.0, 2.0, 3.0], 1: [5.0, 4.0]}
+    found = _compare._outcome(problem, problem.python_fun_and_grad, Result(nit=1), 10.0, timings)
+    assert (found.seconds, found.blas_threads, found.repeats) == (3.0, 4, 3)
+    timings[1] = [1.0, 1.5]
+    found = _compare._outcome(problem, problem.python_fun_and_grad, Result(nit=1), 10.0, timings)
+    assert (found.seconds, found.blas_threads, found.repeats) == (1.25, 1, 2)
+
+
+def test_both_blas_settings_are_timed_and_restored(monkeypatch):
+    seen = []
+    monkeypatch.setattr(_system, "blas_threads", lambda: 2)
+    monkeypatch.setattr(_system, "limit_blas", lambda threads: seen.append(threads) or nullcontext())
+    found = _compare._measure([lambda: "a", lambda: "b"], 3)
+    assert seen == [2, 1]
+    for (result, first, timings), name in zip(found, "ab", strict=True):
+        assert result == name and first > 0 and set(timings) == {1, 2}
+        assert all(len(seconds) >= 3 for seconds in timings.values())
+
+
+def test_blas_limit():
+    before = _system.blas_threads()
+    with _system.limit_blas(1):
+        assert _system.blas_threads() <= 1
+    assert _system.blas_threads() == before
+
+
+def test_a_busy_machine_is_told():
+    runs = [run(scipy=outcome())]
+    assert "don't trust" in str(Comparison(runs, {"other_processes": 1.3}))
+    for quiet in (0.01, None):
+        assert "don't trust" not in str(Comparison(runs, {"other_processes": quiet}))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc/stat")
+def test_load_sees_other_processes_only():
+    load = _system.Load()
+    child = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        time.sleep(1.0)
+        assert load.of_others() > 0.4
+    finally:
+        child.kill()
+        child.wait()
 
 
 def test_groups_and_order():

@@ -21,11 +21,13 @@ class Outcome:
     nfev, nit : int
         Evaluations of the objective, and iterations.
     seconds : float
-        The median time of a call, the first call left out.
+        The median time of a call, the first call left out, with the better of two settings of BLAS.
     first_call_seconds : float
         The time of the first call, with whatever had to be compiled for it.
     repeats : int
         How many calls the median is over.
+    blas_threads : int
+        With how many BLAS threads that time was reached; 0 if unknown.
     status : int
         The solver's own.
     message : str
@@ -41,6 +43,7 @@ class Outcome:
     seconds: float
     first_call_seconds: float
     repeats: int
+    blas_threads: int
     status: int
     message: str
     solved: bool

@@ -5,6 +5,8 @@ import importlib.util
 import os
 import platform
 import sys
+import time
+from contextlib import nullcontext
 
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "llvmlite")
 
@@ -61,6 +63,52 @@ def blas():
             owner = next((p for p in ("numpy", "scipy") if f"{p}.libs" in pool.get("filepath", "")), "")
             lines.append(f"{name} {version}, {build}, {threads} threads" + (f" ({owner})" if owner else ""))
     return lines or ["none found"]
+
+
+def blas_threads():
+    """How many threads the loaded BLAS libraries take; 0 if that can't be told."""
+    if importlib.util.find_spec("threadpoolctl") is None:
+        return 0
+    import threadpoolctl
+
+    pools = threadpoolctl.threadpool_info()
+    return max((pool["num_threads"] for pool in pools if pool.get("user_api") == "blas"), default=0)
+
+
+def limit_blas(threads):
+    """A context in which BLAS takes at most so many threads; 0 leaves it alone."""
+    if threads == 0 or importlib.util.find_spec("threadpoolctl") is None:
+        return nullcontext()
+    import threadpoolctl
+
+    return threadpoolctl.threadpool_limits(threads, "blas")
+
+
+def _busy_seconds():
+    """Processor seconds spent by all processes since the machine started; None if that can't be told."""
+    try:
+        with open("/proc/stat", encoding="ascii") as file:
+            numbers = [int(word) for word in file.readline().split()[1:9]]
+        # without idle and waiting for disks; time that a hypervisor took away counts
+        return (sum(numbers) - numbers[3] - numbers[4]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return None
+
+
+class Load:
+    """How busy other processes keep the machine, from now on."""
+
+    def __init__(self):
+        self.start = time.perf_counter(), time.process_time(), _busy_seconds()
+
+    def of_others(self):
+        """The cores that other processes kept busy, on average; None if unknown."""
+        wall, own, busy = self.start
+        now = _busy_seconds()
+        if busy is None or now is None:
+            return None
+        used = now - busy - (time.process_time() - own)
+        return round(max(0.0, used / max(time.perf_counter() - wall, 1e-9)), 2)
 
 
 def cuda():

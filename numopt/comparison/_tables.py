@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 LOST, WON, NEITHER, SOLVED = "✗", "+", "·", ""
+BUSY = 0.15  # cores; a quiet desktop stays below
 LEGEND = "✗: scipy solved it, we did not; +: only we solved it; ·: neither did. Speed-up: scipy over ours."
 
 
@@ -110,4 +111,8 @@ def render(comparison, compact):
     if lost:
         where = ", ".join(f"{run.problem} ({run.method}, {run.caller})" for run in lost)
         parts.append(Text(f"Ours failed where scipy's succeeded: {where}", style="bold red"))
+    others = comparison.settings.get("other_processes")
+    if others is not None and others > BUSY:
+        text = f"Other processes kept {others:.1f} cores busy meanwhile: don't trust the times and speed-ups."
+        parts.append(Text(text, style="bold yellow"))
     return Group(*parts, Text(), summary_table(comparison.summary()))

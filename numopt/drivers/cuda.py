@@ -7,21 +7,19 @@ sees strided columns of it.
 import numpy as np
 from numba import cuda
 
-from numopt.drivers.inline import solver_parts
 from numopt.kernels import slots as s
 from numopt.kernels.oracle import Run
 
 
-def make_kernel(method, fun, **options):
-    """A CUDA kernel ``kernel(data, c, p, w)`` that runs ``method`` on ``fun`` in every thread.
+def make_kernel(parts, fun):
+    """A CUDA kernel ``kernel(data, c, p, w)`` that runs a solver on ``fun`` in every thread.
 
     Parameters
     ----------
-    method : str
+    parts : tuple
+        The catalogue's row, the compiled loop, the line search, counters and scalars of a fresh run.
     fun : jitted function
         ``fun(x, g, data) -> float``; ``data`` is the thread's column of the kernel's.
-    **options
-        The method's options.
 
     Returns
     -------
@@ -29,7 +27,7 @@ def make_kernel(method, fun, **options):
     blocks : callable
         ``blocks(X0)`` gives the host arrays (c, p, w) for starts X0 of shape (problems, n).
     """
-    row, run, search, c0, p0 = solver_parts(method, options)
+    row, run, search, c0, p0 = parts
 
     @cuda.jit
     def kernel(data, c, p, w):
