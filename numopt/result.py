@@ -41,7 +41,7 @@ class OptimizeResult(dict):
 
     state = None
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self):
         module = sys.modules.get("scipy.optimize")
         return getattr(module, "OptimizeResult", OptimizeResult)

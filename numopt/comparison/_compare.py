@@ -32,7 +32,7 @@ DEFAULT_PROBLEMS = (
 _LEAST_SECONDS = 0.02
 _MOST_REPEATS = 100
 # ... and a long run is hardly noisy: it isn't repeated once this much time has gone into it.
-_ENOUGH_SECONDS = 2.0
+_ENOUGH_SECONDS = 1.0
 # the workspace above which a method is not tried: n x n matrices of large problems
 _MOST_BYTES = 2**31
 
@@ -41,8 +41,8 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
     """Run our solvers and scipy's side by side.
 
     Both get the same function (value and gradient in one call, ``jac=True``), the same start and the default
-    tolerances of scipy's method, and are timed in turn: once with the threads that BLAS takes by default, once
-    with one.  Threads make scipy's BFGS faster on large problems and its L-BFGS-B much slower, so each solver is
+    tolerances of scipy's method, and are timed in turn: with the threads that BLAS takes by default, and with
+    one.  Threads make scipy's BFGS faster on large problems and its L-BFGS-B much slower, so each solver is
     credited with the setting that suits it better.
 
     Parameters

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 LOST, WON, NEITHER, SOLVED = "✗", "+", "·", ""
+PROTOCOL = "Times: medians after the first call, each solver with its better of default and one BLAS thread."
 BUSY = 0.15  # cores; a quiet desktop stays below
 LEGEND = "✗: scipy solved it, we did not; +: only we solved it; ·: neither did. Speed-up: scipy over ours."
 
@@ -105,7 +106,7 @@ def summary_table(rows):
 
 def render(comparison, compact):
     """Runs, legend, what was skipped, summary."""
-    parts = [run_table(comparison.ordered(), compact), Text(LEGEND, style="dim")]
+    parts = [run_table(comparison.ordered(), compact), Text(LEGEND, style="dim"), Text(PROTOCOL, style="dim")]
     parts += [Text(f"skipped: {line}", style="yellow") for line in comparison.skipped]
     lost = comparison.lost
     if lost:

@@ -5,9 +5,11 @@ that compiled code holds no path that would raise.  A kernel stays callable from
 JIT is switched off, which is how the CUDA simulator runs it.
 """
 
+from typing import Any
+
 from numba import njit
 
-_OPTIONS = {"error_model": "numpy", "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_OPTIONS: Any = {"error_model": "numpy", "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 kernel = njit(**_OPTIONS)
 

@@ -35,7 +35,7 @@ from numpy import int64
     MEMORY,
     PAIRS,
     HEAD,
-    HESSIAN_FORM,
+    GIVEN_H,
     UPDATES,
     RESTART_EVERY,
     FRESH,

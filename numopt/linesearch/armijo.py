@@ -9,7 +9,7 @@ J. Nocedal and S. J. Wright, Numerical Optimization, 2nd ed., Springer 2006, sec
 
 from numopt.kernels.compiling import kernel
 from numopt.kernels.slots import ACCEPT, TRY, UNBOUNDED_BELOW
-from numopt.linesearch.common import DPHI0, PHI0, SMIN, ST, give_up, sufficient_decrease
+from numopt.linesearch.common import DPHI0, PHI0, SFIRST, SMIN, ST, give_up, sufficient_decrease
 
 _T1, _F1 = 8, 9  # the trial before this one
 
@@ -29,8 +29,11 @@ def advance(s, f, d):
     t, slope = s[ST], s[DPHI0]
     if f == float("-inf"):
         return UNBOUNDED_BELOW
-    if sufficient_decrease(s, t, f):
+    # at a tiny t the condition holds by rounding, with no decrease at all
+    if sufficient_decrease(s, t, f) and f < s[PHI0]:
         return ACCEPT
+    if f == s[PHI0] and not sufficient_decrease(s, s[SFIRST], f):
+        return give_up(s)
     if not abs(f) < float("inf"):
         new = _LEAST * t
     elif s[_T1] == 0.0 or not abs(s[_F1]) < float("inf"):

@@ -7,7 +7,7 @@ A search is a small machine that sees nothing but triples (t, phi(t), phi'(t)): 
 """
 
 from numopt.kernels.compiling import kernel
-from numopt.kernels.slots import FAILED, FLAT
+from numopt.kernels.slots import ACCEPT, FAILED, FLAT, UNBOUNDED_BELOW
 from numopt.kernels.stopping import EPS
 
 # the common slots of the state s
@@ -51,3 +51,11 @@ def give_up(s):
     """No step is left to try: FLAT if the first trial promised no more than rounding, else FAILED."""
     promise = s[SFIRST] * abs(s[DPHI0])
     return FLAT if promise <= _FLAT_ULPS * EPS * abs(s[PHI0]) else FAILED
+
+
+@kernel
+def at_largest_step(s, f):
+    """The step can't grow any more, and phi still falls: accept the limit, if it is one that was asked for."""
+    if not f < s[PHI0] or flat(s, f):
+        return give_up(s)
+    return UNBOUNDED_BELOW if s[SMAX] >= 1e20 else ACCEPT

@@ -20,6 +20,7 @@ from numopt.linesearch.common import (
     SMIN,
     ST,
     approximate_wolfe,
+    at_largest_step,
     curvature_decrease,
     flat,
     give_up,
@@ -29,6 +30,7 @@ from numopt.linesearch.common import (
 (_BRACKETED, _A, _FA, _DA, _B, _DB, _Z, _DZ, _WIDTH, _WIDTH1) = range(8, 18)
 _GROWTH = 2.618033988749895  # 1 + golden ratio
 _MAX_JUMP = 10.0
+_LEAST = 1e-3  # of the interval, for the step from a after phi has risen
 
 
 @kernel
@@ -52,6 +54,14 @@ def _interpolate(s):
             + z * da * db / ((dz - da) * (dz - db))
         )
     return (a * db - b * da) / (db - da)
+
+
+@kernel
+def _cubic_minimum(a, fa, da, b, fb, db):
+    """The minimiser of the cubic with these values and slopes, Nocedal & Wright (3.59)."""
+    d1 = da + db - 3.0 * (fa - fb) / (a - b)
+    d2 = max(0.0, d1 * d1 - da * db) ** 0.5
+    return b - (b - a) * (db + d2 - d1) / (db - da + 2.0 * d2)
 
 
 @kernel
@@ -80,7 +90,7 @@ def advance(s, f, d):
         s[_A], s[_FA], s[_DA] = t, f, d
     if s[_BRACKETED] == 0.0:
         if t >= s[SMAX]:
-            return UNBOUNDED_BELOW if s[SMAX] >= 1e20 else ACCEPT
+            return at_largest_step(s, f)
         # extrapolate the slope to zero, between the golden growth and ten times the step
         new = t + (t - s[_Z]) * d / (s[_DZ] - d) if s[_DZ] < d else _MAX_JUMP * t
         s[ST] = min(max(new, _GROWTH * t), _MAX_JUMP * t, s[SMAX])
@@ -93,7 +103,13 @@ def advance(s, f, d):
             return ACCEPT
         return give_up(s)
     middle = a + 0.5 * width
-    new = _interpolate(s) if s[_DB] > 0.0 else middle
+    if s[_DB] <= 0.0:
+        new = middle
+    elif t == b and f > s[_FA]:
+        # phi has risen: the values tell more than the slopes alone, which would crawl towards a from far away
+        new = min(max(_cubic_minimum(a, s[_FA], s[_DA], b, f, s[_DB]), a + _LEAST * width), middle)
+    else:
+        new = _interpolate(s)
     # Brent's safeguard: two steps must at least halve the interval
     if not (new > a and new < b) or width > 0.5 * s[_WIDTH1]:
         new = (

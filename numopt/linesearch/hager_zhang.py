@@ -12,7 +12,18 @@ search, SIAM J. Optim. 16 (2005), 170-192; section 4, steps B0-B3, U0-U3, S1-S4,
 
 from numopt.kernels.compiling import kernel
 from numopt.kernels.slots import ACCEPT, TRY, UNBOUNDED_BELOW
-from numopt.linesearch.common import DPHI0, PHI0, SC1, SC2, SMAX, SMIN, ST, approximate_wolfe, give_up
+from numopt.linesearch.common import (
+    DPHI0,
+    PHI0,
+    SC1,
+    SC2,
+    SMAX,
+    SMIN,
+    ST,
+    approximate_wolfe,
+    at_largest_step,
+    give_up,
+)
 
 # the interval, its ends before the double secant step, the phase and the phase after a bisection
 (_PHASE, _A, _DA, _B, _DB, _A0, _DA0, _B0, _DB0, _NEXT, _C, _DC) = range(8, 20)
@@ -131,7 +142,7 @@ def advance(s, f, d):
         s[_A], s[_DA] = t, d
         if phase == _BRACKETING:
             if t >= s[SMAX]:
-                return UNBOUNDED_BELOW if s[SMAX] >= 1e20 else ACCEPT
+                return at_largest_step(s, f)
             return _try(s, min(_RHO * t, s[SMAX]), _BRACKETING)
         if phase == _BISECTING:
             return _bisect(s, s[_NEXT])

@@ -41,7 +41,7 @@ from numopt.kernels.slots import (
     X,
 )
 from numopt.kernels.vectors import copy, dot, step_to
-from numopt.linesearch.common import DPHI0, PHI0, SC1, SC2, SFIRST, SMAX, SMIN, ST
+from numopt.linesearch.common import DPHI0, PHI0, SC1, SC2, SFIRST, SMAX, SMIN, ST, flat, give_up
 
 # A step this much longer than the first trial, and f still falling: f has no minimum in this direction.
 _BEYOND = 1e10
@@ -111,8 +111,8 @@ def make_search(start, advance):
                 copy(xt, xlow)
                 copy(gt, glow)
         if task == TRY:
-            # still going down after growing beyond all bounds, or trapped
-            task = UNBOUNDED_BELOW if f <= flow and t >= _BEYOND * s[SFIRST] else FAILED
+            # still going down after growing beyond all bounds, or out of trials
+            task = UNBOUNDED_BELOW if t >= _BEYOND * s[SFIRST] and not flat(s, f) else give_up(s)
         if task == ACCEPT:
             if values_only:
                 evaluate_grad(R, xt, gt)

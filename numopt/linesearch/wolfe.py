@@ -24,6 +24,7 @@ from numopt.linesearch.common import (
     SMIN,
     ST,
     approximate_wolfe,
+    at_largest_step,
     curvature_decrease,
     give_up,
     sufficient_decrease,
@@ -134,7 +135,7 @@ def advance(s, f, d):
     if bracket and (t <= s[_LOW] or t >= s[_HIGH] or s[_HIGH] - s[_LOW] <= _WIDTH_TOL * s[_HIGH]):
         return give_up(s)
     if t >= s[SMAX] and lower and d <= c1_slope:
-        return UNBOUNDED_BELOW if s[SMAX] >= 1e20 else ACCEPT
+        return at_largest_step(s, f)
     if t <= s[SMIN] and (not lower or d >= c1_slope):
         return give_up(s)
 

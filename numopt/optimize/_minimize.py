@@ -118,7 +118,7 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
     reals[s.N_SCALARS : s.N_SCALARS + n] = x
     if front.get("hess_inv0") is not None:
         reals[s.N_SCALARS + (s.N_COMMON + 1) * n :] = front["hess_inv0"].ravel()
-        words[s.UPDATES] = 1
+        words[s.GIVEN_H] = 1
     search = front.get("line_search", row.line_search)
     return _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback)
 

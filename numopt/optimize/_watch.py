@@ -22,7 +22,7 @@ def report(row, search, c, p, w):
     n, nfev, njev, nhev, nit, _, _, status = c[: s.STATUS + 1].tolist()
     parity = int(c[s.PARITY])
     x, g, f, gnorm = _vector(w, n, s.X0 + parity), _vector(w, n, s.G0 + parity), float(p[s.F]), float(p[s.GNORM])
-    if not row.monotone and not f <= p[s.F_BEST] < math.inf:
+    if not row.monotone and p[s.F_BEST] < math.inf and not f <= p[s.F_BEST]:
         x, g, f = _vector(w, n, int(s.X_BEST)), _vector(w, n, int(s.G_BEST)), float(p[s.F_BEST])
         gnorm = float(np.linalg.norm(g, p[s.NORM_ORDER]))
     status, success, message = _STATUS[status]

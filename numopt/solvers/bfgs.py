@@ -25,8 +25,11 @@ from numopt.kernels.slots import (
     ACCEPT,
     CURVATURE_MIN,
     FRESH,
+    GIVEN_H,
     N_COMMON,
+    NIT,
     PARITY,
+    RESTARTS,
     SLOPE,
     STEP_INITIAL,
     UPDATES,
@@ -48,9 +51,10 @@ def n_vectors(n):
 
 @kernel
 def init(R):
-    """Start from steepest descent."""
-    R.c[UPDATES] = 0
-    R.c[FRESH] = 1
+    """Start from steepest descent, or from the matrix that the user gave."""
+    c = R.c
+    c[UPDATES] = 1 if c[GIVEN_H] != 0 and c[NIT] == 0 and c[RESTARTS] == 0 else 0
+    c[FRESH] = 1 - c[UPDATES]
 
 
 @kernel
@@ -114,7 +118,7 @@ def step(R):
         t0 = 1.0
         if not p[SLOPE] < 0.0:
             # H has lost positive definiteness to rounding
-            init(R)
+            c[UPDATES], c[FRESH] = 0, 1
             scale(-1.0, g, d)
             p[SLOPE] = -dot(R, g, g)
             t0 = 1.0 / (-p[SLOPE]) ** 0.5

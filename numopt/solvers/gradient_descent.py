@@ -32,6 +32,7 @@ from numopt.kernels.slots import (
     DROP_EVERY,
     F_TRIAL,
     FAILED,
+    FLAT,
     FRESH,
     LS,
     MOMENTUM,
@@ -94,6 +95,8 @@ def _judge(R, f, t):
     """Take the trial point whatever its value, unless it is not finite."""
     p = R.p
     p[F_TRIAL], p[T] = f, t
+    if t == 0.0:
+        return FLAT  # the schedule has come to its end
     if f == float("-inf"):
         return UNBOUNDED_BELOW
     if not abs(f) < float("inf"):
