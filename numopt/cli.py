@@ -111,7 +111,7 @@ def compare(
 
     Both get the same functions (value and gradient), the same starts and the same tolerances.
 
-    The default takes less than a minute, most of it for compiling the problems.
+    The default takes about a minute, most of it for compiling; longer on a busy machine.
     """
     if json == "-" and csv == "-":
         _fail("only one of --json and --csv can go to stdout")

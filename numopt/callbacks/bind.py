@@ -65,8 +65,9 @@ class Bound:
         self.fun, self.jac, self.hess, self.hessp, self.args = fun, jac, hess, hessp, args
         self.n, self.c, self.keep, self.python = n, c, [], None
         self.data_table, self.counters = None, counters
-        if not (args or lazy or second_order):
-            adapter = _KNOWN.get((fun, jac) if jac.__hash__ else None)
+        kind = kind_of(fun)
+        if kind == "jitted" and not (args or lazy or second_order):
+            adapter = _KNOWN.get((id(fun), jac if jac is True else id(jac)))
             if adapter is not None:
                 # the same jitted functions as before, without arguments: their table is its head alone, and stands
                 # in the last words of the solver's own table
@@ -77,7 +78,6 @@ class Bound:
         if jac is None:
             jac = "2-point"
         scheme = SCHEMES.get(jac, 0) if isinstance(jac, str) else 0
-        kind = kind_of(fun)
         for function in (jac, hess, hessp):
             if not (function is None or function is True or isinstance(function, str) or kind_of(function) == kind):
                 kind = "python"
@@ -130,7 +130,9 @@ class Bound:
         if list(made) == ["value_grad"] and not self.args:
             if len(_KNOWN) >= 256:
                 _KNOWN.clear()
-            _KNOWN[fun, jac] = made["value_grad"]
+            adapter = made["value_grad"]
+            adapter.numopt_functions = fun, jac  # kept alive: the key is their identity
+            _KNOWN[id(fun), jac if jac is True else id(jac)] = adapter
         parts.update({name: adapter.address for name, adapter in made.items()})
         return parts
 

@@ -275,11 +275,12 @@ def value_grad(fun, jac, arg_types):
             g = carray(void_pointer(gp), (n,), _real)
             args = load(data)
             for i in range(n):
-                z[i] = x[i] + 1e-100j
+                h = 1e-8 * abs(x[i]) if x[i] != 0.0 else 1e-8  # as in callbacks.python
+                z[i] = complex(x[i], h)
                 ok, f = call_complex((z, *args))
                 if not ok:
                     return _flag(data, 1)
-                g[i] = f.imag / 1e-100
+                g[i] = f.imag / h
                 z[i] = x[i]
             ok, f = call_fun((x.copy(), *args))
             return float(f) if ok else _flag(data, 1)

@@ -47,11 +47,15 @@ def as_array(g, shape, name):
 
 
 def complex_step(fun, x, args):
-    """The gradient by the complex step, Im fun(x + ih e_j) / h: exact to rounding for analytic functions."""
-    h = 1e-100
+    """The gradient by the complex step, Im fun(x + ih e_j) / h, with an error of order h^2.
+
+    A smaller h would not be safe: complex powers are computed through logarithms, whose rounding errors reach the
+    imaginary part.
+    """
     g = np.empty(x.size)
     for j in range(x.size):
         z = x.astype(complex)
+        h = 1e-8 * abs(x[j]) if x[j] != 0.0 else 1e-8
         z[j] += 1j * h
         g[j] = np.asarray(fun(z, *args)).item().imag / h
     return g
