@@ -232,7 +232,13 @@ class TestGradients:
         hess = rosen.hess.py_func
         results = [
             minimize(value, rosen.x0, jac=grad, method="newton", **form)
-            for form in ({"hess": hess}, {"hessp": lambda x, v: hess(x) @ v}, {"hess": "2-point"}, {"hess": "3-point"}, {})
+            for form in (
+                {"hess": hess},
+                {"hessp": lambda x, v: hess(x) @ v},
+                {"hess": "2-point"},
+                {"hess": "3-point"},
+                {},
+            )
         ]
         jitted = minimize(rosen.jitted, rosen.x0, jac=True, hess=rosen.hess, method="newton")
         for result in [*results, jitted]:

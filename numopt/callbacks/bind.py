@@ -138,7 +138,9 @@ class Bound:
 
     def _pointer(self, fun, jac, hess, hessp, lazy, scheme, second_order):
         if jac in ("cs", "inplace"):
-            raise ValueError(f"jac={jac!r} needs a Python or jitted fun; a C function of value and gradient takes jac=True")
+            raise ValueError(
+                f"jac={jac!r} needs a Python or jitted fun; a C function of value and gradient takes jac=True"
+            )
         data = data_of(self.args)
         parts = {}
         for name, function in (("value", fun), ("grad", jac), ("hess", hess), ("hessp", hessp)):

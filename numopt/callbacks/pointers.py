@@ -25,7 +25,7 @@ def address_of(function):
         return ctypes.cast(function, ctypes.c_void_p).value, 0
     if module.startswith("numba.") and type(function).__name__ == "CFunc":
         return function.address, 0
-    if module == "_cffi_backend" and "(*)" in str(getattr(sys.modules["_cffi_backend"], "typeof")(function)):
+    if module == "_cffi_backend" and "(*)" in str(sys.modules["_cffi_backend"].typeof(function)):
         return int(_cffi().cast("intptr_t", function)), 0
     if type(function).__name__ == "LowLevelCallable":
         found = address_of(function.function)

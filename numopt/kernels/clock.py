@@ -20,23 +20,17 @@ def _clock(typingctx):
         timespec = builder.alloca(ir.ArrayType(word, 2))
         zero = ir.IntType(32)(0)
         prototype = ir.FunctionType(ir.IntType(32), [ir.IntType(32), timespec.type])
-        read = builder.module.globals.get("clock_gettime") or ir.Function(
-            builder.module, prototype, "clock_gettime"
-        )
+        read = builder.module.globals.get("clock_gettime") or ir.Function(builder.module, prototype, "clock_gettime")
         # CLOCK_MONOTONIC is 1 on Linux and 6 on macOS
         builder.call(read, [ir.IntType(32)(6 if sys.platform == "darwin" else 1), timespec])
         whole = builder.load(builder.gep(timespec, [zero, zero]))
         nano = builder.load(builder.gep(timespec, [zero, ir.IntType(32)(1)]))
         double = ir.DoubleType()
-        return builder.fadd(
-            builder.sitofp(whole, double), builder.fmul(builder.sitofp(nano, double), double(1e-9))
-        )
+        return builder.fadd(builder.sitofp(whole, double), builder.fmul(builder.sitofp(nano, double), double(1e-9)))
 
     def windows(context, builder, signature, args):
         prototype = ir.FunctionType(ir.IntType(64), [])
-        read = builder.module.globals.get("GetTickCount64") or ir.Function(
-            builder.module, prototype, "GetTickCount64"
-        )
+        read = builder.module.globals.get("GetTickCount64") or ir.Function(builder.module, prototype, "GetTickCount64")
         return builder.fmul(builder.uitofp(builder.call(read, []), ir.DoubleType()), ir.DoubleType()(1e-3))
 
     return types.float64(), windows if sys.platform == "win32" else posix

@@ -15,8 +15,24 @@ from numopt.kernels.oracle import call3, call4, call5, void_pointer
 from numopt.kernels.slots import NFEV, NJEV
 
 # slots of the block; C is the address of the run's counters
-(VALUE, VALUE_DATA, GRAD, GRAD_DATA, HESS, HESS_DATA, HESSP, HESSP_DATA, SCHEME, STEPS, REL_STEPS, C, SCRATCH,
- HESS_SCHEME, BOTH, BOTH_DATA) = range(16)
+(
+    VALUE,
+    VALUE_DATA,
+    GRAD,
+    GRAD_DATA,
+    HESS,
+    HESS_DATA,
+    HESSP,
+    HESSP_DATA,
+    SCHEME,
+    STEPS,
+    REL_STEPS,
+    C,
+    SCRATCH,
+    HESS_SCHEME,
+    BOTH,
+    BOTH_DATA,
+) = range(16)
 N_COMPOSITE = 16
 
 _EPS2 = 2.220446049250313e-16**0.5

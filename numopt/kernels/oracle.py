@@ -94,9 +94,7 @@ def call_value_grad(R, x, g):
 def _call_value_grad(R, x, g):
     if isinstance(R.types[0], types.Integer):
         # x.ctypes.data is unsigned in Numba, the words of the ABI are signed
-        return lambda R, x, g: call4(
-            R.fun, types.intp(x.ctypes.data), types.intp(g.ctypes.data), x.size, R.data
-        )
+        return lambda R, x, g: call4(R.fun, types.intp(x.ctypes.data), types.intp(g.ctypes.data), x.size, R.data)
     return lambda R, x, g: R.fun(x, g, R.data)
 
 
@@ -126,9 +124,7 @@ def call_grad(R, x, g):
 @overload(call_grad, target="generic")
 def _call_grad(R, x, g):
     if isinstance(R.types[0], types.Integer):
-        return lambda R, x, g: call4(
-            R.grad, types.intp(x.ctypes.data), types.intp(g.ctypes.data), x.size, R.data
-        )
+        return lambda R, x, g: call4(R.grad, types.intp(x.ctypes.data), types.intp(g.ctypes.data), x.size, R.data)
     return lambda R, x, g: R.fun(x, g, R.data)
 
 
@@ -159,9 +155,7 @@ def _call_hessp(R, x, v, out):
 @overload(call_hess, target="generic")
 def _call_hess(R, x, H):
     if isinstance(R.types[0], types.Integer):
-        return lambda R, x, H: call4(
-            R.hess, types.intp(x.ctypes.data), types.intp(H.ctypes.data), x.size, R.data
-        )
+        return lambda R, x, H: call4(R.hess, types.intp(x.ctypes.data), types.intp(H.ctypes.data), x.size, R.data)
     if isinstance(R.types[3], types.NoneType):
         return lambda R, x, H: 0.0
     return lambda R, x, H: R.hess(x, H, R.data)

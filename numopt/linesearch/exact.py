@@ -112,11 +112,7 @@ def advance(s, f, d):
         new = _interpolate(s)
     # Brent's safeguard: two steps must at least halve the interval
     if not (new > a and new < b) or width > 0.5 * s[_WIDTH1]:
-        new = (
-            middle
-            if width > 0.5 * s[_WIDTH1] or s[_DB] <= 0.0
-            else (a * s[_DB] - b * s[_DA]) / (s[_DB] - s[_DA])
-        )
+        new = middle if width > 0.5 * s[_WIDTH1] or s[_DB] <= 0.0 else (a * s[_DB] - b * s[_DA]) / (s[_DB] - s[_DA])
     s[_WIDTH1], s[_WIDTH] = s[_WIDTH], width
     if not (new > a and new < b):
         new = middle

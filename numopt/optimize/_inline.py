@@ -102,7 +102,14 @@ def jit_solver(method="bfgs", **options):
         run(R)
         k = s.X0 + c[s.PARITY]
         if c[s.TRACK_BEST] != 0 and p[s.F_BEST] < math.inf and not p[s.F] <= p[s.F_BEST]:
-            return w[s.X_BEST * n : (s.X_BEST + 1) * n].copy(), p[s.F_BEST], p[s.GNORM], c[s.STATUS], c[s.NIT], c[s.NFEV]
+            return (
+                w[s.X_BEST * n : (s.X_BEST + 1) * n].copy(),
+                p[s.F_BEST],
+                p[s.GNORM],
+                c[s.STATUS],
+                c[s.NIT],
+                c[s.NFEV],
+            )
         return w[k * n : (k + 1) * n].copy(), p[s.F], p[s.GNORM], c[s.STATUS], c[s.NIT], c[s.NFEV]
 
     return solve

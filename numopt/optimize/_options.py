@@ -44,8 +44,8 @@ def find_method(method, bounds, constraints):
         if name in METHODS:
             return METHODS[name]
         close = difflib.get_close_matches(name, [*METHODS, *ALIASES], 3, 0.5)
-        hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
-        raise ValueError(f"unknown method {method!r}{hint} Known are {', '.join(METHODS)}.")
+        hint = f" (did you mean {' or '.join(map(repr, close))}?)" if close else ""
+        raise ValueError(f"unknown method {method!r}{hint}; known are {', '.join(METHODS)}")
     raise TypeError(f"method must be a string or None, not {type(method).__name__}")
 
 
@@ -88,7 +88,7 @@ def check_callables(fun, jac, hess, hessp, callback):
         ("hessp", hessp, ()),
         ("callback", callback, ()),
     ):
-        if function is None or function is True and name == "jac" or function is False and name == "jac":
+        if function is None or (function is True and name == "jac") or (function is False and name == "jac"):
             continue
         if isinstance(function, str):
             if function not in words:
@@ -132,8 +132,10 @@ def read_options(method, options, tol, n):
                 continue
             block, _, kind, least = OPTIONS[name]
             values[name] = _number(given, value, kind, least)
-        elif name in FRONT and not (name == "line_search" and method.line_search is None) and not (
-            name == "hess_inv0" and method.name != "bfgs"
+        elif (
+            name in FRONT
+            and not (name == "line_search" and method.line_search is None)
+            and not (name == "hess_inv0" and method.name != "bfgs")
         ):
             front[name] = _front_option(name, value, n)
         elif name not in _IGNORED:
@@ -141,7 +143,7 @@ def read_options(method, options, tol, n):
             close = difflib.get_close_matches(str(given), known, 2)
             hint = f" (did you mean {' or '.join(map(repr, close))}?)" if close else ""
             warnings.warn(
-                f"unknown option {given!r} for method {method.name!r} is ignored{hint}", OptimizeWarning, stacklevel=4
+                f"unknown option {given!r} for method {method.name!r} is ignored{hint}", OptimizeWarning, stacklevel=3
             )
     if values["maxiter"] is None:
         values["maxiter"] = -1  # for the front door to fill in

@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 import numpy as np
 from numba import njit
 
-from numopt.problems._problem import TestProblem
+from numopt.problems._problem import Functions, TestProblem
 
 
 @njit(cache=True)
@@ -178,6 +178,6 @@ def make(name):
     """The problem ``name``; its data are loaded when its functions are asked for."""
     loss, data, penalty, n, minima = _ROWS[name]
     return TestProblem(
-        name, n, (0.0,) * n, minima, partial(_bind, loss, data, penalty),
+        name, n, (0.0,) * n, minima, Functions(partial(_bind, loss, data, penalty)),
         reference=f"{loss.__doc__} on scikit-learn's {data} data, penalty {penalty:g}",
     )  # fmt: skip

@@ -14,7 +14,7 @@ from functools import partial
 
 import numpy as np
 
-from numopt.problems._problem import TestProblem
+from numopt.problems._problem import Functions, TestProblem
 
 _REFERENCE = "Moré, Garbow & Hillstrom, ACM Trans. Math. Softw. 7 (1981), function {}"
 
@@ -108,8 +108,15 @@ _ROWS = [
     (16, "brown_dennis", _SMALL, 4, 20, (25.0, 5.0, -5.0, -1.0), (85822.20162635695,)),
     (17, "osborne_1", _SMALL, 5, 33, (0.5, 1.5, -1.0, 0.01, 0.02), (5.4648946974826824e-5,)),
     (18, "biggs_exp6", _SMALL, 6, 13, (1.0, 2.0, 1.0, 1.0, 1.0, 1.0), (0.0, 5.6556499255e-3)),
-    (19, "osborne_2", _SMALL, 11, 65, (1.3, 0.65, 0.65, 0.7, 0.6, 3.0, 5.0, 7.0, 2.0, 4.5, 5.5),
-     (4.013773629354768e-2, 1.7898135868810932)),
+    (
+        19,
+        "osborne_2",
+        _SMALL,
+        11,
+        65,
+        (1.3, 0.65, 0.65, 0.7, 0.6, 3.0, 5.0, 7.0, 2.0, 4.5, 5.5),
+        (4.013773629354768e-2, 1.7898135868810932),
+    ),
     (20, "watson", _SMALL, 6, 31, (0.0,) * 6, (2.2876700535523647e-3,)),
     (21, "extended_rosenbrock", _SIZED, 10, 10, (-1.2, 1.0) * 5, (0.0,)),
     (22, "extended_powell_singular", _SIZED, 12, 12, (3.0, -1.0, 0.0, 1.0) * 3, (0.0,)),
@@ -132,7 +139,7 @@ _ROWS = [
 def table():
     """name -> TestProblem, in the order of the paper."""
     return {
-        name: TestProblem(name, n, start, minima, partial(_make, module, name, m), m,
+        name: TestProblem(name, n, start, minima, Functions(partial(_make, module, name, m)), m,
                           reference=_REFERENCE.format(number))
         for number, name, module, n, m, start, minima in _ROWS
     }  # fmt: skip

@@ -7,12 +7,12 @@ L. C. W. Dixon and Z. Maany, A family of test problems with sparse Hessians for 
 Hatfield Polytechnic, 1988.
 """
 
-from functools import partial
+from functools import lru_cache, partial
 from math import cos, sin
 
 from numba import njit
 
-from numopt.problems._problem import TestProblem
+from numopt.problems._problem import Functions, TestProblem
 
 
 @njit(cache=True)
@@ -98,6 +98,11 @@ def trigonometric(x, g):
     return f
 
 
+@lru_cache(maxsize=16)
+def _functions(function):
+    return Functions(partial(_make, function))
+
+
 def _make(function):
     return {"value_grad": function, "python": function.py_func}
 
@@ -118,4 +123,4 @@ def make(name, n):
     function, multiple, start, minima = _ROWS[name]
     if n < multiple or n % multiple:
         raise ValueError(f"problem {name!r} needs n to be a positive multiple of {multiple}; got {n}")
-    return TestProblem(name, n, start, minima, partial(_make, function), reference=function.__doc__)
+    return TestProblem(name, n, start, minima, _functions(function), reference=function.__doc__)

@@ -5,7 +5,7 @@ from math import cos, exp, pi, sin
 
 from numba import njit
 
-from numopt.problems._problem import TestProblem
+from numopt.problems._problem import Functions, TestProblem
 
 
 @njit(cache=True)
@@ -90,5 +90,5 @@ def make(name):
     """The surface ``name``."""
     function, start, minima, solution = _ROWS[name]
     return TestProblem(
-        name, 2, start, minima, partial(_make, function), reference=function.__doc__, solution=solution
+        name, 2, start, minima, Functions(partial(_make, function)), reference=function.__doc__, solution=solution
     )
