@@ -1,8 +1,8 @@
 """A line search on the objective: runs one of the machines along x + t d.
 
-``make_search(start, advance)`` gives the compiled ``search(R)``.  After it has answered ``ACCEPT`` the trial buffers hold the accepted point and its gradient: nothing is
-evaluated twice.  If the search ends without an acceptable step, the lowest point it saw is what the buffers
-hold if that lies below f(x).
+``make_search(start, advance)`` gives the compiled ``search(R)``.  After it has answered ``ACCEPT`` the trial buffers
+hold the accepted point and its gradient: nothing is evaluated twice.  If the search ends without an acceptable step,
+the lowest point it saw is what the buffers hold if that lies below f(x).
 """
 
 from numba import types
@@ -91,7 +91,7 @@ def make_search(start, advance):
         flow, tlow = f0, 0.0  # the lowest trial so far, kept in xlow, glow
         task = FAILED
         f, t = f0, 0.0
-        for trial in range(c[MAX_TRIALS]):
+        for _ in range(c[MAX_TRIALS]):
             t = s[ST]
             step_to(R, x, t, d, xt)
             if values_only:

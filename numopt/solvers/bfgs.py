@@ -91,9 +91,8 @@ def _update(R, H, s, y, hy, ys):
 
 
 @kernel
-def _first_scale(H, gamma):
+def _first_scale(H, n, gamma):
     """H = gamma I."""
-    n = int(round(H.size**0.5))
     for k in range(n * n):
         H[k] = 0.0
     for i in range(n):
@@ -133,7 +132,7 @@ def step(R):
     ys, yy = dot(R, y, s), dot(R, y, y)
     if curvature_ok(ys, dot(R, s, s), yy, p[CURVATURE_MIN]):
         if c[UPDATES] == 0:
-            _first_scale(H, ys / yy)  # (6.20)
+            _first_scale(H, n, ys / yy)  # (6.20)
         _update(R, H, s, y, vector(R, _HY), ys)
         c[UPDATES] += 1
         c[FRESH] = 0
