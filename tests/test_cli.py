@@ -75,7 +75,7 @@ def test_names_with_commas_and_several_times(monkeypatch):
     "words, hint",
     [
         (["-p", "rosenbrok"], "unknown problem 'rosenbrok'; did you mean 'rosenbrock'"),
-        (["-m", "BFSG"], "unknown method 'BFSG'; did you mean 'bfgs'"),
+        (["-m", "BFSG"], "unknown method 'BFSG' (did you mean 'bfgs'"),
         (["--json", "-", "--csv", "-"], "only one of --json and --csv"),
         (["--csv", "/no/such/folder/a.csv"], "cannot write /no/such/folder/a.csv"),
     ],

@@ -236,3 +236,41 @@ def test_schedules_follow_their_formula():
     assert np.allclose(steps("gd-decay", step=0.5, kappa=0.25), 0.5 / (1 + 0.25 * t))
     assert np.allclose(steps("gd-drop", step=0.5, drop=0.1, drop_every=2), 0.5 * 0.1 ** (t // 2))
     assert np.allclose(steps("gd-fixed", step=0.5), 0.5)
+
+
+@pytest.mark.parametrize("name", ["lbfgs", "cg-pr", "cg-hz", "gd", "barzilai-borwein"])
+def test_threads_change_no_bit(name, monkeypatch):
+    from numopt import problems
+    from numopt.drivers import threads
+    from numopt.optimize import _minimize
+
+    problem = problems.get("extended_rosenbrock_n", n=200_002)
+    x0 = problem.x0 + 0.1 * np.random.default_rng(0).standard_normal(problem.n)
+    taken = []
+    acquire = threads.acquire
+    monkeypatch.setattr(threads, "acquire", lambda: taken.append(acquire()) or taken[-1])
+    runs = []
+    for limit in (100_000, 10**9):
+        monkeypatch.setattr(_minimize, "_LONG", limit)
+        runs.append(minimize(problem.value_grad, x0, jac="inplace", method=name, options={"maxiter": 25}))
+    assert len(taken) == 1
+    assert np.array_equal(runs[0].x, runs[1].x) and runs[0].nfev == runs[1].nfev and runs[0].nit == 25
+
+
+def test_two_long_runs_at_once_use_the_threads_in_turn():
+    import threading
+
+    def bowl(x):
+        return float(x @ x), 2.0 * x
+
+    results: list = [None, None]
+
+    def work(k):
+        results[k] = minimize(bowl, np.full(300_000, 1.0 + k), jac=True, method="lbfgs")
+
+    both = [threading.Thread(target=work, args=(k,)) for k in range(2)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert all(result.success for result in results)
