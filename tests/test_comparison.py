@@ -287,7 +287,7 @@ def test_too_large_a_workspace_is_skipped(monkeypatch):
     [
         ({"problems": "rosenbrok"}, "unknown problem 'rosenbrok'; did you mean 'rosenbrock'"),
         ({"problems": ["beale", "mhg"]}, "unknown problem 'mhg'; did you mean 'mgh'"),
-        ({"methods": "bfsg"}, "unknown method 'bfsg' .did you mean 'bfgs'"),
+        ({"methods": "bfsg"}, "unknown method 'bfsg' (did you mean 'bfgs'"),
         ({"callers": ["jited"]}, "unknown caller 'jited'; did you mean 'jitted'"),
         ({"problems": []}, "problems is empty"),
         ({"scale": 3}, "scale must be one of 1, 10, 100"),

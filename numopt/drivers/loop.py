@@ -76,7 +76,7 @@ def _begin(R):
     x, g = vector(R, X + c[PARITY]), vector(R, G + c[PARITY])
     p[F] = evaluate(R, x, g)
     p[F_PREV], p[F_BEST] = p[F], float("inf")
-    p[GNORM] = norm(R, g, p[NORM_ORDER])
+    p[GNORM] = norm(g, p[NORM_ORDER])
     _keep_best(R)
     _record(R)
     return at_start(c, p)
@@ -89,11 +89,11 @@ def _move(R):
     p[F_PREV], p[F] = p[F], p[F_TRIAL]
     c[PARITY] = 1 - c[PARITY]
     c[NIT] += 1
-    p[GNORM] = norm(R, vector(R, G + c[PARITY]), p[NORM_ORDER])
+    p[GNORM] = norm(vector(R, G + c[PARITY]), p[NORM_ORDER])
     if p[XTOL_REL] > 0.0 or p[XTOL_ABS] > 0.0:
         x = vector(R, X + c[PARITY])
         p[STEP_NORM] = distance(x, vector(R, X + 1 - c[PARITY]))
-        p[X_NORM] = norm(R, x, 2.0)
+        p[X_NORM] = norm(x, 2.0)
     _keep_best(R)
     _record(R)
 

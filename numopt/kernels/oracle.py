@@ -9,7 +9,7 @@ ever recompiled for a new objective.  Otherwise it is a compiled function of the
 from typing import Any, NamedTuple
 
 from llvmlite import ir
-from numba import carray, njit, types
+from numba import njit, types
 from numba.extending import intrinsic, overload
 
 from numopt.kernels.clock import seconds
@@ -21,7 +21,6 @@ from numopt.kernels.slots import (
     NFEV,
     NHEV,
     NJEV,
-    OP,
     TICK_AT,
     TICK_EVERY,
     TICK_IN,
@@ -184,45 +183,6 @@ def _now(R):
     if isinstance(R.types[0], types.Integer):
         return lambda R: seconds()
     return lambda R: 0.0
-
-
-def threaded(R):
-    """Whether long vectors are worked on by several threads; never without addresses, as inside parallel loops."""
-    return False
-
-
-@overload(threaded, target="generic")
-def _threaded(R):
-    if isinstance(R.types[0], types.Integer):
-        return lambda R: R.ops != 0
-    return lambda R: False
-
-
-def operate(R, k):
-    """Run the k-th multi-threaded operation; its arguments stand in c[OP:] and p[OPF:]."""
-    return 0.0
-
-
-@overload(operate, target="generic")
-def _operate(R, k):
-    if isinstance(R.types[0], types.Integer):
-        return lambda R, k: call1(carray(void_pointer(R.ops), (16,), types.intp)[k], R.table)
-    return lambda R, k: 0.0
-
-
-def put(R, i, v):
-    """Make the address of v the i-th argument of a multi-threaded operation."""
-
-
-@overload(put, target="generic")
-def _put(R, i, v):
-    if not isinstance(R.types[0], types.Integer):
-        return lambda R, i, v: None
-
-    def by_address(R, i, v):
-        R.c[OP + i] = types.intp(v.ctypes.data)
-
-    return by_address
 
 
 def tick(R):

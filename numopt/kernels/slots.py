@@ -41,9 +41,7 @@ from numpy import int64
     FRESH,
     TASK,
 ) = range(31)
-# arguments of a multi-threaded operation
-OP = 32
-N_COUNTERS = 44
+N_COUNTERS = 32
 
 # --- p: tolerances and options, then the scalars of the state, then the line search's own (float64)
 (
@@ -77,9 +75,7 @@ N_COUNTERS = 44
 # the state of the line search, see numopt.linesearch
 LS = 40
 N_LS = 24
-# arguments and results of a multi-threaded operation
-OPF = LS + N_LS
-N_SCALARS = OPF + 8
+N_SCALARS = LS + N_LS
 
 # --- w: vectors of length n; x and g live in two buffers each that trade places after an accepted step
 # (int64: Numba would compile a function once more for every plain constant that it is called with)
@@ -105,10 +101,6 @@ N_COMMON = 9
     A_HISTORY,
 ) = range(14)
 N_TABLE = 16
-
-# multi-threaded operations on long vectors: places in the table of their addresses
-(OP_STEP_TO, OP_DOT, OP_NEGATE_DOT, OP_COMBINE_DOT, OP_FOUR_DOTS, OP_DIFFERENCE_DOTS, OP_ROW_DOTS, OP_ADD_ROWS,
- OP_NORM_INF) = range(9)  # fmt: skip
 
 # columns of a history row
 HISTORY_COLUMNS = ("f", "gnorm", "step", "nfev", "seconds")

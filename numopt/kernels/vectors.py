@@ -1,33 +1,18 @@
 """Arithmetic on vectors.
 
-Sums run over fixed blocks of ``BLOCK`` numbers whose partial sums are added in order, so that a sum has the same bits
-for any number of threads.  Where a run works with several threads (``R.ops``), an operation hands its arguments over
-to its twin in :mod:`numopt.drivers.threads`, which does the same blocks in parallel.  What follows another operation on
-the same numbers is done in the same pass, because long vectors cost what they weigh: bytes moved.
+Sums run over fixed blocks of ``BLOCK`` numbers whose partial sums are added in order, so that a sum has the
+same bits for any number of threads.  What follows another operation on the same numbers is done in the same
+pass, because long vectors cost what they weigh: bytes moved.
 """
 
 from numopt.kernels.compiling import kernel, maximum, reduction
-from numopt.kernels.oracle import operate, put, threaded
-from numopt.kernels.slots import (
-    OP,
-    OP_ADD_ROWS,
-    OP_COMBINE_DOT,
-    OP_DIFFERENCE_DOTS,
-    OP_DOT,
-    OP_FOUR_DOTS,
-    OP_NEGATE_DOT,
-    OP_NORM_INF,
-    OP_ROW_DOTS,
-    OP_STEP_TO,
-    OPF,
-)
 
 # 512 KB: four rows of it at a time stay in a second-level cache while the rows of L-BFGS stream past
 BLOCK = 65536
 
 
 @reduction
-def dot_block(x, y):
+def _dot(x, y):
     """x'y, one block."""
     s = 0.0
     for i in range(x.size):
@@ -39,14 +24,10 @@ def dot_block(x, y):
 def dot(R, x, y):
     """x'y."""
     n = x.size
-    if threaded(R):
-        put(R, 0, x)
-        put(R, 1, y)
-        return operate(R, OP_DOT)
     s = 0.0
     for i in range(0, n, BLOCK):
         e = min(i + BLOCK, n)
-        s += dot_block(x[i:e], y[i:e])
+        s += _dot(x[i:e], y[i:e])
     return s
 
 
@@ -65,23 +46,10 @@ def scale(a, x, out):
 
 
 @kernel
-def step_to_block(x, t, d, out):
-    """out = x + t d, one block."""
-    for i in range(x.size):
-        out[i] = x[i] + t * d[i]
-
-
-@kernel
 def step_to(R, x, t, d, out):
     """out = x + t d; ``out`` may be ``x``."""
-    if threaded(R):
-        put(R, 0, x)
-        put(R, 1, d)
-        put(R, 2, out)
-        R.p[OPF] = t
-        operate(R, OP_STEP_TO)
-        return
-    step_to_block(x, t, d, out)
+    for i in range(x.size):
+        out[i] = x[i] + t * d[i]
 
 
 @kernel
@@ -94,16 +62,12 @@ def combine(a, x, b, y, out):
 @kernel
 def scale_dot(R, g, d):
     """d = -g; returns g'g."""
-    if threaded(R):
-        put(R, 0, g)
-        put(R, 1, d)
-        return operate(R, OP_NEGATE_DOT)
     scale(-1.0, g, d)
     return dot(R, g, g)
 
 
 @reduction
-def combine_block(a, g, b, d):
+def _combine_block(a, g, b, d):
     """d = a g + b d; returns (g'd, d'd) of the new d."""
     s, r = 0.0, 0.0
     for i in range(g.size):
@@ -118,23 +82,16 @@ def combine_block(a, g, b, d):
 def combine_dot(R, a, g, b, d):
     """d = a g + b d; returns (g'd, d'd) of the new d."""
     n = g.size
-    if threaded(R):
-        p = R.p
-        put(R, 0, g)
-        put(R, 1, d)
-        p[OPF], p[OPF + 1] = a, b
-        operate(R, OP_COMBINE_DOT)
-        return p[OPF], p[OPF + 1]
     s, r = 0.0, 0.0
     for i in range(0, n, BLOCK):
         j = min(i + BLOCK, n)
-        s1, r1 = combine_block(a, g[i:j], b, d[i:j])
+        s1, r1 = _combine_block(a, g[i:j], b, d[i:j])
         s, r = s + s1, r + r1
     return s, r
 
 
 @reduction
-def four_dots_block(g, gp, d):
+def _three_block(g, gp, d):
     """(g'g, g'gp, g'd, d'd)."""
     a, b, c, e = 0.0, 0.0, 0.0, 0.0
     for i in range(g.size):
@@ -146,26 +103,19 @@ def four_dots_block(g, gp, d):
 
 
 @kernel
-def four_dots(R, g, gp, d):
+def three_dots(R, g, gp, d):
     """(g'g, g'gp, g'd, d'd)."""
     n = g.size
-    if threaded(R):
-        p = R.p
-        put(R, 0, g)
-        put(R, 1, gp)
-        put(R, 2, d)
-        operate(R, OP_FOUR_DOTS)
-        return p[OPF], p[OPF + 1], p[OPF + 2], p[OPF + 3]
     a, b, c, e = 0.0, 0.0, 0.0, 0.0
     for i in range(0, n, BLOCK):
         j = min(i + BLOCK, n)
-        a1, b1, c1, e1 = four_dots_block(g[i:j], gp[i:j], d[i:j])
+        a1, b1, c1, e1 = _three_block(g[i:j], gp[i:j], d[i:j])
         a, b, c, e = a + a1, b + b1, c + c1, e + e1
     return a, b, c, e
 
 
 @reduction
-def difference_block(xt, x, gt, g, s, y):
+def _difference_block(xt, x, gt, g, s, y):
     """s = xt - x, y = gt - g; returns (y's, y'y, s's)."""
     a, b, c = 0.0, 0.0, 0.0
     for i in range(x.size):
@@ -181,20 +131,10 @@ def difference_block(xt, x, gt, g, s, y):
 def difference_dots(R, xt, x, gt, g, s, y):
     """s = xt - x, y = gt - g; returns (y's, y'y, s's)."""
     n = x.size
-    if threaded(R):
-        p = R.p
-        put(R, 0, xt)
-        put(R, 1, x)
-        put(R, 2, gt)
-        put(R, 3, g)
-        put(R, 4, s)
-        put(R, 5, y)
-        operate(R, OP_DIFFERENCE_DOTS)
-        return p[OPF], p[OPF + 1], p[OPF + 2]
     a, b, c = 0.0, 0.0, 0.0
     for i in range(0, n, BLOCK):
         j = min(i + BLOCK, n)
-        a1, b1, c1 = difference_block(xt[i:j], x[i:j], gt[i:j], g[i:j], s[i:j], y[i:j])
+        a1, b1, c1 = _difference_block(xt[i:j], x[i:j], gt[i:j], g[i:j], s[i:j], y[i:j])
         a, b, c = a + a1, b + b1, c + c1
     return a, b, c
 
@@ -242,50 +182,33 @@ def _eight_dots(s, z, s2, z2, g, y):
 
 
 @kernel
-def row_dots_block(rows, n, m, k, g, y, i, sg, sy, zg, zy):
-    """Add the block that begins at i to the sums of ``row_dots``."""
-    e = min(i + BLOCK, n)
-    for j in range(0, k - 1, 2):
-        r, q, t, u = j * n, (m + j) * n, (j + 1) * n, (m + j + 1) * n
-        a, b, c, d, a2, b2, c2, d2 = _eight_dots(
-            rows[r + i : r + e], rows[q + i : q + e], rows[t + i : t + e], rows[u + i : u + e], g[i:e], y[i:e]
-        )
-        sg[j] += a
-        sy[j] += b
-        zg[j] += c
-        zy[j] += d
-        sg[j + 1] += a2
-        sy[j + 1] += b2
-        zg[j + 1] += c2
-        zy[j + 1] += d2
-    if k % 2 == 1:
-        j = k - 1
-        r, q = j * n, (m + j) * n
-        a, b, c, d = _four_dots(rows[r + i : r + e], rows[q + i : q + e], g[i:e], y[i:e])
-        sg[j] += a
-        sy[j] += b
-        zg[j] += c
-        zy[j] += d
-
-
-@kernel
 def row_dots(R, rows, n, m, k, g, y, sg, sy, zg, zy):
     """Products of the first k rows s_j, and of the rows z_j = row_(m+j), with g and y, each n long."""
-    if threaded(R):
-        put(R, 0, rows)
-        put(R, 1, g)
-        put(R, 2, y)
-        put(R, 3, sg)
-        put(R, 4, sy)
-        put(R, 5, zg)
-        put(R, 6, zy)
-        R.c[OP + 7], R.c[OP + 8] = m, k
-        operate(R, OP_ROW_DOTS)
-        return
     for j in range(k):
         sg[j], sy[j], zg[j], zy[j] = 0.0, 0.0, 0.0, 0.0
     for i in range(0, n, BLOCK):
-        row_dots_block(rows, n, m, k, g, y, i, sg, sy, zg, zy)
+        e = min(i + BLOCK, n)
+        for j in range(0, k - 1, 2):
+            r, q, t, u = j * n, (m + j) * n, (j + 1) * n, (m + j + 1) * n
+            a, b, c, d, a2, b2, c2, d2 = _eight_dots(
+                rows[r + i : r + e], rows[q + i : q + e], rows[t + i : t + e], rows[u + i : u + e], g[i:e], y[i:e]
+            )
+            sg[j] += a
+            sy[j] += b
+            zg[j] += c
+            zy[j] += d
+            sg[j + 1] += a2
+            sy[j + 1] += b2
+            zg[j + 1] += c2
+            zy[j + 1] += d2
+        if k % 2 == 1:
+            j = k - 1
+            r, q = j * n, (m + j) * n
+            a, b, c, d = _four_dots(rows[r + i : r + e], rows[q + i : q + e], g[i:e], y[i:e])
+            sg[j] += a
+            sy[j] += b
+            zg[j] += c
+            zy[j] += d
 
 
 @kernel
@@ -303,39 +226,25 @@ def _add_four(a, x, b, y, c, z, d, w, out):
 
 
 @kernel
-def add_rows_block(rows, n, m, k, u, v, a, g, d, i):
-    """The block of ``add_rows`` that begins at i; returns its part of g'd."""
-    e = min(i + BLOCK, n)
-    out = d[i:e]
-    scale(a, g[i:e], out)
-    for j in range(0, k - 1, 2):
-        r, q, t, h = j * n, (m + j) * n, (j + 1) * n, (m + j + 1) * n
-        x, y, z, w = rows[r + i : r + e], rows[q + i : q + e], rows[t + i : t + e], rows[h + i : h + e]
-        _add_four(u[j], x, v[j], y, u[j + 1], z, v[j + 1], w, out)
-    if k % 2 == 1:
-        r, q = (k - 1) * n, (m + k - 1) * n
-        _add_two(u[k - 1], rows[r + i : r + e], v[k - 1], rows[q + i : q + e], out)
-    return dot_block(g[i:e], out)
-
-
-@kernel
 def add_rows(R, rows, n, m, k, u, v, a, g, d):
     """d = a g + sum over j < k of u_j row_j + v_j row_(m+j); returns g'd.
 
     The blocks come last to first: the last ones are what ``row_dots`` has left in the cache.
     """
-    if threaded(R):
-        put(R, 0, rows)
-        put(R, 1, u)
-        put(R, 2, v)
-        put(R, 3, g)
-        put(R, 4, d)
-        R.c[OP + 7], R.c[OP + 8] = m, k
-        R.p[OPF] = a
-        return operate(R, OP_ADD_ROWS)
     slope = 0.0
     for block in range((n - 1) // BLOCK, -1, -1):
-        slope += add_rows_block(rows, n, m, k, u, v, a, g, d, block * BLOCK)
+        i = block * BLOCK
+        e = min(i + BLOCK, n)
+        out = d[i:e]
+        scale(a, g[i:e], out)
+        for j in range(0, k - 1, 2):
+            r, q, t, h = j * n, (m + j) * n, (j + 1) * n, (m + j + 1) * n
+            x, y, z, w = rows[r + i : r + e], rows[q + i : q + e], rows[t + i : t + e], rows[h + i : h + e]
+            _add_four(u[j], x, v[j], y, u[j + 1], z, v[j + 1], w, out)
+        if k % 2 == 1:
+            r, q = (k - 1) * n, (m + k - 1) * n
+            _add_two(u[k - 1], rows[r + i : r + e], v[k - 1], rows[q + i : q + e], out)
+        slope += _dot(g[i:e], out)
     return slope
 
 
@@ -359,8 +268,8 @@ def _zero_if_finite(x):
 
 
 @kernel
-def norm_inf_block(x):
-    """max |x_i|, NaN if any x_i is, one block."""
+def norm_inf(x):
+    """max |x_i|, NaN if any x_i is."""
     n = x.size
     m = 0.0
     for i in range(0, n, 4096):
@@ -373,15 +282,6 @@ def norm_inf_block(x):
     return m
 
 
-@kernel
-def norm_inf(R, x):
-    """max |x_i|, NaN if any x_i is."""
-    if threaded(R):
-        put(R, 0, x)
-        return operate(R, OP_NORM_INF)
-    return norm_inf_block(x)
-
-
 @reduction
 def distance(x, y):
     """|x - y|."""
@@ -392,12 +292,12 @@ def distance(x, y):
 
 
 @kernel
-def norm(R, x, order):
+def norm(x, order):
     """The norm of order ``order`` (inf, -inf, or a positive number)."""
     if order == float("inf"):
-        return norm_inf(R, x)
+        return norm_inf(x)
     if order == 2.0:
-        return dot_block(x, x) ** 0.5
+        return _dot(x, x) ** 0.5
     if order == float("-inf"):
         m = float("inf")
         for i in range(x.size):

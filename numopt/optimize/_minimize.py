@@ -230,11 +230,6 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback)
     watch = None
     if front or callback is not None:
         watch = Watch(row, search, c, p, w, table, address, front, callback)
-    threads = None
-    if n >= _LONG:
-        from numopt.drivers import threads
-
-        table[s.A_VECTOR_OPS] = threads.acquire()
     previous = _catch_interrupt(c)
     try:
         if watch is None:
@@ -245,8 +240,6 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback)
     finally:
         if previous is not None:
             set_signal(SIGINT, previous)
-        if threads is not None and table[s.A_VECTOR_OPS]:
-            threads.release()
     result = report(row, search, c, p, w) if watch is None else watch.result()
     status = result["status"]
     if status is Status.FAILED or status is Status.INTERRUPTED:
@@ -265,8 +258,6 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback)
 
 
 _NEVER = 2**62
-# From this many variables on vector operations are worth sharing out over threads (and Numba is worth importing).
-_LONG = 200_000
 # three times as fast as ndarray.ctypes.data
 addressof, first_byte = ctypes.addressof, ctypes.c_byte.from_buffer
 _MAIN_THREAD = threading.main_thread().ident

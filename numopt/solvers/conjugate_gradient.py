@@ -40,7 +40,7 @@ from numopt.kernels.slots import (
     F,
     G,
 )
-from numopt.kernels.vectors import combine_dot, four_dots, scale_dot
+from numopt.kernels.vectors import combine_dot, scale_dot, three_dots
 from numopt.linesearch.search import search
 
 _FLETCHER_REEVES, _POLAK_RIBIERE, _HESTENES_STIEFEL, _DAI_YUAN, _HAGER_ZHANG = range(5)
@@ -122,7 +122,7 @@ def step(R):
     slope_prev = p[SLOPE]
     restart = c[UPDATES] == 0 or (c[RESTART_EVERY] > 0 and c[UPDATES] % c[RESTART_EVERY] == 0)
     if not restart:
-        gg, ggp, dg, dd = four_dots(R, g, gp, d)
+        gg, ggp, dg, dd = three_dots(R, g, gp, d)
         gg0 = p[GG]
         p[GG] = gg
         forgets = c[VARIANT] != _FLETCHER_REEVES and c[VARIANT] != _DAI_YUAN
