@@ -33,7 +33,7 @@ def make_kernel(parts, fun):
     def kernel(data, c, p, w):
         i = cuda.grid(1)
         if i < c.shape[1]:
-            run(Run(fun, None, None, None, None, data[:, i], search, 0, 0, 0, c[:, i], p[:, i], w[:, i], w[:, i]))
+            run(Run(fun, None, None, None, None, data[:, i], search, 0, 0, c[:, i], p[:, i], w[:, i], w[:, i]))
 
     def blocks(X0):
         count, n = X0.shape

@@ -44,7 +44,6 @@ class Run(NamedTuple):
     search: Any  # the line search, search(R)
     table: Any  # address of the table of machine words that all this was read from
     tick: Any  # called now and then, so that Python may look at Ctrl-C and at the clock
-    ops: Any  # addresses of the multi-threaded vector operations, or 0
     c: Any
     p: Any
     w: Any

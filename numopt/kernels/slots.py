@@ -28,9 +28,6 @@ from numpy import int64
     TRACK_BEST,
     HISTORY_ROWS,
     HISTORY_SIZE,
-    SEARCH_STATUS,
-    NONMONOTONE,
-    N_VECTORS,
     RESTARTS,
     MEMORY,
     PAIRS,
@@ -40,7 +37,7 @@ from numpy import int64
     RESTART_EVERY,
     FRESH,
     TASK,
-) = range(31)
+) = range(28)
 N_COUNTERS = 32
 
 # --- p: tolerances and options, then the scalars of the state, then the line search's own (float64)
@@ -71,7 +68,7 @@ N_COUNTERS = 32
     T0,
 ) = range(24)
 # the state
-(F, F_PREV, F_BEST, GNORM, SLOPE, T, T_PREV, STEP_NORM, X_NORM, GG, F_TRIAL, GAMMA, SLOPE_PREV) = range(24, 37)
+(F, F_PREV, F_BEST, GNORM, SLOPE, T, T_PREV, STEP_NORM, X_NORM, GG, F_TRIAL, GAMMA) = range(24, 36)
 # the state of the line search, see numopt.linesearch
 LS = 40
 N_LS = 24
@@ -93,13 +90,12 @@ N_COMMON = 9
     A_DATA,
     A_SEARCH,
     A_TICK,
-    A_VECTOR_OPS,
     A_C,
     A_P,
     A_W,
     A_W_SIZE,
     A_HISTORY,
-) = range(14)
+) = range(13)
 N_TABLE = 16
 
 # columns of a history row

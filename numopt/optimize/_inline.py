@@ -98,7 +98,7 @@ def jit_solver(method="bfgs", **options):
         if c[s.MAXITER] < 0:
             c[s.MAXITER] = per_variable * n
         w[:n] = x0
-        R = Run(fun, None, None, hess, None, data, search, 0, 0, 0, c, p, w, h)
+        R = Run(fun, None, None, hess, None, data, search, 0, 0, c, p, w, h)
         run(R)
         k = s.X0 + c[s.PARITY]
         if c[s.TRACK_BEST] != 0 and p[s.F_BEST] < math.inf and not p[s.F] <= p[s.F_BEST]:

@@ -216,7 +216,7 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback)
     if search:
         c[s.LINE_SEARCH], unit = LINE_SEARCHES[search]
         table[s.A_SEARCH] = units.address(unit)
-    table[s.A_TICK : s.A_W_SIZE + 1] = (_TICK, 0, here, there, there + 8 * s.N_SCALARS, w.size)
+    table[s.A_TICK : s.A_W_SIZE + 1] = (_TICK, here, there, there + 8 * s.N_SCALARS, w.size)
     now = time.monotonic()
     c[s.TICK_IN] = c[s.TICK_EVERY] = 1
     p[s.DEADLINE : s.STARTED_AT + 1] = (

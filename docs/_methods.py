@@ -1,0 +1,93 @@
+"""Write docs/methods.md from the catalogue: ``python docs/_methods.py``.  A test keeps the two in agreement."""
+
+import importlib
+import sys
+from pathlib import Path
+
+from numopt.catalog import COMMON, METHODS, SEARCHING, defaults
+from numopt.drivers.units import UNITS
+
+MEANING = {
+    "gtol": "norm of the gradient to reach",
+    "norm": "its order",
+    "ftol": "relative reduction of f that ends the run; negative: no such test",
+    "xrtol": "relative step that ends the run; 0: no such test",
+    "xtol": "absolute step that ends the run; 0: no such test",
+    "f_lower": "f below this counts as unbounded",
+    "maxiter": "iterations",
+    "maxfev": "evaluations of f (scipy's `maxfun` is accepted)",
+    "c1": "sufficient decrease",
+    "c2": "curvature condition",
+    "line_tol": "tolerance of line minimisation",
+    "maxls": "trials of a line search",
+    "initial_step": "first trial of the first iteration; 0: the method's own",
+    "step": "step length",
+    "kappa": "decay of the step",
+    "drop": "factor on the step",
+    "drop_every": "iterations between drops",
+    "momentum": "factor mu on the last step",
+    "damping": "alpha of H + alpha I; for the saddle-free method the least eigenvalue, relative to the largest",
+    "maxcor": "pairs kept",
+    "restart_every": "iterations between restarts; 0: only where the formulas ask for one",
+}
+
+
+def _value(value):
+    return "200 n (10000 n without a line search)" if value is None else "none" if value == 2**62 else f"{value:g}"
+
+
+def page():
+    """The text of docs/methods.md."""
+    lines = ["# Methods", "", "Written by `python docs/_methods.py` from the catalogue.", ""]
+    lines += [
+        "Options that all methods have, with their defaults:",
+        "",
+        "| option | default | meaning |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| `{name}` | {_value(value)} | {MEANING[name]} |" for name, value in {**COMMON, "maxiter": None}.items()
+    ]
+    lines += [
+        "| `max_time` | none | seconds |",
+        "| `history` | False | `result.history`: f, gnorm, step, nfev, seconds at the start and after each iteration |",
+        "| `return_all` | False | `result.allvecs`: the points |",
+        "| `disp` | False | a live line and a summary |",
+        "| `eps`, `finite_diff_rel_step` | scipy's | absolute, relative difference steps |",
+        "",
+        "With a line search also `line_search` ([line searches](line_searches.md)) and:",
+        "",
+        "| option | default | meaning |",
+        "|---|---|---|",
+        *[f"| `{name}` | {_value(value)} | {MEANING[name]} |" for name, value in SEARCHING.items()],
+        "",
+        "`status` of a result: " + "; ".join(_statuses()) + ".",
+    ]
+    unit = None
+    for row in METHODS.values():
+        if row.unit != unit:
+            unit = row.unit
+            module = importlib.import_module(UNITS[unit][0])
+            lines += ["", f"## {module.__doc__.splitlines()[0].rstrip('.')}", "", "```text"]
+            lines += [line.rstrip() for line in module.__doc__.strip().splitlines()[1:]][1:] + ["```"]
+        own = {k: v for k, v in defaults(row).items() if {**COMMON, **SEARCHING, "maxiter": None}.get(k, "x") != v}
+        lines += ["", f"### `{row.name}`", "", row.title[0].upper() + row.title[1:] + "."]
+        if row.scipy:
+            lines.append(f"The equal of scipy's `{row.scipy}`.")
+        if row.line_search:
+            lines.append(f"Line search: `{row.line_search}`.")
+        if own:
+            lines += ["", "| option | default | meaning |", "|---|---|---|"]
+            lines += [f"| `{name}` | {_value(value)} | {MEANING[name]} |" for name, value in own.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _statuses():
+    from numopt import Status
+
+    return [f"{int(status)} {status.name}" + (" (success)" if status.success else "") for status in Status]
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    Path(__file__).with_name("methods.md").write_text(page(), encoding="utf-8")

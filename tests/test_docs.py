@@ -1,0 +1,34 @@
+"""The docs say what is so: their examples run, their tables are the catalogue's."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/contributing_a_solver.md"])
+def test_examples_run(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL)
+    assert blocks
+    space: dict = {"__name__": "example"}
+    for block in blocks:
+        exec(compile(block, name, "exec"), space)
+
+
+def test_methods_page_is_what_the_catalogue_says():
+    page = runpy.run_path(str(ROOT / "docs" / "_methods.py"))["page"]()
+    assert (ROOT / "docs" / "methods.md").read_text(encoding="utf-8") == page
+    from numopt import METHODS
+
+    for name in METHODS:
+        assert f"### `{name}`" in page and f"`{name}`" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_links_lead_somewhere():
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
+        for target in re.findall(r"\]\((?!http)([^)#]+)", path.read_text(encoding="utf-8")):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
