@@ -27,7 +27,7 @@ class Method:
         The compiled unit that runs it.
     vectors, matrices : int
         What the method's workspace holds beside the common vectors: vectors of n and n x n matrices (limited
-        memory: 2 m vectors and 2 m^2 + 4 m numbers more).
+        memory: 2 m vectors and 2 m numbers more).
     variant : int
         Which formula of the unit.
     line_search : str or None
@@ -56,7 +56,7 @@ class Method:
 
     def words(self, n, m):
         """Size of the workspace in doubles, for n variables and memory m."""
-        return (s.N_COMMON + self.vectors + 2 * m) * n + self.matrices * n * n + 2 * m * m + 4 * m
+        return (s.N_COMMON + self.vectors + 2 * m) * n + self.matrices * n * n + 2 * m
 
     def iterations(self, n):
         """The default of maxiter."""

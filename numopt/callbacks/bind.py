@@ -65,8 +65,7 @@ class Bound:
         self.fun, self.jac, self.hess, self.hessp, self.args = fun, jac, hess, hessp, args
         self.n, self.c, self.keep, self.python = n, c, [], None
         self.data_table, self.counters = None, counters
-        kind = kind_of(fun)
-        if kind == "jitted" and not (args or lazy or second_order):
+        if not (args or lazy or second_order):
             adapter = _KNOWN.get((id(fun), jac if jac is True else id(jac)))
             if adapter is not None:
                 # the same jitted functions as before, without arguments: their table is its head alone, and stands
@@ -75,6 +74,7 @@ class Bound:
                 head = counters + 8 * (N_COUNTERS + _HEAD)
                 table[_HEAD], table[A_VALUE_GRAD], table[A_DATA] = counters, adapter.address, head
                 return
+        kind = kind_of(fun)
         if jac is None:
             jac = "2-point"
         scheme = SCHEMES.get(jac, 0) if isinstance(jac, str) else 0

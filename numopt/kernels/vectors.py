@@ -7,7 +7,6 @@ pass, because long vectors cost what they weigh: bytes moved.
 
 from numopt.kernels.compiling import kernel, maximum, reduction
 
-# 512 KB: four rows of it at a time stay in a second-level cache while the rows of L-BFGS stream past
 BLOCK = 65536
 
 
@@ -152,100 +151,14 @@ def difference_dots_only(R, xt, x, gt, g):
 
 
 @reduction
-def _four_dots(s, z, g, y):
-    """(s'g, s'y, z'g, z'y), one block."""
-    a, b, c, d = 0.0, 0.0, 0.0, 0.0
-    for i in range(g.size):
-        gi, yi, si, zi = g[i], y[i], s[i], z[i]
-        a += si * gi
-        b += si * yi
-        c += zi * gi
-        d += zi * yi
-    return a, b, c, d
-
-
-@reduction
-def _eight_dots(s, z, s2, z2, g, y):
-    """The same for two pairs of rows at once: the blocks of g and y are read half as often."""
-    a, b, c, d, e, f, k, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for i in range(g.size):
-        gi, yi, si, zi, ti, wi = g[i], y[i], s[i], z[i], s2[i], z2[i]
-        a += si * gi
-        b += si * yi
-        c += zi * gi
-        d += zi * yi
-        e += ti * gi
-        f += ti * yi
-        k += wi * gi
-        h += wi * yi
-    return a, b, c, d, e, f, k, h
-
-
-@kernel
-def row_dots(R, rows, n, m, k, g, y, sg, sy, zg, zy):
-    """Products of the first k rows s_j, and of the rows z_j = row_(m+j), with g and y, each n long."""
-    for j in range(k):
-        sg[j], sy[j], zg[j], zy[j] = 0.0, 0.0, 0.0, 0.0
-    for i in range(0, n, BLOCK):
-        e = min(i + BLOCK, n)
-        for j in range(0, k - 1, 2):
-            r, q, t, u = j * n, (m + j) * n, (j + 1) * n, (m + j + 1) * n
-            a, b, c, d, a2, b2, c2, d2 = _eight_dots(
-                rows[r + i : r + e], rows[q + i : q + e], rows[t + i : t + e], rows[u + i : u + e], g[i:e], y[i:e]
-            )
-            sg[j] += a
-            sy[j] += b
-            zg[j] += c
-            zy[j] += d
-            sg[j + 1] += a2
-            sy[j + 1] += b2
-            zg[j + 1] += c2
-            zy[j + 1] += d2
-        if k % 2 == 1:
-            j = k - 1
-            r, q = j * n, (m + j) * n
-            a, b, c, d = _four_dots(rows[r + i : r + e], rows[q + i : q + e], g[i:e], y[i:e])
-            sg[j] += a
-            sy[j] += b
-            zg[j] += c
-            zy[j] += d
-
-
-@kernel
-def _add_two(a, x, b, y, out):
-    """out += a x + b y, one block."""
-    for i in range(out.size):
-        out[i] += a * x[i] + b * y[i]
-
-
-@kernel
-def _add_four(a, x, b, y, c, z, d, w, out):
-    """out += a x + b y + c z + d w, one block."""
-    for i in range(out.size):
-        out[i] += (a * x[i] + b * y[i]) + (c * z[i] + d * w[i])
-
-
-@kernel
-def add_rows(R, rows, n, m, k, u, v, a, g, d):
-    """d = a g + sum over j < k of u_j row_j + v_j row_(m+j); returns g'd.
-
-    The blocks come last to first: the last ones are what ``row_dots`` has left in the cache.
-    """
-    slope = 0.0
-    for block in range((n - 1) // BLOCK, -1, -1):
-        i = block * BLOCK
-        e = min(i + BLOCK, n)
-        out = d[i:e]
-        scale(a, g[i:e], out)
-        for j in range(0, k - 1, 2):
-            r, q, t, h = j * n, (m + j) * n, (j + 1) * n, (m + j + 1) * n
-            x, y, z, w = rows[r + i : r + e], rows[q + i : q + e], rows[t + i : t + e], rows[h + i : h + e]
-            _add_four(u[j], x, v[j], y, u[j + 1], z, v[j + 1], w, out)
-        if k % 2 == 1:
-            r, q = (k - 1) * n, (m + k - 1) * n
-            _add_two(u[k - 1], rows[r + i : r + e], v[k - 1], rows[q + i : q + e], out)
-        slope += _dot(g[i:e], out)
-    return slope
+def add_dot(a, x, b, d, z):
+    """d = a x + b d; returns the new d'z."""
+    s = 0.0
+    for i in range(d.size):
+        di = a * x[i] + b * d[i]
+        d[i] = di
+        s += di * z[i]
+    return s
 
 
 @maximum

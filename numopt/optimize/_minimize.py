@@ -102,21 +102,20 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
         args = (args,)
     if options or tol is not None:
         values, front = read_options(row, options, tol, n)
-        state = new_state(row, values)
+        words, scalars = new_state(row, values)
     else:
         front = _NOTHING
-        state = _TEMPLATES.get(row.name)
-        if state is None:
-            state = _TEMPLATES[row.name] = new_state(row, read_options(row, None, None, n)[0])
-        state = state[0].copy(), state[1]
-    words, scalars = state
+        template = _TEMPLATES.get(row.name)
+        if template is None:
+            template = _TEMPLATES[row.name] = new_state(row, read_options(row, None, None, n)[0])
+        words, scalars = template[0].copy(), template[1]
     if words[s.MAXITER] < 0:
         words[s.MAXITER] = row.iterations(n)
     words[s.N] = n
-    reals = np.empty(s.N_SCALARS + row.words(n, int(words[s.MEMORY])))
+    reals = np.empty(s.N_SCALARS + row.words(n, words.item(s.MEMORY)))
     reals[: s.N_SCALARS] = scalars
     reals[s.N_SCALARS : s.N_SCALARS + n] = x
-    if front.get("hess_inv0") is not None:
+    if front and front.get("hess_inv0") is not None:
         reals[s.N_SCALARS + (s.N_COMMON + 1) * n :] = front["hess_inv0"].ravel()
         words[s.GIVEN_H] = 1
     search = front.get("line_search", row.line_search)
@@ -197,7 +196,7 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback)
     """Bind, run, report."""
     c, table = words[: s.N_COUNTERS], words[s.N_COUNTERS :]
     p, w = reals[: s.N_SCALARS], reals[s.N_SCALARS :]
-    n = int(c[s.N])
+    n = c.item(s.N)
     here, there = addressof(first_byte(words)), addressof(first_byte(reals))
     if jac is False:
         jac = None
@@ -216,15 +215,13 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback)
     if search:
         c[s.LINE_SEARCH], unit = LINE_SEARCHES[search]
         table[s.A_SEARCH] = units.address(unit)
-    table[s.A_TICK : s.A_W_SIZE + 1] = (_TICK, here, there, there + 8 * s.N_SCALARS, w.size)
+    table[s.A_TICK], table[s.A_C], table[s.A_P] = _TICK, here, there
+    table[s.A_W], table[s.A_W_SIZE] = there + 8 * s.N_SCALARS, w.size
     now = time.monotonic()
     c[s.TICK_IN] = c[s.TICK_EVERY] = 1
-    p[s.DEADLINE : s.STARTED_AT + 1] = (
-        now + front["max_time"] if front.get("max_time") is not None else math.inf,
-        now + _TICK_SECONDS,
-        _TICK_SECONDS,
-        now,
-    )
+    limit = front.get("max_time") if front else None
+    p[s.DEADLINE] = math.inf if limit is None else now + limit
+    p[s.TICK_AT], p[s.TICK_SECONDS], p[s.STARTED_AT] = now + _TICK_SECONDS, _TICK_SECONDS, now
     run = units.function(row.unit)
     address = here + 8 * s.N_COUNTERS
     watch = None

@@ -27,12 +27,19 @@ FRONT = {
 _IGNORED = {"iprint", "workers"}
 
 
+_SCIPY_NAMES = {row.scipy: row for row in METHODS.values() if row.scipy}
+
+
 class OptimizeWarning(UserWarning):
     """An option that is not known, or has no effect."""
 
 
 def find_method(method, bounds, constraints):
     """The catalogue's row for what the user named."""
+    if type(method) is str and bounds is None and type(constraints) is tuple and not constraints:
+        row = METHODS.get(method) or _SCIPY_NAMES.get(method)
+        if row is not None:
+            return row
     for name, given in (("bounds", bounds), ("constraints", constraints)):
         if given is not None and not (isinstance(given, (list, tuple, dict)) and len(given) == 0):
             raise ValueError(f"{name} are not supported yet by numopt.minimize; leave {name} out")
@@ -51,8 +58,10 @@ def find_method(method, bounds, constraints):
 
 def check_x0(x0):
     """x0 as a float64 vector; the caller copies it."""
-    if type(x0) is np.ndarray and x0.dtype == np.float64 and x0.ndim == 1 and math.isfinite(x0.sum()) and x0.size:
-        return x0
+    if type(x0) is np.ndarray and x0.dtype == np.float64 and x0.ndim == 1 and 0 < x0.size < 1000:
+        # the quickest test of a short vector; where the square overflows, the tests below have the last word
+        if math.isfinite(x0.dot(x0)):
+            return x0
     try:
         a = np.asarray(x0)
     except ValueError:
