@@ -2,12 +2,15 @@
 
 import math
 
+import numba
 import numpy as np
 import pytest
 import scipy.optimize
 
 import numopt
 from numopt import METHODS, Status, minimize
+from numopt.kernels import slots
+from numopt.kernels.vectors import norm_inf
 
 NAMES = list(METHODS)
 # Options that make the methods without a line search converge on the bowl.
@@ -236,3 +239,35 @@ def test_schedules_follow_their_formula():
     assert np.allclose(steps("gd-decay", step=0.5, kappa=0.25), 0.5 / (1 + 0.25 * t))
     assert np.allclose(steps("gd-drop", step=0.5, drop=0.1, drop_every=2), 0.5 * 0.1 ** (t // 2))
     assert np.allclose(steps("gd-fixed", step=0.5), 0.5)
+
+
+def test_lbfgs_keeps_no_rejected_pair():
+    """A pair without curvature once overwrote the oldest of a full memory, whose rho stayed behind."""
+    n, m = 4, 3
+    rejected = 0
+
+    def f(x):
+        return float(np.sum(np.sin(3.0 * x)) + 0.01 * x @ x), 3.0 * np.cos(3.0 * x) + 0.02 * x
+
+    for seed in range(30):
+        x0 = np.random.default_rng(seed).uniform(-4.0, 4.0, n)
+        for steps in range(m, 12):
+            options = {"maxiter": steps, "maxcor": m, "line_search": "armijo", "gtol": 0.0}
+            _, _, c, _, w = minimize(f, x0, jac=True, method="lbfgs", options=options).state
+            S = w[slots.N_COMMON * n :][: m * n].reshape(m, n)
+            Y = w[(slots.N_COMMON + m) * n :][: m * n].reshape(m, n)
+            rho = w[(slots.N_COMMON + 2 * m) * n :][:m]
+            kept = [(c[slots.HEAD] - 1 - k) % m for k in range(c[slots.PAIRS])]
+            rejected += c[slots.PAIRS] < m
+            assert np.allclose(rho[kept] * np.sum(S[kept] * Y[kept], axis=1), 1.0, rtol=1e-12)
+    assert rejected > 0
+
+
+@pytest.mark.parametrize(
+    "x", [[1.0, -3.0, 2.0], [1.0, math.nan, -math.inf], [-math.inf, 1.0], [-0.0, 0.0], [-math.nan]]
+)
+def test_norm_inf(x):
+    compiled = numba.njit(lambda x: norm_inf(x))
+    x = np.array(x)
+    expected = np.linalg.norm(x, np.inf)
+    assert np.array_equal([compiled(x), norm_inf(x)], [expected, expected], equal_nan=True)

@@ -15,6 +15,3 @@ kernel = njit(**_OPTIONS)
 
 # Sums in a fixed but unspecified order: lets LLVM use vector registers for a reduction.
 reduction = njit(fastmath={"reassoc", "contract", "nsz"}, **_OPTIONS)
-
-# For numbers known not to be NaN: lets LLVM use vector registers for a maximum.
-maximum = njit(fastmath={"nnan", "nsz"}, **_OPTIONS)

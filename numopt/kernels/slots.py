@@ -68,7 +68,7 @@ N_COUNTERS = 32
     T0,
 ) = range(24)
 # the state
-(F, F_PREV, F_BEST, GNORM, SLOPE, T, T_PREV, STEP_NORM, X_NORM, GG, F_TRIAL, GAMMA) = range(24, 36)
+(F, F_PREV, F_BEST, GNORM, SLOPE, T, T_PREV, STEP_NORM, X_NORM, GG, F_TRIAL, GAMMA, SG) = range(24, 37)
 # the state of the line search, see numopt.linesearch
 LS = 40
 N_LS = 24

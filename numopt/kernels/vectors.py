@@ -1,32 +1,22 @@
 """Arithmetic on vectors.
 
-Sums run over fixed blocks of ``BLOCK`` numbers whose partial sums are added in order, so that a sum has the
-same bits for any number of threads.  What follows another operation on the same numbers is done in the same
-pass, because long vectors cost what they weigh: bytes moved.
+What follows another operation on the same numbers is done in the same pass, because long vectors cost what they
+weigh: bytes moved.
 """
 
-from numopt.kernels.compiling import kernel, maximum, reduction
+import numpy as np
+from numba import types
+from numba.extending import intrinsic, overload
 
-BLOCK = 65536
+from numopt.kernels.compiling import kernel, reduction
 
 
 @reduction
-def _dot(x, y):
-    """x'y, one block."""
+def dot(x, y):
+    """x'y."""
     s = 0.0
     for i in range(x.size):
         s += x[i] * y[i]
-    return s
-
-
-@kernel
-def dot(R, x, y):
-    """x'y."""
-    n = x.size
-    s = 0.0
-    for i in range(0, n, BLOCK):
-        e = min(i + BLOCK, n)
-        s += _dot(x[i:e], y[i:e])
     return s
 
 
@@ -45,7 +35,7 @@ def scale(a, x, out):
 
 
 @kernel
-def step_to(R, x, t, d, out):
+def step_to(x, t, d, out):
     """out = x + t d; ``out`` may be ``x``."""
     for i in range(x.size):
         out[i] = x[i] + t * d[i]
@@ -58,15 +48,18 @@ def combine(a, x, b, y, out):
         out[i] = a * x[i] + b * y[i]
 
 
-@kernel
-def scale_dot(R, g, d):
+@reduction
+def steepest_descent(g, d):
     """d = -g; returns g'g."""
-    scale(-1.0, g, d)
-    return dot(R, g, g)
+    s = 0.0
+    for i in range(g.size):
+        d[i] = -g[i]
+        s += g[i] * g[i]
+    return s
 
 
 @reduction
-def _combine_block(a, g, b, d):
+def combine_dots(a, g, b, d):
     """d = a g + b d; returns (g'd, d'd) of the new d."""
     s, r = 0.0, 0.0
     for i in range(g.size):
@@ -77,20 +70,8 @@ def _combine_block(a, g, b, d):
     return s, r
 
 
-@kernel
-def combine_dot(R, a, g, b, d):
-    """d = a g + b d; returns (g'd, d'd) of the new d."""
-    n = g.size
-    s, r = 0.0, 0.0
-    for i in range(0, n, BLOCK):
-        j = min(i + BLOCK, n)
-        s1, r1 = _combine_block(a, g[i:j], b, d[i:j])
-        s, r = s + s1, r + r1
-    return s, r
-
-
 @reduction
-def _three_block(g, gp, d):
+def gradient_dots(g, gp, d):
     """(g'g, g'gp, g'd, d'd)."""
     a, b, c, e = 0.0, 0.0, 0.0, 0.0
     for i in range(g.size):
@@ -101,45 +82,22 @@ def _three_block(g, gp, d):
     return a, b, c, e
 
 
-@kernel
-def three_dots(R, g, gp, d):
-    """(g'g, g'gp, g'd, d'd)."""
-    n = g.size
-    a, b, c, e = 0.0, 0.0, 0.0, 0.0
-    for i in range(0, n, BLOCK):
-        j = min(i + BLOCK, n)
-        a1, b1, c1, e1 = _three_block(g[i:j], gp[i:j], d[i:j])
-        a, b, c, e = a + a1, b + b1, c + c1, e + e1
-    return a, b, c, e
-
-
 @reduction
-def _difference_block(xt, x, gt, g, s, y):
-    """s = xt - x, y = gt - g; returns (y's, y'y, s's)."""
-    a, b, c = 0.0, 0.0, 0.0
+def set_differences(xt, x, gt, g, s, y):
+    """s = xt - x, y = gt - g; returns (y's, y'y, s's, s'gt)."""
+    a, b, c, e = 0.0, 0.0, 0.0, 0.0
     for i in range(x.size):
         si, yi = xt[i] - x[i], gt[i] - g[i]
         s[i], y[i] = si, yi
         a += yi * si
         b += yi * yi
         c += si * si
-    return a, b, c
-
-
-@kernel
-def difference_dots(R, xt, x, gt, g, s, y):
-    """s = xt - x, y = gt - g; returns (y's, y'y, s's)."""
-    n = x.size
-    a, b, c = 0.0, 0.0, 0.0
-    for i in range(0, n, BLOCK):
-        j = min(i + BLOCK, n)
-        a1, b1, c1 = _difference_block(xt[i:j], x[i:j], gt[i:j], g[i:j], s[i:j], y[i:j])
-        a, b, c = a + a1, b + b1, c + c1
-    return a, b, c
+        e += si * gt[i]
+    return a, b, c, e
 
 
 @reduction
-def difference_dots_only(R, xt, x, gt, g):
+def difference_dots(xt, x, gt, g):
     """(y's, y'y, s's) with s = xt - x, y = gt - g."""
     a, b, c = 0.0, 0.0, 0.0
     for i in range(x.size):
@@ -148,6 +106,17 @@ def difference_dots_only(R, xt, x, gt, g):
         b += yi * yi
         c += si * si
     return a, b, c
+
+
+@reduction
+def subtract_dot(a, x, g, d, z):
+    """d = -g - a x; returns d'z."""
+    s = 0.0
+    for i in range(d.size):
+        di = -g[i] - a * x[i]
+        d[i] = di
+        s += di * z[i]
+    return s
 
 
 @reduction
@@ -161,38 +130,42 @@ def add_dot(a, x, b, d, z):
     return s
 
 
-@maximum
-def _max_abs(x):
-    """max |x_i|, one block without NaN."""
+def norm_inf(x):
+    """max |x_i|, NaN if any x_i is."""
     m = 0.0
     for i in range(x.size):
         a = abs(x[i])
-        m = a if a > m else m
+        if a > m or a != a:
+            m = a
     return m
 
 
-@reduction
-def _zero_if_finite(x):
-    """0 if x is finite, NaN otherwise."""
-    s = 0.0
-    for i in range(x.size):
-        s += x[i] * 0.0
-    return s
+@overload(norm_inf, target="generic")
+def _norm_inf(x):
+    return norm_inf
 
 
-@kernel
-def norm_inf(x):
-    """max |x_i|, NaN if any x_i is."""
-    n = x.size
-    m = 0.0
-    for i in range(0, n, 4096):
-        e = min(i + 4096, n)
-        if _zero_if_finite(x[i:e]) != 0.0:  # true for NaN
-            for j in range(i, e):
-                if x[j] != x[j]:
-                    return x[j]
-        m = max(m, _max_abs(x[i:e]))
-    return m
+@intrinsic
+def _as_real(typingctx, bits):
+    def codegen(context, builder, signature, args):
+        return builder.bitcast(args[0], context.get_value_type(types.float64))
+
+    return types.float64(types.int64), codegen
+
+
+@overload(norm_inf, target="cpu")
+def _norm_inf_cpu(x):
+    def by_bits(x):
+        # Without their sign, doubles are in the order of their bits read as integers, with NaN above all: the
+        # maximum of integers is what LLVM uses vector registers for.
+        bits = x.view(np.int64)
+        m = np.int64(0)
+        for i in range(bits.size):
+            b = bits[i] & 0x7FFFFFFFFFFFFFFF
+            m = b if b > m else m
+        return _as_real(m)
+
+    return by_bits
 
 
 @reduction
@@ -210,7 +183,7 @@ def norm(x, order):
     if order == float("inf"):
         return norm_inf(x)
     if order == 2.0:
-        return _dot(x, x) ** 0.5
+        return dot(x, x) ** 0.5
     if order == float("-inf"):
         m = float("inf")
         for i in range(x.size):

@@ -93,13 +93,13 @@ def make_search(start, advance):
         f, t = f0, 0.0
         for _ in range(c[MAX_TRIALS]):
             t = s[ST]
-            step_to(R, x, t, d, xt)
+            step_to(x, t, d, xt)
             if values_only:
                 f = evaluate_value(R, xt, gt)
                 slope = 0.0
             else:
                 f = evaluate(R, xt, gt)
-                slope = dot(R, gt, d)
+                slope = dot(gt, d)
             if c[ABORT] != 0 and f != f:
                 break
             task = advance(s, f, slope)

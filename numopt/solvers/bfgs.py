@@ -44,10 +44,6 @@ from numopt.linesearch.search import search
 _HY = int64(N_COMMON)
 
 
-def n_vectors(n):
-    """Vectors of length n in the workspace."""
-    return N_COMMON + 1 + n
-
 
 @kernel
 def init(R):
@@ -81,7 +77,7 @@ def _update(R, H, s, y, hy, ys):
     _times(H, y, hy)
     rho = 1.0 / ys
     # hy becomes u with H+ = H - rho (u s' + s u'), u = Hy - (1 + rho y'Hy)/2 s
-    half = 0.5 * (1.0 + rho * dot(R, y, hy))
+    half = 0.5 * (1.0 + rho * dot(y, hy))
     for i in range(n):
         hy[i] = hy[i] - half * s[i]
     for i in range(n):
@@ -108,18 +104,18 @@ def step(R):
     H = R.w[(_HY + 1) * n : (_HY + 1 + n) * n]
     if c[UPDATES] == 0:
         scale(-1.0, g, d)
-        p[SLOPE] = -dot(R, g, g)
+        p[SLOPE] = -dot(g, g)
         t0 = p[STEP_INITIAL] if p[STEP_INITIAL] > 0.0 else 1.0 / (-p[SLOPE]) ** 0.5
     else:
         _times(H, g, d)
         scale(-1.0, d, d)
-        p[SLOPE] = dot(R, g, d)
+        p[SLOPE] = dot(g, d)
         t0 = 1.0
         if not p[SLOPE] < 0.0:
             # H has lost positive definiteness to rounding
             c[UPDATES], c[FRESH] = 0, 1
             scale(-1.0, g, d)
-            p[SLOPE] = -dot(R, g, g)
+            p[SLOPE] = -dot(g, g)
             t0 = 1.0 / (-p[SLOPE]) ** 0.5
     task = search(R, t0)
     if p[T] == 0.0 or task != ACCEPT:
@@ -129,8 +125,8 @@ def step(R):
     # are formed in place
     scale(p[T], d, s)
     combine(1.0, gt, -1.0, g, y)
-    ys, yy = dot(R, y, s), dot(R, y, y)
-    if curvature_ok(ys, dot(R, s, s), yy, p[CURVATURE_MIN]):
+    ys, yy = dot(y, s), dot(y, y)
+    if curvature_ok(ys, dot(s, s), yy, p[CURVATURE_MIN]):
         if c[UPDATES] == 0:
             _first_scale(H, n, ys / yy)  # (6.20)
         _update(R, H, s, y, vector(R, _HY), ys)

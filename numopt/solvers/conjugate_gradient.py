@@ -40,7 +40,7 @@ from numopt.kernels.slots import (
     F,
     G,
 )
-from numopt.kernels.vectors import combine_dot, scale_dot, three_dots
+from numopt.kernels.vectors import combine_dots, gradient_dots, steepest_descent
 from numopt.linesearch.search import search
 
 _FLETCHER_REEVES, _POLAK_RIBIERE, _HESTENES_STIEFEL, _DAI_YUAN, _HAGER_ZHANG = range(5)
@@ -122,7 +122,7 @@ def step(R):
     slope_prev = p[SLOPE]
     restart = c[UPDATES] == 0 or (c[RESTART_EVERY] > 0 and c[UPDATES] % c[RESTART_EVERY] == 0)
     if not restart:
-        gg, ggp, dg, dd = three_dots(R, g, gp, d)
+        gg, ggp, dg, dd = gradient_dots(g, gp, d)
         gg0 = p[GG]
         p[GG] = gg
         forgets = c[VARIANT] != _FLETCHER_REEVES and c[VARIANT] != _DAI_YUAN
@@ -131,10 +131,10 @@ def step(R):
             restart = True
         else:
             beta = _beta(c[VARIANT], gg, gg0, gg - ggp, dy, gg - 2.0 * ggp + gg0, dg, dd)
-            p[SLOPE], dd = combine_dot(R, -1.0, g, beta, d)
+            p[SLOPE], dd = combine_dots(-1.0, g, beta, d)
             restart = not descent_ok(p[SLOPE], gg, dd)
     if restart:
-        p[GG] = scale_dot(R, g, d)
+        p[GG] = steepest_descent(g, d)
         p[SLOPE] = -p[GG]
     if c[UPDATES] == 0:
         t0 = p[STEP_INITIAL] if p[STEP_INITIAL] > 0.0 else 1.0 / p[GG] ** 0.5

@@ -50,7 +50,7 @@ from numopt.kernels.slots import (
     T,
     X,
 )
-from numopt.kernels.vectors import combine, difference_dots_only, dot, scale_dot, step_to
+from numopt.kernels.vectors import combine, difference_dots, dot, steepest_descent, step_to
 from numopt.linesearch.search import search
 
 _LINE, _FIXED, _DECAY, _DROP, _BARZILAI_BORWEIN, _HEAVY_BALL, _NESTEROV = range(7)
@@ -80,7 +80,7 @@ def _line_minimisation(R):
     c, p = R.c, R.p
     g, d = vector(R, G + c[PARITY]), vector(R, D)
     before = p[SLOPE]
-    p[SLOPE] = -scale_dot(R, g, d)
+    p[SLOPE] = -steepest_descent(g, d)
     if p[T_PREV] > 0.0:
         t0 = p[T_PREV] * before / p[SLOPE]
     else:
@@ -123,7 +123,7 @@ def _descend(R):
     c = R.c
     t = _scheduled(R)
     xt, gt = vector(R, X + 1 - c[PARITY]), vector(R, G + 1 - c[PARITY])
-    step_to(R, vector(R, X + c[PARITY]), -t, vector(R, G + c[PARITY]), xt)
+    step_to(vector(R, X + c[PARITY]), -t, vector(R, G + c[PARITY]), xt)
     return _judge(R, evaluate(R, xt, gt), t)
 
 
@@ -137,10 +137,10 @@ def _momentum(R):
     combine(mu, v, -eps, g, v)
     if c[VARIANT] == _NESTEROV:
         # from x + mu v to x+ + mu v+, in terms of the point itself
-        step_to(R, x, mu, v, xt)
-        step_to(R, xt, -eps, g, xt)
+        step_to(x, mu, v, xt)
+        step_to(xt, -eps, g, xt)
     else:
-        step_to(R, x, 1.0, v, xt)
+        step_to(x, 1.0, v, xt)
     return _judge(R, evaluate(R, xt, gt), 1.0)
 
 
@@ -149,9 +149,9 @@ def _barzilai_borwein(R):
     c, p = R.c, R.p
     x, g = vector(R, X + c[PARITY]), vector(R, G + c[PARITY])
     xt, gt = vector(R, X + 1 - c[PARITY]), vector(R, G + 1 - c[PARITY])
-    gg = dot(R, g, g)
+    gg = dot(g, g)
     if p[T_PREV] > 0.0:
-        ys, _, ss = difference_dots_only(R, x, xt, g, gt)
+        ys, _, ss = difference_dots(x, xt, g, gt)
         t = ss / ys if ys > 0.0 else max(1.0, 1.0 / gg**0.5)
         t = min(max(t, _LEAST), _MOST)
     else:
@@ -161,7 +161,7 @@ def _barzilai_borwein(R):
     for k in range(_MEMORY):
         highest = max(highest, p[LS + k])
     for _ in range(_SHORTENINGS):
-        step_to(R, x, -t, g, xt)
+        step_to(x, -t, g, xt)
         f = evaluate(R, xt, gt)
         if f == float("-inf") or c[ABORT] != 0:
             break

@@ -10,9 +10,10 @@ From the last m pairs (s_i, y_i), with rho_i = 1 / y_i's_i and H_0 = gamma I, th
     \beta_i &= \rho_i y_i^T d, \quad d \leftarrow d + (\alpha_i - \beta_i) s_i  \qquad \text{oldest to newest}
 
 Each update of d takes in the inner product that comes next, and the last one g'd, so that a step of either loop
-reads its two rows and d once.
+reads its two rows and d once; so does the first, which starts from s'g as it was when s was made.
 
-Workspace, after the common vectors: S (m x n), Y (m x n), rho (m), alpha (m).  Pairs stand in a ring.
+Workspace, after the common vectors: S (m x n), Y (m x n), rho (m), alpha (m).  Pairs stand in a ring.  p[SG] is s'g
+of the newest pair.
 
 References
 ----------
@@ -33,6 +34,7 @@ from numopt.kernels.slots import (
     N_COMMON,
     PAIRS,
     PARITY,
+    SG,
     SLOPE,
     STEP_INITIAL,
     D,
@@ -41,7 +43,7 @@ from numopt.kernels.slots import (
     T,
     X,
 )
-from numopt.kernels.vectors import add_dot, difference_dots, dot, scale
+from numopt.kernels.vectors import add_dot, dot, scale, set_differences, subtract_dot
 from numopt.linesearch.search import search
 from numopt.solvers.bfgs import curvature_ok
 
@@ -69,17 +71,23 @@ def _set_direction(R):
     rho, alpha = R.w[(N_COMMON + 2 * m) * n :][:m], R.w[(N_COMMON + 2 * m) * n :][m:]
     oldest = _row(c[HEAD] + m - k, m)
     i = _row(oldest + k - 1, m)
-    scale(-1.0, g, d)
-    sd = dot(R, S[i * n : (i + 1) * n], d)
-    for j in range(k - 1, 0, -1):
-        alpha[i] = rho[i] * sd
-        older = _row(oldest + j - 1, m)
-        sd = add_dot(-alpha[i], Y[i * n : (i + 1) * n], 1.0, d, S[older * n : (older + 1) * n])
-        i = older
-    alpha[i] = rho[i] * sd
+    alpha[i] = -rho[i] * p[SG]  # s'd for d = -g
     y = Y[i * n : (i + 1) * n]
+    if k == 1:
+        yd = subtract_dot(alpha[i], y, g, d, y)
+    else:
+        older = _row(oldest + k - 2, m)
+        sd = subtract_dot(alpha[i], y, g, d, S[older * n : (older + 1) * n])
+        for j in range(k - 2, 0, -1):
+            i, older = older, _row(oldest + j - 1, m)
+            alpha[i] = rho[i] * sd
+            sd = add_dot(-alpha[i], Y[i * n : (i + 1) * n], 1.0, d, S[older * n : (older + 1) * n])
+        i = older
+        alpha[i] = rho[i] * sd
+        y = Y[i * n : (i + 1) * n]
+        yd = add_dot(-alpha[i], y, 1.0, d, y)
     gamma = p[GAMMA]
-    yd = gamma * add_dot(-alpha[i], y, 1.0, d, y)
+    yd *= gamma
     for j in range(1, k):
         newer = _row(oldest + j, m)
         yd = add_dot(alpha[i] - rho[i] * yd, S[i * n : (i + 1) * n], gamma, d, Y[newer * n : (newer + 1) * n])
@@ -100,7 +108,7 @@ def step(R):
     t0 = 1.0
     if c[PAIRS] == 0:
         scale(-1.0, g, d)
-        p[SLOPE] = -dot(R, g, g)
+        p[SLOPE] = -dot(g, g)
         t0 = p[STEP_INITIAL] if p[STEP_INITIAL] > 0.0 else min(1.0, 1.0 / (-p[SLOPE]) ** 0.5)
     task = search(R, t0)
     if p[T] == 0.0 or task != ACCEPT:
@@ -108,13 +116,19 @@ def step(R):
     new = c[HEAD]
     s, y = vector(R, N_COMMON + new), vector(R, N_COMMON + m + new)
     x, xt, gt = vector(R, X + c[PARITY]), vector(R, X + 1 - c[PARITY]), vector(R, G + 1 - c[PARITY])
-    ys, yy, ss = difference_dots(R, xt, x, gt, g, s, y)
+    ys, yy, ss, sg = set_differences(xt, x, gt, g, s, y)
     if curvature_ok(ys, ss, yy, p[CURVATURE_MIN]):
         p[GAMMA] = ys / yy  # (7.20)
         R.w[(N_COMMON + 2 * m) * n + new] = 1.0 / ys
         c[HEAD] = _row(new + 1, m)
         c[PAIRS] = min(c[PAIRS] + 1, m)
         c[FRESH] = 0
+        p[SG] = sg
+    elif c[PAIRS] > 0:
+        if c[PAIRS] == m:
+            c[PAIRS] = m - 1  # the rejected pair stands where the oldest was
+        if c[PAIRS] > 0:
+            p[SG] = dot(vector(R, N_COMMON + _row(new + m - 1, m)), gt)
     return ACCEPT
 
 

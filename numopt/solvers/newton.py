@@ -113,11 +113,11 @@ def step(R):
         modified_cholesky(H, L, diagonal, perm, n)
         solve_modified(L, diagonal, perm, n, g, d, work)
     scale(-1.0, d, d)
-    p[SLOPE] = dot(R, g, d)
+    p[SLOPE] = dot(g, d)
     if not (solved and p[SLOPE] < 0.0 and p[SLOPE] > -float("inf")):
         # a Hessian of no use, NaN or zero: steepest descent
         scale(-1.0, g, d)
-        p[SLOPE] = -dot(R, g, g)
+        p[SLOPE] = -dot(g, g)
     return search(R, 1.0)
 
 
