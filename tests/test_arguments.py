@@ -5,6 +5,7 @@ import warnings
 import numba
 import numpy as np
 import pytest
+import scipy.optimize
 
 import numopt
 from numopt import METHODS, OptimizeWarning, Status, minimize
@@ -197,8 +198,47 @@ def test_resume_needs_a_state(tmp_path):
     np.savez(tmp_path / "other.npz", a=np.ones(3))
     with pytest.raises(ValueError, match="no saved run"):
         numopt.resume(tmp_path / "other.npz", bowl)
+    with pytest.raises(TypeError, match=r"a result of .* or the path of a saved one, not list"):
+        numopt.resume([1], bowl)
+    with pytest.raises(ValueError, match="no saved run"):
+        numopt.resume(scipy.optimize.OptimizeResult(x=1), bowl)
+    minimize(bowl, [1.0]).save(tmp_path / "run.npz")
+    whole = (tmp_path / "run.npz").read_bytes()
+    for damaged in (b"", b"hello", whole[: len(whole) // 2]):
+        (tmp_path / "damaged.npz").write_bytes(damaged)
+        with pytest.raises(ValueError, match="or it is damaged"):
+            numopt.resume(tmp_path / "damaged.npz", bowl)
+    arrays = dict(np.load(tmp_path / "run.npz"))
+    for change in ({"method": "nonsense"}, {"c": arrays["c"][:-1]}, {"w": arrays["w"][:-1]}):
+        np.savez(tmp_path / "changed.npz", **{**arrays, **change})
+        with pytest.raises(ValueError, match="another version"):
+            numopt.resume(tmp_path / "changed.npz", bowl)
     with pytest.raises(ValueError, match="no state to save"):
         numopt.OptimizeResult(x=1).save(tmp_path / "x.npz")
+
+
+def test_resume_of_a_run_with_history():
+    """The size of the history was kept, its address was not: a write to address 0."""
+    part = minimize(bowl, [3.0, 2.0], options={"maxiter": 1, "history": True})
+    assert len(part.history) == 2
+    assert numopt.resume(part, bowl, options={"maxiter": 100}).success
+
+
+def test_resume_of_a_finished_run_evaluates_nothing():
+    done = minimize(bowl, [3.0, 2.0])
+    assert done.success
+    assert numopt.resume(done, never).nfev == done.nfev
+
+
+def test_hessian_for_a_method_without_use_for_it():
+    with pytest.warns(OptimizeWarning, match="'bfgs' makes no use of hess"):
+        minimize(bowl, [1.0], hess=lambda x: 2.0 * np.eye(1))
+
+
+def test_complex_step_of_a_function_that_drops_the_imaginary_part():
+    """The gradient was 0, and the start a solution."""
+    with pytest.raises(TypeError, match=r"returns a complex number for complex x; it returned 1\.0"):
+        minimize(lambda x: float(abs(x[0])), [1.0], jac="cs")
 
 
 def test_unknown_name_of_the_package():

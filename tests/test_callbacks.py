@@ -393,6 +393,14 @@ def test_scipy_method(rosen):
     assert limited.nit == 2
 
 
+def test_scipys_tol_reaches_the_method(rosen):
+    bfgs = numopt.scipy_method("bfgs")
+    loose, tight = (
+        scipy.optimize.minimize(rosen.python, rosen.x0, jac=True, method=bfgs, tol=tol) for tol in (1.0, 1e-4)
+    )
+    assert loose.optimality <= 1.0 and loose.nfev < tight.nfev and tight.optimality <= 1e-4
+
+
 def test_result_is_scipys_and_pickles(bowl):
     import copy
     import pickle

@@ -88,6 +88,24 @@ def test_newton_with_a_hessian():
     assert status == 0 and np.allclose(x, 1.0, atol=1e-6) and nit <= 30
 
 
+def test_newton_without_a_hessian():
+    solve = numopt.jit_solver("newton")
+    with pytest.raises(ValueError, match="need hess"):
+        solve(rosen, np.zeros(2), np.array([10.0]))
+
+
+def test_gradient_norm_is_that_of_the_best_point():
+    solve = numopt.jit_solver("gd-fixed", step=1.5, maxiter=4)  # diverges: the start is the best point
+
+    @numba.njit
+    def bowl(x, g, data):
+        g[0] = 2.0 * x[0]
+        return x[0] ** 2
+
+    x, f, gnorm, status, nit, _ = solve(bowl, np.ones(1))
+    assert (x[0], f, gnorm, status, nit) == (1.0, 1.0, 2.0, numopt.Status.MAXITER, 4)
+
+
 def test_options_that_mean_nothing_inside_are_refused():
     with pytest.raises(ValueError, match="'disp' has no meaning"):
         numopt.jit_solver("lbfgs", disp=True)

@@ -57,7 +57,10 @@ def complex_step(fun, x, args):
         z = x.astype(complex)
         h = 1e-8 * abs(x[j]) if x[j] != 0.0 else 1e-8
         z[j] += 1j * h
-        g[j] = np.asarray(fun(z, *args)).item().imag / h
+        f = fun(z, *args)
+        if not np.iscomplexobj(f) or np.size(f) != 1:
+            raise TypeError(f"jac='cs' needs a fun that returns a complex number for complex x; it returned {f!r:.60}")
+        g[j] = np.asarray(f).item().imag / h
     return g
 
 

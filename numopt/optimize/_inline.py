@@ -9,7 +9,8 @@ from numba import njit
 from numopt.catalog import LINE_SEARCHES
 from numopt.drivers.units import UNITS
 from numopt.kernels import slots as s
-from numopt.kernels.oracle import Run
+from numopt.kernels.oracle import Run, vector
+from numopt.kernels.vectors import norm
 from numopt.optimize._minimize import new_state
 from numopt.optimize._options import find_method, read_options
 
@@ -86,11 +87,14 @@ def jit_solver(method="bfgs", **options):
     """
     row, run, search, c0, p0 = solver_parts(method, options)
     m = int(c0[s.MEMORY])
-    vectors, matrices, small = row.vectors + s.N_COMMON + 2 * m, row.matrices, 2 * m * m + 4 * m
-    per_variable = row.iterations(1)
+    vectors, matrices, small = row.vectors + s.N_COMMON + 2 * m, row.matrices, row.words(0, m)
+    per_variable, second_order = row.iterations(1), row.second_order
+    x_best = int(s.X_BEST)
 
     @njit(error_model="numpy", nogil=True)
     def solve(fun, x0, data=None, hess=None):
+        if second_order and hess is None:
+            raise ValueError("the Newton methods need hess(x, H, data) as the fourth argument")
         n = x0.size
         c, p = c0.copy(), p0.copy()
         w, h = np.empty(vectors * n + matrices * n * n + small), np.empty(1)
@@ -101,16 +105,11 @@ def jit_solver(method="bfgs", **options):
         R = Run(fun, None, None, hess, None, data, search, 0, 0, c, p, w, h)
         run(R)
         k = s.X0 + c[s.PARITY]
-        if c[s.TRACK_BEST] != 0 and p[s.F_BEST] < math.inf and not p[s.F] <= p[s.F_BEST]:
-            return (
-                w[s.X_BEST * n : (s.X_BEST + 1) * n].copy(),
-                p[s.F_BEST],
-                p[s.GNORM],
-                c[s.STATUS],
-                c[s.NIT],
-                c[s.NFEV],
-            )
-        return w[k * n : (k + 1) * n].copy(), p[s.F], p[s.GNORM], c[s.STATUS], c[s.NIT], c[s.NFEV]
+        f, gnorm = p[s.F], p[s.GNORM]
+        if c[s.TRACK_BEST] != 0 and p[s.F_BEST] < math.inf and not f <= p[s.F_BEST]:
+            k, f = x_best, p[s.F_BEST]
+            gnorm = norm(vector(R, s.G_BEST), p[s.NORM_ORDER])
+        return w[k * n : (k + 1) * n].copy(), f, gnorm, c[s.STATUS], c[s.NIT], c[s.NFEV]
 
     return solve
 

@@ -17,7 +17,7 @@ from numopt.catalog import LINE_SEARCHES, METHODS, OPTIONS
 from numopt.drivers import units
 from numopt.kernels import slots as s
 from numopt.kernels.status import NEW, RUNNING, Status
-from numopt.optimize._options import check_callables, check_path, check_x0, find_method, read_options
+from numopt.optimize._options import check_callables, check_x0, find_method, read_arrays, read_options, warn_of_hessian
 from numopt.optimize._watch import Watch, report
 
 _TICK_SECONDS = 0.05
@@ -98,6 +98,8 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
     x = check_x0(x0)
     n = x.size
     check_callables(fun, jac, hess, hessp, callback)
+    if not row.second_order and (hess is not None or hessp is not None):
+        warn_of_hessian(row)
     if not isinstance(args, tuple):
         args = (args,)
     if options or tol is not None:
@@ -123,6 +125,7 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
 
 
 _NOTHING: dict = {}
+_SAVED = ("method", "search", "c", "p", "w")
 _TEMPLATES: dict = {}
 
 
@@ -165,13 +168,18 @@ def resume(state, fun, args=(), jac=None, hess=None, hessp=None, callback=None, 
     (True, True)
     """
     if isinstance(state, dict):
-        saved = dict(zip(("method", "search", "c", "p", "w"), state.state or (), strict=False))
+        saved = dict(zip(_SAVED, getattr(state, "state", None) or (), strict=False))
     else:
-        with np.load(check_path(state), allow_pickle=False) as file:
-            saved = dict(file)
-    if not {"method", "search", "c", "p", "w"} <= set(saved):
+        saved = read_arrays(state)
+    if not set(_SAVED) <= set(saved):
         raise ValueError("state holds no saved run of numopt.minimize")
-    row = METHODS[str(saved["method"])]
+    row, sizes = METHODS.get(str(saved["method"])), (len(saved["c"]), len(saved["p"]))
+    if (
+        row is None
+        or sizes != (s.N_COUNTERS, s.N_SCALARS)
+        or len(saved["w"]) != row.words(int(saved["c"][s.N]), int(saved["c"][s.MEMORY]))
+    ):
+        raise ValueError("state was written by another version of numopt, or is damaged; it can't be resumed")
     words = np.zeros(s.N_COUNTERS + s.N_TABLE, np.int64)
     words[: s.N_COUNTERS] = saved["c"]
     reals = np.concatenate([saved["p"], saved["w"]])
@@ -183,8 +191,10 @@ def resume(state, fun, args=(), jac=None, hess=None, hessp=None, callback=None, 
         if name in values:
             block, slot, _, _ = OPTIONS[name]
             (c if block == "c" else p)[slot] = values[name]
-    c[s.STATUS], c[s.ABORT], c[s.HISTORY_ROWS] = RUNNING, 0, 0
-    if c[s.NIT] >= c[s.MAXITER]:
+    c[s.STATUS], c[s.ABORT], c[s.HISTORY_ROWS], c[s.HISTORY_SIZE] = RUNNING, 0, 0, 0
+    if p[s.GNORM] <= p[s.GTOL]:
+        c[s.STATUS] = int(Status.GRADIENT)
+    elif c[s.NIT] >= c[s.MAXITER]:
         c[s.STATUS] = int(Status.MAXITER)
     search = str(saved["search"]) or None
     args = args if isinstance(args, tuple) else (args,)

@@ -5,6 +5,7 @@ import math
 import numbers
 import os
 import warnings
+import zipfile
 
 import numpy as np
 
@@ -116,7 +117,7 @@ def _number(name, value, kind, least):
     if kind is int:
         if value == math.inf:
             return 2**62
-        if value != int(value):
+        if value != value or value != int(value):
             raise TypeError(f"option {name!r} must be an integer; got {value!r}")
         value = int(value)
     if not value >= least:
@@ -193,11 +194,25 @@ def _front_option(name, value, n):
     return _number(name, value, float, 0.0)
 
 
-def check_path(path):
-    """``path`` as text; ValueError if there is no such file."""
-    path = os.fspath(path)
+def warn_of_hessian(method):
+    """Say that second derivatives were given to a method that has no use for them."""
+    warnings.warn(f"method {method.name!r} makes no use of hess and hessp", OptimizeWarning, stacklevel=3)
+
+
+def read_arrays(path):
+    """The arrays in an .npz file; ValueError if there is no such file, TypeError if ``path`` can't be one."""
+    try:
+        path = os.fspath(path)
+    except TypeError:
+        raise TypeError(
+            f"state must be a result of numopt.minimize or the path of a saved one, not {type(path).__name__}"
+        ) from None
     if not os.path.exists(path) and os.path.exists(path + ".npz"):
         path += ".npz"
     if not os.path.exists(path):
         raise ValueError(f"there is no file {path!r} to resume from")
-    return path
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except (ValueError, TypeError, EOFError, zipfile.BadZipFile):
+        raise ValueError(f"{path!r} is no file that a result's save() wrote, or it is damaged") from None

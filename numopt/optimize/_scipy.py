@@ -31,7 +31,7 @@ def scipy_method(method="bfgs"):
             fun, jac = fun.fun, True
         return minimize(
             fun, x0, args=args, method=row.name, jac=jac or None, hess=hess, hessp=hessp, bounds=bounds,
-            constraints=constraints, callback=callback, options=options,
+            constraints=constraints, tol=options.pop("tol", None), callback=callback, options=options,
         )  # fmt: skip
 
     run.__name__ = f"numopt_{row.unit}"
