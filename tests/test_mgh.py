@@ -71,6 +71,17 @@ def test_far_starts_end_with_a_status(scale):
                 assert not np.isfinite(start) or result.fun <= start
 
 
+@pytest.mark.parametrize("method", ["gd", "cg-fr", "cg-hs", "cg-dy", "cg-hz", "lbfgs", "newton", "saddle-free-newton"])
+def test_no_sum_of_squares_is_called_unbounded(method):
+    """A step that was long beside a tiny first trial was once taken for a flight to infinity."""
+    for scale in (1, 10, 100):
+        for name in ("meyer", "powell_badly_scaled", "helical_valley", "biggs_exp6", "brown_almost_linear", "box_3d"):
+            problem = problems.get(name, scale=scale)
+            result = minimize(problem.fun_and_grad, problem.x0, jac=True, method=method,
+                              options={"gtol": 0.0, "maxiter": 1500})  # fmt: skip
+            assert result.status is not Status.UNBOUNDED
+
+
 @pytest.mark.parametrize("name", problems.names("data"))
 def test_real_data(name):
     problem = problems.get(name)

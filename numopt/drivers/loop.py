@@ -17,6 +17,7 @@ from numopt.kernels.slots import (
     FRESH,
     G_BEST,
     GNORM,
+    GNORM_BEST,
     HISTORY_ROWS,
     HISTORY_SIZE,
     NFEV,
@@ -40,7 +41,7 @@ from numopt.kernels.slots import (
     X,
 )
 from numopt.kernels.status import NEW, RUNNING, Status
-from numopt.kernels.stopping import after_step, at_start
+from numopt.kernels.stopping import after_step, at_start, note_progress
 from numopt.kernels.vectors import copy, distance, norm
 
 _LINE_SEARCH, _STALLED = int(Status.LINE_SEARCH), int(Status.STALLED)
@@ -64,7 +65,6 @@ def _keep_best(R):
     """Copy x where it is the lowest point so far; only for methods whose values may rise."""
     c, p = R.c, R.p
     if c[TRACK_BEST] != 0 and p[F] < p[F_BEST]:
-        p[F_BEST] = p[F]
         copy(vector(R, X + c[PARITY]), vector(R, X_BEST))
         copy(vector(R, G + c[PARITY]), vector(R, G_BEST))
 
@@ -75,9 +75,10 @@ def _begin(R):
     c, p = R.c, R.p
     x, g = vector(R, X + c[PARITY]), vector(R, G + c[PARITY])
     p[F] = evaluate(R, x, g)
-    p[F_PREV], p[F_BEST] = p[F], float("inf")
+    p[F_PREV], p[F_BEST], p[GNORM_BEST] = p[F], float("inf"), float("inf")
     p[GNORM] = norm(g, p[NORM_ORDER])
     _keep_best(R)
+    note_progress(c, p)
     _record(R)
     return at_start(c, p)
 
@@ -95,6 +96,7 @@ def _move(R):
         p[STEP_NORM] = distance(x, vector(R, X + 1 - c[PARITY]))
         p[X_NORM] = norm(x, 2.0)
     _keep_best(R)
+    note_progress(c, p)
     _record(R)
 
 

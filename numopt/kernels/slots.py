@@ -37,7 +37,8 @@ from numpy import int64
     RESTART_EVERY,
     FRESH,
     TASK,
-) = range(28)
+    IDLE,
+) = range(29)
 N_COUNTERS = 32
 
 # --- p: tolerances and options, then the scalars of the state, then the line search's own (float64)
@@ -68,7 +69,7 @@ N_COUNTERS = 32
     T0,
 ) = range(24)
 # the state
-(F, F_PREV, F_BEST, GNORM, SLOPE, T, T_PREV, STEP_NORM, X_NORM, GG, F_TRIAL, GAMMA, SG) = range(24, 37)
+(F, F_PREV, F_BEST, GNORM, SLOPE, T, T_PREV, STEP_NORM, X_NORM, GG, F_TRIAL, GAMMA, SG, GNORM_BEST) = range(24, 38)
 # the state of the line search, see numopt.linesearch
 LS = 40
 N_LS = 24

@@ -3,14 +3,18 @@
 from numopt.kernels.compiling import kernel
 from numopt.kernels.slots import (
     ABORT,
+    F_BEST,
     F_LOWER,
     F_PREV,
     FTOL_REL,
     GNORM,
+    GNORM_BEST,
     GTOL,
+    IDLE,
     MAXITER,
     NIT,
     STEP_NORM,
+    TRACK_BEST,
     X_NORM,
     XTOL_ABS,
     XTOL_REL,
@@ -20,6 +24,10 @@ from numopt.kernels.status import RUNNING, Status
 
 _GRADIENT, _MAXITER, _NAN = int(Status.GRADIENT), int(Status.MAXITER), int(Status.NAN)
 _FTOL, _XTOL, _UNBOUNDED = int(Status.FTOL), int(Status.XTOL), int(Status.UNBOUNDED)
+_STALLED = int(Status.STALLED)
+
+# f equal to rounding still lets the gradient fall, but not by accident after so many steps
+_IDLE_STEPS = 20
 
 EPS = 2.220446049250313e-16
 
@@ -44,6 +52,27 @@ def step_small(p):
     if p[XTOL_REL] > 0.0 and p[STEP_NORM] <= p[XTOL_REL] * (p[XTOL_REL] + p[X_NORM]):
         return True
     return p[XTOL_ABS] > 0.0 and p[STEP_NORM] <= p[XTOL_ABS]
+
+
+@kernel
+def note_progress(c, p):
+    """Count the steps since f or the norm of the gradient was last lower than ever before."""
+    c[IDLE] += 1
+    if p[F] < p[F_BEST]:
+        p[F_BEST] = p[F]
+        c[IDLE] = 0
+    if p[GNORM] < p[GNORM_BEST]:
+        p[GNORM_BEST] = p[GNORM]
+        c[IDLE] = 0
+
+
+@kernel
+def idle(c):
+    """No progress in f nor in the gradient for many steps: rounding decides where they go.
+
+    Only for methods whose values never rise: of the others some go uphill for longer.
+    """
+    return c[TRACK_BEST] == 0 and c[IDLE] >= _IDLE_STEPS
 
 
 @kernel
@@ -72,4 +101,6 @@ def after_step(c, p):
             return _FTOL
         if step_small(p):
             return _XTOL
+        if status == RUNNING and idle(c):
+            return _STALLED
     return status

@@ -40,10 +40,10 @@ from numopt.kernels.slots import (
     T,
     X,
 )
-from numopt.kernels.vectors import copy, dot, step_to
+from numopt.kernels.vectors import copy, dot, norm_inf, step_to
 from numopt.linesearch.common import DPHI0, PHI0, SC1, SC2, SFIRST, SMAX, SMIN, ST, flat, give_up
 
-# A step this much longer than the first trial, and f still falling: f has no minimum in this direction.
+# So far away from where the search started, measured by the size of x, and f still falling: f has no minimum there.
 _BEYOND = 1e10
 
 
@@ -57,6 +57,12 @@ def _run_search(R):
     if isinstance(R.types[0], types.Integer):
         return lambda R: call1(R.search, R.table)
     return lambda R: R.search(R)
+
+
+@kernel
+def far_away(x, xt):
+    """|xt| >= 1e10 max(1, |x|)."""
+    return norm_inf(xt) >= _BEYOND * max(1.0, norm_inf(x))
 
 
 @kernel
@@ -112,7 +118,7 @@ def make_search(start, advance):
                 copy(gt, glow)
         if task == TRY:
             # still going down after growing beyond all bounds, or out of trials
-            task = UNBOUNDED_BELOW if t >= _BEYOND * s[SFIRST] and not flat(s, f) else give_up(s)
+            task = UNBOUNDED_BELOW if f < f0 and far_away(x, xt) and not flat(s, f) else give_up(s)
         if task == ACCEPT:
             if values_only:
                 evaluate_grad(R, xt, gt)
