@@ -45,6 +45,10 @@ def c_value(xp, n, data):
     return ((x - 1.0) ** 2).sum()
 
 
+def _three(xp, n, data):
+    return 0.0
+
+
 def _prototype(words):
     return ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_ssize_t] * words)
 
@@ -78,6 +82,21 @@ class TestCFunctions:
         gradient = numba.cfunc(ABI)(c_value_grad.__wrapped__ if hasattr(c_value_grad, "__wrapped__") else _two)
         result = minimize(c_value, [3.0, 4.0], jac=gradient)
         assert result.success and np.allclose(result.x, 1.0) and result.nfev == result.njev
+
+    def test_wrong_number_of_arguments(self):
+        """They were called all the same, with what the registers held."""
+        ffi, python = cffi.FFI(), lambda x: (x**2).sum()
+        three = [c_value, _prototype(3)(c_value.address), LowLevelCallable(c_value.ctypes),
+                 ffi.cast("double (*)(intptr_t, intptr_t, intptr_t)", c_value.address)]  # fmt: skip
+        for pointer in three:
+            with pytest.raises(TypeError, match="fun must be a C function .* 4 arguments .* takes 3"):
+                minimize(pointer, [3.0, 4.0], jac=True)
+            with pytest.raises(TypeError, match="jac must be a C function .* 4 arguments .* takes 3"):
+                minimize(python, [3.0, 4.0], jac=pointer)
+            with pytest.raises(TypeError, match="hessp must be a C function .* 5 arguments .* takes 3"):
+                minimize(python, [3.0, 4.0], hessp=pointer, method="newton")
+        with pytest.raises(TypeError, match="returns float32"):
+            minimize(numba.cfunc(types.float32(types.intp, types.intp, types.intp))(_three), [3.0])
 
     def test_beside_a_python_gradient(self):
         result = minimize(c_value, [3.0, 4.0], jac=lambda x: 2.0 * (x - 1.0))

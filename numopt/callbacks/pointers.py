@@ -35,6 +35,34 @@ def address_of(function):
     return None
 
 
+def _signature_of(function):
+    """(result, arguments) of a C function as texts, or None where nobody knows them."""
+    if isinstance(function, ctypes._CFuncPtr):
+        if function.argtypes is None:
+            return None
+        names = [getattr(kind, "__name__", str(kind)) for kind in (function.restype, *function.argtypes)]
+        return names[0].removeprefix("c_"), names[1:]
+    if type(function).__name__ == "CFunc":
+        signature = function._sig
+        return {"float64": "double"}.get(str(signature.return_type), str(signature.return_type)), signature.args
+    if type(function).__module__ == "_cffi_backend":
+        kind = _cffi().typeof(function)
+        return kind.result.cname, kind.args
+    if type(function).__name__ == "LowLevelCallable" and address_of(function.function) is not None:
+        return _signature_of(function.function)
+    return None
+
+
+def check_signature(name, function, words):
+    """Raise TypeError for a C function known to take another number of arguments, or to return no double."""
+    found = _signature_of(function)
+    if found is not None and (found[0] != "double" or len(found[1]) != words):
+        raise TypeError(
+            f"{name} must be a C function that returns double and takes {words} arguments (see numopt.callbacks.pointers);"
+            f" the one given returns {found[0]} and takes {len(found[1])}"
+        )
+
+
 def _cffi():
     import cffi
 

@@ -9,7 +9,7 @@ import zipfile
 
 import numpy as np
 
-from numopt.callbacks.pointers import address_of
+from numopt.callbacks.pointers import address_of, check_signature
 from numopt.catalog import ALIASES, LINE_SEARCHES, METHODS, OPTION_ALIASES, OPTIONS, defaults
 
 # options that the front door itself handles
@@ -82,6 +82,10 @@ def check_x0(x0):
     return x
 
 
+# types that tell that there is no C function to look at; the others are looked at more closely
+_NO_POINTERS = {"function", "CPUDispatcher", "bool", "str"}
+
+
 def _usable(function):
     return callable(function) or address_of(function) is not None
 
@@ -90,6 +94,10 @@ def check_callables(fun, jac, hess, hessp, callback):
     """Raise TypeError for what can't be called."""
     if not _usable(fun):
         raise TypeError(f"fun must be callable or a C function pointer, not {type(fun).__name__}")
+    if type(fun).__name__ not in _NO_POINTERS:
+        check_signature("fun", fun, 4 if jac is True else 3)
+    if jac is not None and type(jac).__name__ not in _NO_POINTERS:
+        check_signature("jac", jac, 4)
     if hess is None and hessp is None and callback is None and (jac is True or jac is None or callable(jac)):
         return
     for name, function, words in (
@@ -106,6 +114,8 @@ def check_callables(fun, jac, hess, hessp, callback):
                 raise ValueError(f"{name}={function!r} is not known; accepted are {accepted}")
         elif not _usable(function):
             raise TypeError(f"{name} must be callable, not {type(function).__name__}")
+        elif name.startswith("hess"):
+            check_signature(name, function, 4 if name == "hess" else 5)
 
 
 def _number(name, value, kind, least):

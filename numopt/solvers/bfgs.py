@@ -44,7 +44,6 @@ from numopt.linesearch.search import search
 _HY = int64(N_COMMON)
 
 
-
 @kernel
 def init(R):
     """Start from steepest descent, or from the matrix that the user gave."""
