@@ -89,13 +89,13 @@ class TestCFunctions:
         three = [c_value, _prototype(3)(c_value.address), LowLevelCallable(c_value.ctypes),
                  ffi.cast("double (*)(intptr_t, intptr_t, intptr_t)", c_value.address)]  # fmt: skip
         for pointer in three:
-            with pytest.raises(TypeError, match="fun must be a C function .* 4 arguments .* takes 3"):
+            with pytest.raises(TypeError, match=r"fun must be a C function .* 4 arguments .* takes 3"):
                 minimize(pointer, [3.0, 4.0], jac=True)
-            with pytest.raises(TypeError, match="jac must be a C function .* 4 arguments .* takes 3"):
+            with pytest.raises(TypeError, match=r"jac must be a C function .* 4 arguments .* takes 3"):
                 minimize(python, [3.0, 4.0], jac=pointer)
-            with pytest.raises(TypeError, match="hessp must be a C function .* 5 arguments .* takes 3"):
+            with pytest.raises(TypeError, match=r"hessp must be a C function .* 5 arguments .* takes 3"):
                 minimize(python, [3.0, 4.0], hessp=pointer, method="newton")
-        with pytest.raises(TypeError, match="returns float32"):
+        with pytest.raises(TypeError, match=r"returns float32"):
             minimize(numba.cfunc(types.float32(types.intp, types.intp, types.intp))(_three), [3.0])
 
     def test_beside_a_python_gradient(self):

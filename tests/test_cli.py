@@ -45,7 +45,7 @@ def test_compare_writes_files(tmp_path):
     result = call(*SMALL, "--json", as_json, "--csv", as_csv)
     assert result.exit_code == 0 and "summary" in result.stdout
     (run,) = Comparison.from_json(as_json.read_text("utf-8")).runs
-    assert (run.problem, run.method, run.caller) == ("beale", "bfgs", "jitted") and run.both_solved
+    assert (run.problem, run.method, run.caller) == ("beale", "bfgs", "jitted") and run.comparable
     (row,) = csv.DictReader(as_csv.open(encoding="utf-8"))
     assert int(row["ours_nfev"]) == run.ours.nfev
 

@@ -46,7 +46,7 @@ def test_every_combination_runs_once(found):
 def test_both_solve_small_problems(found):
     for r in found.runs:
         least = min(problems.get(r.problem).minima)
-        assert r.both_solved and not r.lost
+        assert r.comparable and not r.lost
         assert r.ours.value == pytest.approx(least, abs=1e-6)
         assert r.ours.value == pytest.approx(r.scipy.value, abs=1e-6)
         for side in (r.ours, r.scipy):
@@ -143,6 +143,16 @@ def test_lost_runs_come_first_and_are_marked():
     assert "Ours failed where scipy's succeeded: wicked (bfgs, jitted)" in str(whole)
     assert json.loads(whole.to_json())["runs"][0]["problem"] == "wicked"
     assert whole.to_csv().splitlines()[1].startswith("wicked,")
+
+
+def test_runs_that_ended_at_the_same_unsolved_value_compare():
+    """Both stop at their tolerance, at one value: a fair race.  A local minimum of one's own is not."""
+    alike = run("a", outcome(False, 1.0, value=2.0), outcome(False, 3.0, value=2.0000001))
+    apart = run("b", outcome(False, value=2.0), outcome(False, value=2.1))
+    mixed = run("c", outcome(value=2.0), outcome(False, value=2.0))
+    assert alike.comparable and alike.time_ratio == 3.0
+    assert not apart.comparable and not mixed.comparable
+    assert np.isnan([apart.time_ratio, mixed.evaluations_ratio]).all()
 
 
 def test_summary():

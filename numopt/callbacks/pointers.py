@@ -58,7 +58,7 @@ def check_signature(name, function, words):
     found = _signature_of(function)
     if found is not None and (found[0] != "double" or len(found[1]) != words):
         raise TypeError(
-            f"{name} must be a C function that returns double and takes {words} arguments (see numopt.callbacks.pointers);"
+            f"{name} must be a C function that returns double and takes {words} arguments (numopt.callbacks.pointers);"
             f" the one given returns {found[0]} and takes {len(found[1])}"
         )
 

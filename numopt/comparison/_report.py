@@ -7,6 +7,8 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+_SAME_VALUE = 1e-6  # relative; where neither reached the certified value, the same place all the same
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -82,19 +84,21 @@ class Run:
         return self.scipy is not None and self.scipy.solved and not self.ours.solved
 
     @property
-    def both_solved(self):
-        """Whether both succeeded; only then do times and counts compare."""
-        return self.scipy is not None and self.scipy.solved and self.ours.solved
+    def comparable(self):
+        """Whether times and counts compare: both solved the problem, or neither, and both ended at the same value."""
+        if self.scipy is None or self.scipy.solved != self.ours.solved:
+            return False
+        return self.ours.solved or math.isclose(self.ours.value, self.scipy.value, rel_tol=_SAME_VALUE)
 
     @property
     def time_ratio(self):
-        """scipy's seconds over ours; NaN unless both solved the problem."""
-        return self.scipy.seconds / self.ours.seconds if self.both_solved else math.nan
+        """scipy's seconds over ours; NaN unless comparable."""
+        return self.scipy.seconds / self.ours.seconds if self.comparable else math.nan
 
     @property
     def evaluations_ratio(self):
-        """Our evaluations over scipy's; NaN unless both solved the problem."""
-        return self.ours.nfev / self.scipy.nfev if self.both_solved else math.nan
+        """Our evaluations over scipy's; NaN unless comparable."""
+        return self.ours.nfev / self.scipy.nfev if self.comparable else math.nan
 
     def flat(self):
         """One dict of plain values, the fields of the outcomes prefixed ``ours_`` and ``scipy_``."""
@@ -146,13 +150,13 @@ class Summary:
     ours_solved, scipy_solved : float
         The shares solved.
     time_ratio : float
-        The geometric mean of scipy's seconds over ours, on the problems that both solved.
+        The geometric mean of scipy's seconds over ours, where they are comparable.
     time_ratio_min : float
         The least of these ratios.
     time_ratio_min_problem : str or None
         Where it occurred.
     evaluations_ratio : float
-        The geometric mean of our evaluations over scipy's, on the problems that both solved.
+        The geometric mean of our evaluations over scipy's, where they are comparable.
     """
 
     method: str
@@ -213,7 +217,7 @@ class Comparison:
             groups.setdefault((run.caller, run.method, run.reference), []).append(run)
         found = []
         for (caller, method, reference), runs in groups.items():
-            both = [run for run in runs if run.both_solved]
+            both = [run for run in runs if run.comparable]
             least = min(both, key=lambda run: run.time_ratio, default=None)
             scipys = [run.scipy.solved for run in runs if run.scipy is not None]
             found.append(

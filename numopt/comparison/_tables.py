@@ -11,7 +11,10 @@ from rich.text import Text
 LOST, WON, NEITHER, SOLVED = "✗", "+", "·", ""
 PROTOCOL = "Times: medians after the first call, each solver with its better of default and one BLAS thread."
 BUSY = 0.15  # cores; a quiet desktop stays below
-LEGEND = "✗: scipy solved it, we did not; +: only we solved it; ·: neither did. Speed-up: scipy over ours."
+LEGEND = (
+    "✗: scipy solved it, we did not; +: only we solved it; ·: neither did, at its tolerances. "
+    "Speed-up: scipy's seconds over ours, where both or neither solved it and both ended at the same value."
+)
 
 
 def mark(run):
