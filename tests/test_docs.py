@@ -19,6 +19,14 @@ def test_examples_run(name, tmp_path, monkeypatch):
         exec(compile(block, name, "exec"), space)
 
 
+@pytest.mark.parametrize(
+    ("name", "words"), [("compiled_objective", "gradient agrees"), ("inside_compiled_code", "converged: 100.0%")]
+)
+def test_example_scripts_run(name, words, capsys):
+    runpy.run_path(str(ROOT / "examples" / f"{name}.py"), run_name="__main__")
+    assert words in capsys.readouterr().out
+
+
 def test_methods_page_is_what_the_catalogue_says():
     page = runpy.run_path(str(ROOT / "docs" / "_methods.py"))["page"]()
     assert (ROOT / "docs" / "methods.md").read_text(encoding="utf-8") == page
