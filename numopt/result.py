@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 
+from numopt.kernels import slots as s
 from numopt.kernels.slots import HISTORY_COLUMNS
 from numopt.kernels.status import Status
 
@@ -33,6 +34,9 @@ class OptimizeResult(dict):
         Iterations, and evaluations of objective, gradient and Hessian.
     optimality : float
         The norm of the gradient that the convergence test looked at.
+    hess_inv : ndarray, shape (n, n), or LinearOperator
+        With BFGS and L-BFGS: the last approximation of the inverse Hessian; with L-BFGS a
+        ``scipy.optimize.LbfgsInvHessProduct``, made when it is asked for.
     history : ndarray
         With ``options={'history': True}``: a structured array with the columns f, gnorm, step, nfev, seconds.
     allvecs : list of ndarray
@@ -45,6 +49,15 @@ class OptimizeResult(dict):
     def __class__(self):
         module = sys.modules.get("scipy.optimize")
         return getattr(module, "OptimizeResult", OptimizeResult)
+
+    def __missing__(self, key):
+        # made when asked for: scipy.optimize takes longer to import than most runs do
+        if key == "hess_inv" and self.state is not None and self.state[2][s.MEMORY] > 0:
+            from scipy.optimize import LbfgsInvHessProduct
+
+            self[key] = LbfgsInvHessProduct(*_pairs(*self.state[2:]))
+            return self[key]
+        raise KeyError(key)
 
     def __getattr__(self, name):
         try:
@@ -91,6 +104,14 @@ class OptimizeResult(dict):
             raise ValueError("this result holds no state to save")
         method, search, c, p, w = self.state
         np.savez(path, method=method, search=search, c=c, p=p, w=w)
+
+
+def _pairs(c, p, w):
+    """S and Y of limited-memory BFGS, oldest pair first, a pair a row."""
+    n, m, k = (int(c[slot]) for slot in (s.N, s.MEMORY, s.PAIRS))
+    rows = [(int(c[s.HEAD]) - k + j) % m for j in range(k)]
+    S, Y = w[s.N_COMMON * n : (s.N_COMMON + 2 * m) * n].reshape(2, m, n)
+    return S[rows], Y[rows]
 
 
 def _rebuild(items, state):

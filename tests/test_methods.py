@@ -200,6 +200,19 @@ def test_bfgs_inverse_hessian(bowl):
     assert again.nit == 1 and again.success
 
 
+def test_lbfgs_inverse_hessian(rosen):
+    """It fulfils the secant equation of the last step."""
+    result = minimize(rosen.jitted, rosen.x0, jac=True, method="lbfgs", options={"return_all": True, "gtol": 1e-3})
+    s = result.allvecs[-1] - result.allvecs[-2]
+    y = rosen.python(result.allvecs[-1])[1] - rosen.python(result.allvecs[-2])[1]
+    assert isinstance(result.hess_inv, scipy.optimize.LbfgsInvHessProduct)
+    assert np.allclose(result["hess_inv"] @ y, s, rtol=1e-6)
+    start = minimize(rosen.jitted, rosen.x0, jac=True, method="lbfgs", options={"maxiter": 0})
+    assert np.array_equal(start.hess_inv.todense(), np.eye(rosen.x0.size))
+    with pytest.raises(KeyError):
+        minimize(rosen.jitted, rosen.x0, jac=True, method="cg")["hess_inv"]
+
+
 def test_newton_with_exact_hessian(rosen):
     jac = lambda x: rosen.python(x)[1]  # noqa: E731
     value = lambda x: rosen.python(x)[0]  # noqa: E731
