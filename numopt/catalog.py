@@ -60,7 +60,7 @@ class Method:
 
     def iterations(self, n):
         """The default of maxiter."""
-        return n * (200 if self.monotone else 10000)
+        return n * (10000 if self.line_search is None else 200)
 
 
 # option -> (block, slot, type, least value); -inf < least means that the value must exceed or equal it
@@ -106,7 +106,7 @@ _ROWS = [
     Method("gd", "gradient descent with line minimisation", "gd", 1, 0, 0, "exact"),
     Method("gd-fixed", "gradient descent, fixed step", "gd", 1, 0, 1, None, {"step": 1e-3}, monotone=False),
     Method("gd-decay", "gradient descent, step / (1 + kappa t)", "gd", 1, 0, 2, None,
-           {"step": 1e-3, "kappa": 1e-2}, monotone=False),
+           {"step": 1e-3, "kappa": 1e-4}, monotone=False),
     Method("gd-drop", "gradient descent, step multiplied by drop every drop_every iterations", "gd", 1, 0, 3,
            None, {"step": 1e-3, "drop": 0.5, "drop_every": 1000.0}, monotone=False),
     Method("barzilai-borwein", "gradient descent, Barzilai-Borwein step", "gd", 1, 0, 4, None, {},

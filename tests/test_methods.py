@@ -48,7 +48,8 @@ def test_rosenbrock(rosen, name):
     assert result.status is Status.GRADIENT
     known = ([1.0, 1.0, 1.0, 1.0], [-0.7756592, 0.6130934, 0.3820629, 0.1459721])
     assert min(np.abs(result.x - x).max() for x in known) < 1e-4
-    assert result.nfev <= (60 if name in SUPERLINEAR else 400 if name in CONJUGATE else 1000)
+    in_hessians = 2 * result.x.size * result.nhev  # differences of the gradient, which comes with a value
+    assert result.nfev - in_hessians <= (60 if name in SUPERLINEAR else 400 if name in CONJUGATE else 1000)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -16,6 +16,8 @@ from numopt.kernels.slots import (
     A_VALUE_GRAD,
     N_COUNTERS,
     N_TABLE,
+    V_FAILED,
+    X_FAILED,
 )
 
 _HEAD = N_TABLE - 2
@@ -30,7 +32,7 @@ def kind_of(function):
     if kind.__name__ == "function":
         return "python"
     if kind.__module__.startswith("numba.") and hasattr(function, "py_func"):
-        return "jitted"
+        return "python" if function.targetoptions.get("forceobj") else "jitted"
     return "pointer" if address_of(function) is not None else "python"
 
 
@@ -66,7 +68,7 @@ class Bound:
         self.n, self.c, self.keep, self.python = n, c, [], None
         self.data_table, self.counters = None, counters
         if not (args or lazy or second_order):
-            adapter = _KNOWN.get((id(fun), jac if jac is True else id(jac)))
+            adapter = _KNOWN.get((id(fun), jac if jac is True or type(jac) is str else id(jac)))
             if adapter is not None:
                 # the same jitted functions as before, without arguments: their table is its head alone, and stands
                 # in the last words of the solver's own table
@@ -90,8 +92,10 @@ class Bound:
             self._compose(parts, table, scheme, second_order, lazy, steps, rel_steps, hess_scheme)
 
     def _python(self, fun, jac, hess, hessp, lazy, scheme, second_order):
-        self.python = p = PythonCallables(as_callable(fun, jac), as_callable(jac), hess, hessp, self.args,
-                                          self.n, self.c)  # fmt: skip
+        self.python = p = PythonCallables(
+            as_callable(fun, "pair" if jac is True else "value"), as_callable(jac, "jac"), as_callable(hess, "hess"),
+            as_callable(hessp, "hessp"), self.args, self.n, self.c,
+        )  # fmt: skip
         parts = {}
         if scheme == 0:
             parts["value_grad"] = p.value_grad()
@@ -106,10 +110,20 @@ class Bound:
         return parts
 
     def _jitted(self, fun, jac, hess, hessp, lazy, scheme, second_order):
-        from numopt.callbacks import jitted
+        from numba.core.compiler_lock import global_compiler_lock
 
-        types = jitted.types_of(self.args)
-        self.data_table, keep = jitted.table_of(self.args, self.counters)
+        with global_compiler_lock:  # Numba's own lock does not cover all that making an adapter takes
+            return self._adapters(fun, jac, hess, hessp, lazy, scheme, second_order)
+
+    def _adapters(self, fun, jac, hess, hessp, lazy, scheme, second_order):
+        from numopt.callbacks import arguments, jitted
+
+        fun, jac, hess, hessp = (
+            jitted.with_arguments(f, k + len(self.args))
+            for f, k in ((fun, 2 if jac == "inplace" else 1), (jac, 1), (hess, 1), (hessp, 2))
+        )
+        types = arguments.types_of(self.args)
+        self.data_table, keep = arguments.table_of(self.args, self.counters)
         parts = {"data": self.data_table.ctypes.data}
         made = {}
         if scheme == 0:
@@ -132,7 +146,7 @@ class Bound:
                 _KNOWN.clear()
             adapter = made["value_grad"]
             adapter.numopt_functions = fun, jac  # kept alive: the key is their identity
-            _KNOWN[id(fun), jac if jac is True else id(jac)] = adapter
+            _KNOWN[id(fun), jac if jac is True or type(jac) is str else id(jac)] = adapter
         parts.update({name: adapter.address for name, adapter in made.items()})
         return parts
 
@@ -157,7 +171,7 @@ class Bound:
 
     def _compose(self, parts, table, scheme, second_order, lazy, steps, rel_steps, hess_scheme):
         """Fill ``table`` with the functions of :mod:`numopt.kernels.composite`."""
-        k = self.composite = np.zeros(16, np.int64)
+        k = self.composite = np.zeros(17, np.int64)
         data = parts.get("data", 0)
         scratch = np.empty(2 * self.n)
         arrays = []
@@ -177,6 +191,7 @@ class Bound:
             self.keep.append(inner)
             k[2], k[3] = units.address("composite/grad"), inner.ctypes.data
         k[14], k[15] = parts.get("value_grad", 0), data
+        k[16] = self.jac is True or self.jac in ("cs", "inplace")
         table[A_VALUE_GRAD], table[A_DATA] = units.address("composite/value_grad"), k.ctypes.data
         if lazy and "value_grad" not in parts:
             table[A_VALUE], table[A_GRAD] = units.address("composite/value"), units.address("composite/grad")
@@ -184,51 +199,54 @@ class Bound:
             table[A_HESS] = units.address("composite/hess")
             table[A_HESSP] = units.address("composite/hessp")
 
-    def raise_error(self, x):
-        """Raise what a callable of the user's raised, if any did; ``x`` is where it was called last."""
+    def error(self, w):
+        """The exception of the user's callable that ended the run; ``w`` is the run's workspace."""
         if self.python is not None and self.python.error is not None:
-            raise self.python.error
+            return self.python.error
         if self.data_table is not None and self.data_table[1] != 0:
-            code, self.data_table[1] = int(self.data_table[1]), 0
-            for name in ("fun", "jac", "hess"):
-                function = getattr(self, name)
-                if callable(function) and function is not True:
-                    buffer = (np.empty(self.n),) if name == "fun" and self.jac == "inplace" else ()
-                    result = function(x.copy(), *buffer, *self.args)
-                    if code == 2:
-                        check = result[1] if name == "fun" and self.jac is True else result
-                        shape = {"fun": (self.n,), "jac": (self.n,), "hess": (self.n, self.n)}[name]
-                        if np.shape(check) != shape and (name != "fun" or self.jac is True):
-                            raise ValueError(
-                                f"{name} must return an array of shape {shape}; it returned shape {np.shape(check)}"
-                            )
-            raise RuntimeError(
-                "a jitted callable raised an exception inside the run, and does not raise when called again"
-            )
+            from numopt.callbacks import jitted
+
+            role, what = divmod(int(self.data_table[1]), 10)
+            self.data_table[1] = 0
+            n = self.n
+            x, v = (w[k * n : (k + 1) * n].copy() for k in (X_FAILED, V_FAILED))
+            try:
+                return jitted.replay(self, role, what, x, v)
+            except BaseException as error:
+                return error
+        return RuntimeError("a callable failed without an exception")
 
 
-def as_callable(function, jac=None):
-    """A C function as a Python callable, for use beside Python ones; others are returned as they are."""
-    if kind_of(function) != "pointer" or not (callable(function) or address_of(function)):
+def as_callable(function, role):
+    """A C function as a Python callable, for use beside Python ones; others are returned as they are.
+
+    ``role`` is ``'value'``, ``'pair'`` (value and gradient), ``'jac'``, ``'hess'`` or ``'hessp'``.
+    """
+    found = None if function is True or isinstance(function, str) else address_of(function)
+    if found is None:
         return function
-    address, data = address_of(function)
+    address, data = found
     word, real = ctypes.c_ssize_t, ctypes.c_double
-    if jac is None:  # a gradient
-        call = ctypes.CFUNCTYPE(real, word, word, word, word)(address)
+    call = ctypes.CFUNCTYPE(real, *[word] * {"value": 3, "hessp": 5}.get(role, 4))(address)
 
-        def gradient(x, *args):
-            g = np.empty_like(x)
-            call(x.ctypes.data, g.ctypes.data, x.size, data or data_of(args))
-            return g
+    def value(x, *args):
+        return call(x.ctypes.data, x.size, data or data_of(args))
 
-        return gradient
-    if jac is True:
-        call = ctypes.CFUNCTYPE(real, word, word, word, word)(address)
+    def pair(x, *args):
+        g = np.empty_like(x)
+        return call(x.ctypes.data, g.ctypes.data, x.size, data or data_of(args)), g
 
-        def pair(x, *args):
-            g = np.empty_like(x)
-            return call(x.ctypes.data, g.ctypes.data, x.size, data or data_of(args)), g
+    def jac(x, *args):
+        return pair(x, *args)[1]
 
-        return pair
-    call = ctypes.CFUNCTYPE(real, word, word, word)(address)
-    return lambda x, *args: call(x.ctypes.data, x.size, data or data_of(args))
+    def hess(x, *args):
+        H = np.empty((x.size, x.size))
+        call(x.ctypes.data, H.ctypes.data, x.size, data or data_of(args))
+        return H
+
+    def hessp(x, v, *args):
+        out = np.empty_like(x)
+        call(x.ctypes.data, v.ctypes.data, out.ctypes.data, x.size, data or data_of(args))
+        return out
+
+    return {"value": value, "pair": pair, "jac": jac, "hess": hess, "hessp": hessp}[role]

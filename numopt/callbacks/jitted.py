@@ -4,22 +4,22 @@ Each gets a small adapter, compiled once for the function and the types of its a
 arrays from addresses, hands the function a copy of x, and looks at the status that Numba's calling convention
 returns: a function that raised sets a flag and answers NaN, and the front door calls it once more from Python,
 where its exception appears with its traceback.
-
-Extra arguments stand in a table of 16-byte records behind ``data``: a number, or the address, shape and strides
-of an array.  So no solver knows of them.
 """
 
+import inspect
+import weakref
 from functools import lru_cache
 
 import numpy as np
-from numba import carray, cfunc, njit, typeof, types
+from numba import carray, cfunc, njit, types
 from numba.core import cgutils
 from numba.core.errors import NumbaError
 from numba.extending import intrinsic
-from numba.np.arrayobj import populate_array
 
-from numopt.kernels.oracle import void_pointer
-from numopt.kernels.slots import ABORT
+from numopt.callbacks.arguments import HEAD, loader
+from numopt.callbacks.python import complex_step
+from numopt.kernels.oracle import goes_on, void_pointer
+from numopt.kernels.slots import A_W, ABORT, N_COMMON, N_COUNTERS, N_TABLE, NFEV, V_FAILED, X_FAILED, N
 from numopt.kernels.status import Status
 
 _FAILED = int(Status.FAILED)
@@ -28,8 +28,6 @@ _X = types.Array(types.float64, 1, "C")
 _G = _X
 _Z = types.Array(types.complex128, 1, "C")
 _READ_ONLY = types.Array(types.float64, 1, "C", readonly=True)
-# the head of the table: address of the run's counters
-_HEAD = 2
 
 
 def _call(function):
@@ -58,114 +56,53 @@ def _call(function):
     return call
 
 
-def _loader(arg_types):
-    """An intrinsic ``load(data) -> tuple of arguments`` that reads the table behind ``data``."""
-
-    @intrinsic
-    def load(typingctx, data):
-        result = types.Tuple(arg_types)
-
-        def codegen(context, builder, outer, values):
-            word = context.get_value_type(_word)
-            cursor = [_HEAD]
-
-            def read(typ):
-                place = builder.add(values[0], word(8 * cursor[0]))
-                return builder.load(builder.inttoptr(place, typ.as_pointer()))
-
-            def build(typ):
-                if isinstance(typ, types.BaseTuple):
-                    return context.make_tuple(builder, typ, [build(t) for t in typ.types])
-                if isinstance(typ, types.Array):
-                    address = read(word)
-                    cursor[0] += 1
-                    shape, strides = [], []
-                    for _ in range(typ.ndim):
-                        shape.append(read(word))
-                        cursor[0] += 1
-                        strides.append(read(word))
-                        cursor[0] += 1
-                    array = context.make_array(typ)(context, builder)
-                    item = context.get_data_type(typ.dtype)
-                    populate_array(
-                        array,
-                        data=builder.inttoptr(address, item.as_pointer()),
-                        shape=cgutils.pack_array(builder, shape, word),
-                        strides=cgutils.pack_array(builder, strides, word),
-                        itemsize=word(context.get_abi_sizeof(item)),
-                        meminfo=None,
-                    )
-                    return array._getvalue()
-                if isinstance(typ, types.NoneType):
-                    return context.get_dummy_value()
-                value = read(context.get_data_type(typ))
-                cursor[0] += 2
-                return context.data_model_manager[typ].from_data(builder, value)
-
-            return context.make_tuple(builder, result, [build(t) for t in arg_types])
-
-        return result(data), codegen
-
-    return load
-
-
-_SCALARS = (types.Integer, types.Float, types.Complex, types.Boolean)
-
-
-def _bindable(typ):
-    if isinstance(typ, types.BaseTuple):
-        return all(_bindable(t) for t in typ.types)
-    if isinstance(typ, types.Array):
-        return isinstance(typ.dtype, _SCALARS + (types.Record,))
-    return isinstance(typ, _SCALARS + (types.NoneType,))
-
-
-def types_of(args):
-    """The Numba types of ``args``; TypeError names the first that can't be bound."""
-    found = []
-    for k, arg in enumerate(args):
-        try:
-            typ = typeof(arg)
-        except (ValueError, NumbaError, NotImplementedError):
-            typ = None
-        if typ is None or not _bindable(typ):
-            raise TypeError(
-                f"args[{k}] can't be passed to a jitted function: {type(arg).__name__}; accepted are numbers, "
-                "NumPy arrays of numbers, and tuples of them"
-            )
-        found.append(typ)
-    return tuple(found)
-
-
-def table_of(args, counters):
-    """(table of words, objects to keep alive) for the loader; the head holds the address of the counters."""
-    words, keep = [counters, 0], []
-
-    def put(arg):
-        if isinstance(arg, tuple):
-            for item in arg:
-                put(item)
-        elif isinstance(arg, np.ndarray):
-            keep.append(arg)
-            words.append(arg.ctypes.data)
-            for size, stride in zip(arg.shape, arg.strides, strict=True):
-                words.extend((size, stride))
-        elif arg is not None:
-            record = np.zeros(16, np.uint8)
-            value = np.asarray(arg, dtype=str(typeof(arg)) if not isinstance(arg, bool) else bool)
-            record[: value.nbytes] = np.frombuffer(value.tobytes(), np.uint8)
-            words.extend(record.view(np.int64).tolist())
-
-    for arg in args:
-        put(arg)
-    return np.array(words, dtype=np.int64), keep
-
-
 def is_jitted(function):
     """Whether this is what ``numba.njit`` returns."""
     from numba.core.dispatcher import Dispatcher
 
     return isinstance(function, Dispatcher)
+
+
+_spelled_out: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def with_arguments(function, count):
+    """The function itself, or one of exactly ``count`` arguments that calls it.
+
+    For those with default or starred arguments, or compiled for signatures of their own: a call inside compiled code
+    fills in and converts.
+    """
+    if not is_jitted(function):
+        return function
+    parameters = inspect.signature(function.py_func).parameters.values()
+    plain = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters) and len(parameters) == count
+    if plain and function._can_compile:
+        return function
+    made = _spelled_out.setdefault(function, {})
+    if count not in made:
+        names = ", ".join(f"a{k}" for k in range(count))
+        made[count] = njit(eval(f"lambda {names}: function({names})", {"function": function}))
+    return made[count]
+
+
+def replay(bound, role, what, x, v):
+    """Call the function that failed in compiled code once more, from Python, where its exception shows itself."""
+    name = ("fun", "jac", "hess", "hessp", "fun")[role]
+    function, n, args = getattr(bound, name), x.size, bound.args
+    if role == COMPLEX_STEP:
+        complex_step(function, x, args)
+    elif role == HESSP:
+        result = function(x, v, *args)
+    elif role == FUN and bound.jac == "inplace":
+        function(x, np.empty(n), *args)
+    else:
+        result = function(x, *args)
+        if role == FUN and bound.jac is True:
+            result = result[1]
+    if what == WRONG_SHAPE:
+        shape = (n, n) if role == HESS else (n,)
+        return ValueError(f"{name} must return an array of shape {shape}; it returned shape {np.shape(result)}")
+    return RuntimeError(f"{name} raised an exception in the run, and does not when it is called again at x = {x!r}")
 
 
 def _compiled_type(function, name, arg_types, x_type=_X):
@@ -178,6 +115,8 @@ def _compiled_type(function, name, arg_types, x_type=_X):
         reason = _first_reason(error)
         given = ", ".join(str(t) for t in ("x: float64 array (n,)", *arg_types))
         raise TypeError(f"{name} does not compile for ({given}): {reason}") from None
+    except Exception as error:  # what is no error of typing comes from the depths of Numba
+        raise TypeError(f"{name} can't be compiled: {type(error).__name__}: {error}") from None
 
 
 def _first_reason(error):
@@ -203,13 +142,30 @@ def _check_array(typ, ndim, name):
         raise TypeError(f"{name} must return a {ndim}-D array of real numbers; the jitted function returns {typ}")
 
 
+FUN, JAC, HESS, HESSP, COMPLEX_STEP = range(5)
+RAISED, WRONG_SHAPE = 1, 2
+
+
 @njit
-def _flag(data, code):
-    """Tell the run to end; ``code`` 1: an exception, 2: a wrong shape."""
-    head = carray(void_pointer(data), (2,), types.int64)
-    head[1] = code
-    carray(void_pointer(head[0]), (ABORT + 1,), types.int64)[ABORT] = _FAILED
+def _flag(data, role, what, x, v):
+    """Tell the run to end, and keep the arguments of the call that ``role`` failed in for the front door."""
+    head = carray(void_pointer(data), (HEAD,), types.int64)
+    head[1] = 10 * role + what
+    c = carray(void_pointer(head[0]), (N_COUNTERS,), types.int64)
+    c[ABORT] = _FAILED
+    table = carray(void_pointer(head[0] + 8 * N_COUNTERS), (N_TABLE,), types.int64)
+    n = c[N]
+    w = carray(void_pointer(table[A_W]), (N_COMMON * n,), types.float64)
+    for i in range(n):
+        w[X_FAILED * n + i], w[V_FAILED * n + i] = x[i], v[i]
     return np.nan
+
+
+@njit
+def _count_values(data, count):
+    """Add to the run's count of evaluations."""
+    head = carray(void_pointer(data), (HEAD,), types.int64)
+    carray(void_pointer(head[0]), (N_COUNTERS,), types.int64)[NFEV] += count
 
 
 @intrinsic
@@ -229,7 +185,7 @@ def _export(adapter, words):
 @lru_cache(maxsize=256)
 def value_grad(fun, jac, arg_types):
     """The adapter of value and gradient.  ``jac`` is True, a jitted function, ``'cs'`` or ``'inplace'``."""
-    load = _loader(arg_types)
+    load = loader(arg_types)
     call_fun = _call(fun)
     if jac == "inplace":
         _check_value(_compiled_type(fun, "fun with jac='inplace' (x is read-only)", (_G, *arg_types), _READ_ONLY))
@@ -238,7 +194,7 @@ def value_grad(fun, jac, arg_types):
             # no copies: x is read-only for the compiler, g is the solver's own
             x = read_only(carray(void_pointer(xp), (n,), _real))
             ok, f = call_fun((x, carray(void_pointer(gp), (n,), _real), *load(data)))
-            return float(f) if ok else _flag(data, 1)
+            return float(f) if ok else _flag(data, FUN, RAISED, x, x)
 
         return _export(adapter, 4)
     if jac is True:
@@ -249,13 +205,14 @@ def value_grad(fun, jac, arg_types):
         _check_array(returned.types[1], 1, "fun with jac=True")
 
         def adapter(xp, gp, n, data):
-            x = carray(void_pointer(xp), (n,), _real).copy()
+            there = carray(void_pointer(xp), (n,), _real)
+            x = there.copy()
             ok, result = call_fun((x, *load(data)))
             if not ok:
-                return _flag(data, 1)
+                return _flag(data, FUN, RAISED, there, there)
             f, slope = result
             if slope.size != n:
-                return _flag(data, 2)
+                return _flag(data, FUN, WRONG_SHAPE, there, there)
             g = carray(void_pointer(gp), (n,), _real)
             for i in range(n):
                 g[i] = slope[i]
@@ -274,32 +231,39 @@ def value_grad(fun, jac, arg_types):
             z = x.astype(np.complex128)
             g = carray(void_pointer(gp), (n,), _real)
             args = load(data)
+            counters = carray(void_pointer(data), (HEAD,), types.int64)[0]
             for i in range(n):
                 h = 1e-8 * abs(x[i]) if x[i] != 0.0 else 1e-8  # as in callbacks.python
                 z[i] = complex(x[i], h)
+                if not goes_on(counters):
+                    return np.nan
                 ok, f = call_complex((z, *args))
                 if not ok:
-                    return _flag(data, 1)
+                    return _flag(data, COMPLEX_STEP, RAISED, x, x)
                 g[i] = f.imag / h
                 z[i] = x[i]
+            _count_values(data, n)
             ok, f = call_fun((x.copy(), *args))
-            return float(f) if ok else _flag(data, 1)
+            return float(f) if ok else _flag(data, FUN, RAISED, x, x)
 
         return _export(adapter, 4)
     _check_array(_compiled_type(jac, "jac", arg_types), 1, "jac")
     call_jac = _call(jac)
 
     def adapter(xp, gp, n, data):
-        x = carray(void_pointer(xp), (n,), _real).copy()
+        there = carray(void_pointer(xp), (n,), _real)
+        x = there.copy()
         args = load(data)
         ok, f = call_fun((x, *args))
         if not ok:
-            return _flag(data, 1)
-        good, slope = call_jac((carray(void_pointer(xp), (n,), _real).copy(), *args))
+            return _flag(data, FUN, RAISED, there, there)
+        for i in range(n):
+            x[i] = there[i]  # fun may have changed it
+        good, slope = call_jac((x, *args))
         if not good:
-            return _flag(data, 1)
+            return _flag(data, JAC, RAISED, x, x)
         if slope.size != n:
-            return _flag(data, 2)
+            return _flag(data, JAC, WRONG_SHAPE, x, x)
         g = carray(void_pointer(gp), (n,), _real)
         for i in range(n):
             g[i] = slope[i]
@@ -311,19 +275,21 @@ def value_grad(fun, jac, arg_types):
 @lru_cache(maxsize=256)
 def value(fun, pair, arg_types):
     """The adapter of the value alone; ``pair`` where fun returns (f, g)."""
-    load, call = _loader(arg_types), _call(fun)
+    load, call = loader(arg_types), _call(fun)
     returned = _compiled_type(fun, "fun", arg_types)
     if pair:
 
         def adapter(xp, n, data):
-            ok, result = call((carray(void_pointer(xp), (n,), _real).copy(), *load(data)))
-            return float(result[0]) if ok else _flag(data, 1)
+            x = carray(void_pointer(xp), (n,), _real)
+            ok, result = call((x.copy(), *load(data)))
+            return float(result[0]) if ok else _flag(data, FUN, RAISED, x, x)
     else:
         _check_value(returned)
 
         def adapter(xp, n, data):
-            ok, f = call((carray(void_pointer(xp), (n,), _real).copy(), *load(data)))
-            return float(f) if ok else _flag(data, 1)
+            x = carray(void_pointer(xp), (n,), _real)
+            ok, f = call((x.copy(), *load(data)))
+            return float(f) if ok else _flag(data, FUN, RAISED, x, x)
 
     return _export(adapter, 3)
 
@@ -331,16 +297,17 @@ def value(fun, pair, arg_types):
 @lru_cache(maxsize=256)
 def array(function, name, ndim, arg_types):
     """The adapter of a gradient (ndim 1) or of a Hessian (ndim 2)."""
-    load, call = _loader(arg_types), _call(function)
+    load, call = loader(arg_types), _call(function)
     _check_array(_compiled_type(function, name, arg_types), ndim, name)
     if ndim == 1:
 
         def adapter(xp, outp, n, data):
-            ok, a = call((carray(void_pointer(xp), (n,), _real).copy(), *load(data)))
+            x = carray(void_pointer(xp), (n,), _real)
+            ok, a = call((x.copy(), *load(data)))
             if not ok:
-                return _flag(data, 1)
+                return _flag(data, JAC, RAISED, x, x)
             if a.size != n:
-                return _flag(data, 2)
+                return _flag(data, JAC, WRONG_SHAPE, x, x)
             out = carray(void_pointer(outp), (n,), _real)
             for i in range(n):
                 out[i] = a[i]
@@ -348,11 +315,12 @@ def array(function, name, ndim, arg_types):
     else:
 
         def adapter(xp, outp, n, data):
-            ok, a = call((carray(void_pointer(xp), (n,), _real).copy(), *load(data)))
+            x = carray(void_pointer(xp), (n,), _real)
+            ok, a = call((x.copy(), *load(data)))
             if not ok:
-                return _flag(data, 1)
+                return _flag(data, HESS, RAISED, x, x)
             if a.shape != (n, n):
-                return _flag(data, 2)
+                return _flag(data, HESS, WRONG_SHAPE, x, x)
             out = carray(void_pointer(outp), (n * n,), _real)
             for i in range(n):
                 for j in range(n):
@@ -365,16 +333,16 @@ def array(function, name, ndim, arg_types):
 @lru_cache(maxsize=256)
 def product(function, arg_types):
     """The adapter of a Hessian-vector product."""
-    load, call = _loader(arg_types), _call(function)
+    load, call = loader(arg_types), _call(function)
     _check_array(_compiled_type(function, "hessp", (_X, *arg_types)), 1, "hessp")
 
     def adapter(xp, vp, outp, n, data):
-        x, v = carray(void_pointer(xp), (n,), _real).copy(), carray(void_pointer(vp), (n,), _real).copy()
-        ok, a = call((x, v, *load(data)))
+        x, v = carray(void_pointer(xp), (n,), _real), carray(void_pointer(vp), (n,), _real)
+        ok, a = call((x.copy(), v.copy(), *load(data)))
         if not ok:
-            return _flag(data, 1)
+            return _flag(data, HESSP, RAISED, x, v)
         if a.size != n:
-            return _flag(data, 2)
+            return _flag(data, HESSP, WRONG_SHAPE, x, v)
         out = carray(void_pointer(outp), (n,), _real)
         for i in range(n):
             out[i] = a[i]

@@ -83,6 +83,8 @@ def _data_address(data):
     if isinstance(data, int):
         return data
     if isinstance(data, np.ndarray):
+        if not data.flags.c_contiguous:
+            raise ValueError("the array whose address a C function is given must be contiguous in memory")
         return data.ctypes.data
     if isinstance(data, ctypes.c_void_p):
         return data.value or 0

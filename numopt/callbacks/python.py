@@ -8,7 +8,7 @@ import ctypes
 
 import numpy as np
 
-from numopt.kernels.slots import ABORT
+from numopt.kernels.slots import ABORT, NFEV
 from numopt.kernels.status import Status
 
 _INTERRUPTED, _FAILED = int(Status.INTERRUPTED), int(Status.FAILED)
@@ -104,11 +104,16 @@ class PythonCallables:
                 x = (views.get(xp) if xp in views else self._view(xp, n)).copy()
                 g = views.get(gp) if gp in views else self._view(gp, n)
                 if jac is True:
-                    f, slope = fun(x, *args)
+                    both = fun(x, *args)
+                    try:
+                        f, slope = both
+                    except (TypeError, ValueError):
+                        raise TypeError(f"with jac=True fun must return (f, g); it returned {both!r:.60}") from None
                 elif jac == "inplace":
                     slope = np.empty(n)
                     f = fun(x, slope, *args)
                 elif jac == "cs":
+                    self.c[NFEV] += n
                     f, slope = fun(x.copy(), *args), complex_step(fun, x, args)
                 else:
                     f = fun(x.copy(), *args)
@@ -157,6 +162,7 @@ class PythonCallables:
             try:
                 x = self._view(xp, size).copy()
                 if jac == "cs":
+                    self.c[NFEV] += size
                     g = complex_step(fun, x, args)
                 elif jac == "inplace":
                     g = np.empty(size)

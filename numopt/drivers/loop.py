@@ -2,7 +2,8 @@
 
 It knows of a solver no more than two functions: ``init(R)`` sets the solver's own state for the point at hand,
 ``step(R)`` finds the next point and answers what a line search answers (``ACCEPT``, ``FLAT``, ...), with the
-point in the trial buffers, its value in ``p[F_TRIAL]`` and the step length in ``p[T]`` (0: none found).
+point in the trial buffers, its value in ``p[F_TRIAL]`` and the step length in ``p[T]`` (0: none found).  A step may be
+cut off by any of its evaluations: until it has its point, it changes only what it sets anew when taken again.
 """
 
 from numopt.kernels.compiling import kernel
@@ -75,6 +76,9 @@ def _begin(R):
     c, p = R.c, R.p
     x, g = vector(R, X + c[PARITY]), vector(R, G + c[PARITY])
     p[F] = evaluate(R, x, g)
+    if c[ABORT] != 0:
+        for i in range(g.size):
+            g[i] = float("nan")
     p[F_PREV], p[F_BEST], p[GNORM_BEST] = p[F], float("inf"), float("inf")
     p[GNORM] = norm(g, p[NORM_ORDER])
     _keep_best(R)
@@ -104,8 +108,6 @@ def _move(R):
 def _search_ended(R, task, restart):
     """The status after a search without an acceptable step; sets FRESH where a restart is worth a try."""
     c, p = R.c, R.p
-    if c[ABORT] != 0:
-        return c[ABORT]
     if task == UNBOUNDED_BELOW:
         return _UNBOUNDED
     if task == FLAT:
@@ -126,11 +128,15 @@ def make_run(init, step):
         c, p = R.c, R.p
         if c[STATUS] == NEW:
             c[STATUS] = _begin(R)
-            if c[STATUS] == RUNNING:
-                init(R)
+            init(R)
         while c[STATUS] == RUNNING and c[NIT] < c[PAUSE_AT]:
+            p[T] = 0.0
             task = step(R)
-            if p[T] != 0.0:
+            if c[ABORT] != 0:
+                # Cut off in the middle of the step.  The state is still that before it, so that a resumed run takes
+                # the step again; the lowest trial, if below f, is left to `best_point`.
+                status = c[ABORT]
+            elif p[T] != 0.0:
                 _move(R)
                 status = after_step(c, p)
                 if task != ACCEPT and status == RUNNING:

@@ -11,7 +11,7 @@ sign(x) max(1, |x|).
 from numba import carray, types
 
 from numopt.kernels.compiling import kernel
-from numopt.kernels.oracle import call3, call4, call5, void_pointer
+from numopt.kernels.oracle import call3, call4, call5, goes_on, void_pointer
 from numopt.kernels.slots import NFEV, NJEV
 
 # slots of the block; C is the address of the run's counters
@@ -32,8 +32,9 @@ from numopt.kernels.slots import NFEV, NJEV
     HESS_SCHEME,
     BOTH,
     BOTH_DATA,
-) = range(16)
-N_COMPOSITE = 16
+    GRAD_VALUES,  # values computed with each gradient: 1 if GRAD is a function of value and gradient
+) = range(17)
+N_COMPOSITE = 17
 
 _EPS2 = 2.220446049250313e-16**0.5
 _EPS3 = 2.220446049250313e-16 ** (1.0 / 3.0)
@@ -74,6 +75,8 @@ def _differences(k, x, g, f):
     n, c = x.size, _words(k[C], 8)
     xp = types.intp(x.ctypes.data)
     for j in range(n):
+        if not goes_on(k[C]):
+            return
         xj = x[j]
         h = _step(k, n, j, xj, k[SCHEME])
         x[j] = xj + h
@@ -145,6 +148,8 @@ def hess(xp, hp, n, data):
             for i in range(n):
                 up[i] = 0.0
             up[j] = 1.0
+            if not goes_on(k[C]):
+                return 0.0
             call5(k[HESSP], xp, upp, downp, n, k[HESSP_DATA])
             for i in range(n):
                 H[i * n + j] = down[i]
@@ -153,7 +158,10 @@ def hess(xp, hp, n, data):
         if scheme == 2:
             call4(k[GRAD], xp, downp, n, k[GRAD_DATA])
             c[NJEV] += 1
+            c[NFEV] += k[GRAD_VALUES]
         for j in range(n):
+            if not goes_on(k[C]):
+                return 0.0
             xj = x[j]
             h = _default_step(xj, scheme)
             x[j] = xj + h
@@ -166,6 +174,7 @@ def hess(xp, hp, n, data):
                 call4(k[GRAD], xp, downp, n, k[GRAD_DATA])
                 c[NJEV] += 1
             x[j] = xj
+            c[NFEV] += (scheme - 1) * k[GRAD_VALUES]
             for i in range(n):
                 H[i * n + j] = (up[i] - down[i]) / (above - below)
     for i in range(n):
@@ -204,6 +213,7 @@ def hessp(xp, vp, outp, n, data):
         there[i] = x[i] - h * v[i]
     call4(k[GRAD], therep, outp, n, k[GRAD_DATA])
     c[NJEV] += 2
+    c[NFEV] += 2 * k[GRAD_VALUES]
     for i in range(n):
         out[i] = (up[i] - out[i]) / (2.0 * h)
     return 0.0

@@ -9,15 +9,20 @@ ever recompiled for a new objective.  Otherwise it is a compiled function of the
 from typing import Any, NamedTuple
 
 from llvmlite import ir
-from numba import njit, types
+from numba import carray, njit, types
 from numba.extending import intrinsic, overload
 
 from numopt.kernels.clock import seconds
 from numopt.kernels.compiling import kernel
 from numopt.kernels.slots import (
+    A_P,
+    A_TICK,
     ABORT,
     DEADLINE,
     MAXFEV,
+    N_COUNTERS,
+    N_SCALARS,
+    N_TABLE,
     NFEV,
     NHEV,
     NJEV,
@@ -193,23 +198,36 @@ def _tick(R):
     if not isinstance(R.types[0], types.Integer):
         return lambda R: None
 
-    def by_address(R):
-        # Reading the clock costs more than a small objective: read it once in TICK_EVERY evaluations, a
-        # number that doubles while the next tick is far, and falls after each.
-        c, p = R.c, R.p
-        time = seconds()
-        if time >= p[DEADLINE]:
-            c[ABORT] = _MAX_TIME
-        if time >= p[TICK_AT]:
-            if R.tick != 0:
-                call1(R.tick, 0)
-            p[TICK_AT] = time + p[TICK_SECONDS]
-            c[TICK_EVERY] = max(1, c[TICK_EVERY] // 4)
-        elif p[TICK_AT] - time > 0.75 * p[TICK_SECONDS]:
-            c[TICK_EVERY] = min(1 << 20, 2 * c[TICK_EVERY])
-        c[TICK_IN] = c[TICK_EVERY]
+    return lambda R: _look(R.c, R.p, R.tick)
 
-    return by_address
+
+@kernel
+def _look(c, p, tick):
+    # Reading the clock costs more than a small objective: read it once in TICK_EVERY evaluations, a number that
+    # doubles while the next tick is far, and falls after each.
+    time = seconds()
+    if time >= p[DEADLINE] and c[ABORT] == 0:
+        c[ABORT] = _MAX_TIME
+    if time >= p[TICK_AT]:
+        if tick != 0:
+            call1(tick, 0)
+        p[TICK_AT] = time + p[TICK_SECONDS]
+        c[TICK_EVERY] = max(1, c[TICK_EVERY] // 4)
+    elif p[TICK_AT] - time > 0.75 * p[TICK_SECONDS]:
+        c[TICK_EVERY] = min(1 << 20, 2 * c[TICK_EVERY])
+    c[TICK_IN] = c[TICK_EVERY]
+
+
+@kernel
+def goes_on(counters):
+    """Whether the run whose counters (and table behind them) stand at an address is not to end; for loops over
+    evaluations inside one evaluation, such as differences."""
+    c = carray(void_pointer(counters), (N_COUNTERS,), types.int64)
+    c[TICK_IN] -= 1
+    if c[TICK_IN] <= 0:
+        table = carray(void_pointer(counters + 8 * N_COUNTERS), (N_TABLE,), types.intp)
+        _look(c, carray(void_pointer(table[A_P]), (N_SCALARS,), types.float64), table[A_TICK])
+    return c[ABORT] == 0
 
 
 @kernel
@@ -253,10 +271,11 @@ def evaluate_value(R, x, scratch):
 
 @kernel
 def evaluate_grad(R, x, g):
-    """Sets g, counted."""
-    if admitted(R):
-        R.c[NJEV] += 1
-        call_grad(R, x, g)
+    """Sets g, counted, whatever the budget: it belongs to a value that has been paid for.  False if cut off."""
+    before = R.c[ABORT]
+    R.c[NJEV] += 1
+    call_grad(R, x, g)
+    return R.c[ABORT] == before
 
 
 @kernel

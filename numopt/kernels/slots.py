@@ -79,7 +79,8 @@ N_SCALARS = LS + N_LS
 # (int64: Numba would compile a function once more for every plain constant that it is called with)
 X, G, D, X_LOW, G_LOW, X_BEST, G_BEST = map(int64, (0, 2, 4, 5, 6, 7, 8))
 X0, G0 = int(X), int(G)  # the same for plain Python
-N_COMMON = 9
+X_FAILED, V_FAILED = 9, 10  # arguments of a jitted callable that raised
+N_COMMON = 11
 
 # --- the table of machine words that a compiled solver is called with
 (
@@ -101,6 +102,19 @@ N_TABLE = 16
 
 # columns of a history row
 HISTORY_COLUMNS = ("f", "gnorm", "step", "nfev", "seconds")
+
+
+def best_point(c, p):
+    """(place of x, place of its gradient, f) of the lowest point seen.  Plain Python; compiled where that is needed."""
+    here = c[PARITY]
+    x, g, f = X0 + here, G0 + here, p[F]
+    if c[TRACK_BEST] != 0 and p[F_BEST] < f:
+        x, g, f = X_BEST, G_BEST, p[F_BEST]
+    if c[ABORT] != 0 and p[T] != 0.0 and p[F_TRIAL] < f:
+        # the run was cut off in a step that had already seen a lower point
+        x, g, f = X0 + 1 - here, G0 + 1 - here, p[F_TRIAL]
+    return x, g, f
+
 
 # what a line search answers
 TRY, ACCEPT, FLAT, FAILED, UNBOUNDED_BELOW = range(5)

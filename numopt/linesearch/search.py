@@ -120,8 +120,10 @@ def make_search(start, advance):
             # still going down after growing beyond all bounds, or out of trials
             task = UNBOUNDED_BELOW if f < f0 and far_away(x, xt) and not flat(s, f) else give_up(s)
         if task == ACCEPT:
-            if values_only:
-                evaluate_grad(R, xt, gt)
+            if values_only and not evaluate_grad(R, xt, gt):
+                p[T] = 0.0
+                c[TASK] = FAILED
+                return 0.0
             p[T] = t
             c[TASK], p[F_TRIAL] = task, f
             return 0.0

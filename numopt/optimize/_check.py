@@ -1,5 +1,6 @@
 """Compare a gradient with differences."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +23,10 @@ class DerivativeCheck:
     given, difference : float
         The gradient's component as given, and by differences.
     error : float
-        ``|given - difference| / max(1, |difference|)``, the largest of all components.
+        ``|given - difference| / max(|given|, |difference|)``, the largest of all components; 0 where given and
+        difference differ by no more than the difference is accurate to.
     errors : ndarray, shape (n,)
-        The errors of all components.
+        The errors of all components; NaN where no difference could be had.
     """
 
     ok: bool
@@ -48,8 +50,9 @@ def check_derivatives(fun, jac, x, args=(), tol=1e-5):
     Parameters
     ----------
     fun : callable
-        ``fun(x, *args) -> float``, or ``-> (float, gradient)`` with ``jac=True``.
-    jac : callable or True
+        ``fun(x, *args) -> float``, or ``-> (float, gradient)`` with ``jac=True``, or ``fun(x, g, *args) -> float``
+        with ``jac='inplace'``.
+    jac : callable, True or 'inplace'
         ``jac(x, *args) -> array (n,)``.
     x : array_like, shape (n,)
         Where to compare; not a stationary point, where a wrong factor would not be seen.
@@ -63,8 +66,13 @@ def check_derivatives(fun, jac, x, args=(), tol=1e-5):
 
     Notes
     -----
-    Differences over h and h/2 are extrapolated (Richardson), so that their error is of the order h^4 and that of
-    rounding, about 1e-10 for a smooth objective.
+    Central differences over steps from 0.1 max(1, abs(x_j)) downwards, each a quarter of the one before, are
+    extrapolated to h = 0 (Ridders); the value whose neighbours agree best is taken, and how well they agree is its
+    accuracy.  Steps out of the domain of fun (NaN, inf) are left out.  It takes 20 evaluations for each variable.
+
+    References
+    ----------
+    C. Ridders, Accurate computation of F'(x) and F'(x) F''(x), Adv. Eng. Softw. 4 (1982), 75-76.
 
     Examples
     --------
@@ -73,29 +81,58 @@ def check_derivatives(fun, jac, x, args=(), tol=1e-5):
     gradient DISAGREES with differences; worst component 1: given 8, difference 12, error 3.33e-01
     """
     check_callables(fun, jac, None, None, None)
-    if jac is None or isinstance(jac, str) or jac is False:
-        raise TypeError(f"jac must be callable or True: the gradient to check; got {jac!r}")
+    if jac is None or jac is False or (isinstance(jac, str) and jac != "inplace"):
+        raise TypeError(f"jac must be callable, True or 'inplace': the gradient to check; got {jac!r}")
     x = check_x0(x)
     args = args if isinstance(args, tuple) else (args,)
-    fun, jac = as_callable(fun, jac), as_callable(jac)
+    fun, jac = as_callable(fun, "pair" if jac is True else "value"), as_callable(jac, "jac")
     if jac is True:
         given = fun(x.copy(), *args)[1]
         value = lambda z: as_value(fun(z, *args)[0])  # noqa: E731
+    elif jac == "inplace":
+        given = np.empty(x.size)
+        fun(x.copy(), given, *args)
+        value = lambda z: as_value(fun(z, np.empty(x.size), *args))  # noqa: E731
     else:
         given = jac(x.copy(), *args)
         value = lambda z: as_value(fun(z, *args))  # noqa: E731
     given = as_array(given, x.shape, "jac").astype(float)
-    difference = np.empty(x.size)
-    for j in range(x.size):
-        slopes = []
-        for h in (1e-3 * max(1.0, abs(x[j])), 5e-4 * max(1.0, abs(x[j]))):
-            up, down = x.copy(), x.copy()
-            up[j] += h
-            down[j] -= h
-            slopes.append((value(up) - value(down)) / (up[j] - down[j]))
-        difference[j] = (4.0 * slopes[1] - slopes[0]) / 3.0
-    errors = np.abs(given - difference) / np.maximum(1.0, np.abs(difference))
+    difference, accuracy = np.array([_ridders(value, x, j) for j in range(x.size)]).T
+    gap, size = np.abs(given - difference), np.maximum(np.abs(given), np.abs(difference))
+    with np.errstate(invalid="ignore"):
+        errors = np.where(gap <= 10.0 * accuracy, 0.0, gap / size)
     worst = int(np.argmax(np.where(np.isnan(errors), np.inf, errors)))
     return DerivativeCheck(
         bool(errors[worst] <= tol), worst, float(given[worst]), float(difference[worst]), float(errors[worst]), errors
     )
+
+
+_STEPS, _RATIO, _EPS = 10, 4.0, 2.220446049250313e-16
+
+
+def _ridders(value, x, j):
+    """(derivative along x_j, accuracy) from a table of extrapolated central differences; NaN if there is none."""
+    h = 0.1 * max(1.0, abs(x[j]))
+    best, accuracy = math.nan, math.inf
+    row: list = []
+    for _ in range(_STEPS):
+        up, down = x.copy(), x.copy()
+        up[j] += h
+        down[j] -= h
+        width = up[j] - down[j]
+        above, below = value(up), value(down)
+        slope = (above - below) / width
+        if not math.isfinite(slope):
+            row = []
+        else:
+            rounding = 4.0 * _EPS * max(abs(above), abs(below)) / width
+            new = [slope]
+            for k, old in enumerate(row):
+                factor = _RATIO ** (2 * (k + 1))
+                new.append((factor * new[k] - old) / (factor - 1.0))
+                error = max(abs(new[-1] - new[-2]), abs(new[-1] - old)) + rounding
+                if error < accuracy:
+                    best, accuracy = new[-1], error
+            row = new
+        h /= _RATIO
+    return best, accuracy

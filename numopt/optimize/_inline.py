@@ -14,6 +14,8 @@ from numopt.kernels.vectors import norm
 from numopt.optimize._minimize import new_state
 from numopt.optimize._options import find_method, read_options
 
+_best_point = njit(s.best_point)
+
 
 def attribute(unit):
     """The function that a compiled unit is made from."""
@@ -89,7 +91,6 @@ def jit_solver(method="bfgs", **options):
     m = int(c0[s.MEMORY])
     vectors, matrices, small = row.vectors + s.N_COMMON + 2 * m, row.matrices, row.words(0, m)
     per_variable, second_order = row.iterations(1), row.second_order
-    x_best = int(s.X_BEST)
 
     @njit(error_model="numpy", nogil=True)
     def solve(fun, x0, data=None, hess=None):
@@ -104,11 +105,8 @@ def jit_solver(method="bfgs", **options):
         w[:n] = x0
         R = Run(fun, None, None, hess, None, data, search, 0, 0, c, p, w, h)
         run(R)
-        k = s.X0 + c[s.PARITY]
-        f, gnorm = p[s.F], p[s.GNORM]
-        if c[s.TRACK_BEST] != 0 and p[s.F_BEST] < math.inf and not f <= p[s.F_BEST]:
-            k, f = x_best, p[s.F_BEST]
-            gnorm = norm(vector(R, s.G_BEST), p[s.NORM_ORDER])
+        k, j, f = _best_point(c, p)
+        gnorm = norm(vector(R, j), p[s.NORM_ORDER])
         return w[k * n : (k + 1) * n].copy(), f, gnorm, c[s.STATUS], c[s.NIT], c[s.NFEV]
 
     return solve

@@ -13,11 +13,19 @@ from signal import default_int_handler
 import numpy as np
 
 from numopt.callbacks.bind import Bound
-from numopt.catalog import LINE_SEARCHES, METHODS, OPTIONS
+from numopt.catalog import LINE_SEARCHES, METHODS, OPTION_ALIASES, OPTIONS
 from numopt.drivers import units
 from numopt.kernels import slots as s
 from numopt.kernels.status import NEW, RUNNING, Status
-from numopt.optimize._options import check_callables, check_x0, find_method, read_arrays, read_options, warn_of_hessian
+from numopt.optimize._options import (
+    check_callables,
+    check_wolfe_constants,
+    check_x0,
+    find_method,
+    read_arrays,
+    read_options,
+    warn_of_hessian,
+)
 from numopt.optimize._watch import Watch, report
 
 _TICK_SECONDS = 0.05
@@ -114,7 +122,11 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
     if words[s.MAXITER] < 0:
         words[s.MAXITER] = row.iterations(n)
     words[s.N] = n
-    reals = np.empty(s.N_SCALARS + row.words(n, words.item(s.MEMORY)))
+    try:
+        reals = np.empty(s.N_SCALARS + row.words(n, words.item(s.MEMORY)))
+    except MemoryError as error:
+        hint = " (an n x n matrix is part of it); 'lbfgs' and 'cg' need a few vectors" if row.matrices else ""
+        raise MemoryError(f"method {row.name!r} with {n} variables: {error}{hint}") from None
     reals[: s.N_SCALARS] = scalars
     reals[s.N_SCALARS : s.N_SCALARS + n] = x
     if front and front.get("hess_inv0") is not None:
@@ -148,14 +160,20 @@ def resume(state, fun, args=(), jac=None, hess=None, hessp=None, callback=None, 
     state : OptimizeResult or path
         A result, or the file that its ``save`` wrote.
     fun, args, jac, hess, hessp, callback
-        As for :func:`minimize`; they are not part of the saved state.
+        As for :func:`minimize`; they are not part of the saved state, nor are difference steps (``eps``,
+        ``finite_diff_rel_step``).
     options : dict, optional
         New limits: ``maxiter`` and ``maxfev`` (both count from the start of the first run), ``max_time``, and
-        whatever else is to differ.
+        whatever else is to differ, but for ``maxcor``.
 
     Returns
     -------
     OptimizeResult
+
+    Notes
+    -----
+    A run that was cut off within a step (``maxfev``, ``max_time``, Ctrl-C, an exception) takes that step again: its
+    points are those of a run that was not stopped, its counts include what was evaluated twice.
 
     Examples
     --------
@@ -177,7 +195,12 @@ def resume(state, fun, args=(), jac=None, hess=None, hessp=None, callback=None, 
     if (
         row is None
         or sizes != (s.N_COUNTERS, s.N_SCALARS)
+        or any(saved[name].dtype != kind for name, kind in (("c", np.int64), ("p", float), ("w", float)))
         or len(saved["w"]) != row.words(int(saved["c"][s.N]), int(saved["c"][s.MEMORY]))
+        or str(saved["search"]) not in ("", *LINE_SEARCHES)
+        or saved["c"][s.PARITY] not in (0, 1)
+        or not 0 <= saved["c"][s.PAIRS] <= (saved["c"][s.MEMORY] or saved["c"][s.NIT])
+        or not 0 <= saved["c"][s.HEAD] < max(1, saved["c"][s.MEMORY])
     ):
         raise ValueError("state was written by another version of numopt, or is damaged; it can't be resumed")
     words = np.zeros(s.N_COUNTERS + s.N_TABLE, np.int64)
@@ -185,14 +208,21 @@ def resume(state, fun, args=(), jac=None, hess=None, hessp=None, callback=None, 
     reals = np.concatenate([saved["p"], saved["w"]])
     c, p = words, reals
     check_callables(fun, jac, hess, hessp, callback)
-    values, front = read_options(row, options, None, int(c[s.N]))
+    values, front = read_options(row, options, None, int(c[s.N]), check_wolfe=False)
     for name in options or {}:
-        name = {"maxfun": "maxfev"}.get(name, name)
+        name = OPTION_ALIASES.get(name, name)
         if name in values:
             block, slot, _, _ = OPTIONS[name]
+            if slot == s.MEMORY and values[name] != c[slot]:
+                raise ValueError(f"option 'maxcor' can't be changed in a run: it is {c[slot]}; got {values[name]}")
             (c if block == "c" else p)[slot] = values[name]
+    check_wolfe_constants(row, p[s.C1], p[s.C2])
     c[s.STATUS], c[s.ABORT], c[s.HISTORY_ROWS], c[s.HISTORY_SIZE] = RUNNING, 0, 0, 0
-    if p[s.GNORM] <= p[s.GTOL]:
+    if c[s.NFEV] == 0:
+        c[s.STATUS] = NEW
+    elif not (math.isfinite(p[s.F]) and math.isfinite(p[s.GNORM])):
+        c[s.STATUS] = int(Status.NAN)
+    elif p[s.GNORM] <= p[s.GTOL]:
         c[s.STATUS] = int(Status.GRADIENT)
     elif c[s.NIT] >= c[s.MAXITER]:
         c[s.STATUS] = int(Status.MAXITER)
@@ -217,7 +247,7 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback)
         elif steps is None and rel_steps is None:
             steps = _EPS_SCIPY
         bound = Bound(
-            fun, jac, hess if callable(hess) else None, hessp, args, n, c, table, here, search == "armijo",
+            fun, jac, None if isinstance(hess, str) else hess, hessp, args, n, c, table, here, search == "armijo",
             row.second_order, steps, rel_steps, 2 if hess == "2-point" else 3,
         )  # fmt: skip
     else:
@@ -228,7 +258,7 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback)
     table[s.A_TICK], table[s.A_C], table[s.A_P] = _TICK, here, there
     table[s.A_W], table[s.A_W_SIZE] = there + 8 * s.N_SCALARS, w.size
     now = time.monotonic()
-    c[s.TICK_IN] = c[s.TICK_EVERY] = 1
+    c[s.TICK_IN], c[s.TICK_EVERY] = 2, 1  # the start is evaluated in any case
     limit = front.get("max_time") if front else None
     p[s.DEADLINE] = math.inf if limit is None else now + limit
     p[s.TICK_AT], p[s.TICK_SECONDS], p[s.STARTED_AT] = now + _TICK_SECONDS, _TICK_SECONDS, now
@@ -237,7 +267,7 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback)
     watch = None
     if front or callback is not None:
         watch = Watch(row, search, c, p, w, table, address, front, callback)
-    previous = _catch_interrupt(c)
+    caught = _catch_interrupt(c)
     try:
         if watch is None:
             c[s.PAUSE_AT] = _NEVER
@@ -245,20 +275,20 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback)
         else:
             watch.run(run)
     finally:
-        if previous is not None:
-            set_signal(SIGINT, previous)
+        if caught:
+            _release_interrupt()
     result = report(row, search, c, p, w) if watch is None else watch.result()
     status = result["status"]
-    if status is Status.FAILED or status is Status.INTERRUPTED:
-        x = w[int(1 - c[s.PARITY]) * n :][:n].copy()
+    # the flag may be up though the run had come to its end by itself
+    if status is Status.FAILED or status is Status.INTERRUPTED or c[s.ABORT] == _INTERRUPTED:
         error = watch.error if watch is not None else None
-        if error is None and status is Status.INTERRUPTED and (bound.python is None or bound.python.error is None):
+        if error is None and status is not Status.FAILED and (bound.python is None or bound.python.error is None):
             error = KeyboardInterrupt()
         if error is None:
-            error = _error_of(bound, x)
+            error = bound.error(w)
         try:
             error.result = result
-        except AttributeError:
+        except Exception:
             error.add_note(f"best value so far: {result.fun}")
         raise error
     return result
@@ -268,15 +298,6 @@ _NEVER = 2**62
 # three times as fast as ndarray.ctypes.data
 addressof, first_byte = ctypes.addressof, ctypes.c_byte.from_buffer
 _MAIN_THREAD = threading.main_thread().ident
-
-
-def _error_of(bound, x):
-    """The exception of the user's callable."""
-    try:
-        bound.raise_error(x)
-    except BaseException as error:
-        return error
-    return RuntimeError("a callable failed without an exception")
 
 
 def _nothing(_):
@@ -292,22 +313,37 @@ def _make_tick():
 _TICK_KEEP, _TICK = _make_tick()
 
 
-def _catch_interrupt(c):
-    """Install a handler of Ctrl-C that ends the run; returns the previous one, or None if none was replaced.
+_INTERRUPTED = int(Status.INTERRUPTED)
+_running: list = []  # the counters of the main thread's runs, one inside the other
 
-    An exception that Python raises before a callback's first line would be lost in ctypes, so the flag is set
-    first.  A handler of the user's own is left alone.
+
+def _on_interrupt(number, frame):
+    """End all runs of the main thread.
+
+    An exception that Python raises before a callback's first line would be lost in ctypes, so the flags are set first;
+    inside of the package nothing is raised, the front door looks at the flag.
     """
-    if threading.get_ident() != _MAIN_THREAD:
-        return None
-    previous = getsignal(SIGINT)
-    if previous is not default_int_handler:
-        return None
-
-    def handler(number, frame):
-        c[s.ABORT] = int(Status.INTERRUPTED)
-        if frame is not None and frame.f_code.co_filename.startswith(units.PACKAGE_FOLDER):
-            return
+    for c in _running:
+        c[s.ABORT] = _INTERRUPTED
+    if frame is None or not frame.f_code.co_filename.startswith(units.PACKAGE_FOLDER):
         raise KeyboardInterrupt
 
-    return set_signal(SIGINT, handler)
+
+def _catch_interrupt(c):
+    """Have Ctrl-C end this run; whether that is so.  A handler of the user's own is left alone."""
+    if threading.get_ident() != _MAIN_THREAD:
+        return False
+    if not _running:
+        if getsignal(SIGINT) is not default_int_handler:
+            return False
+        _running.append(c)
+        set_signal(SIGINT, _on_interrupt)
+    else:
+        _running.append(c)
+    return True
+
+
+def _release_interrupt():
+    _running.pop()
+    if not _running:
+        set_signal(SIGINT, default_int_handler)

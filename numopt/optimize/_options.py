@@ -4,6 +4,7 @@ import difflib
 import math
 import numbers
 import os
+import sys
 import warnings
 import zipfile
 
@@ -23,6 +24,8 @@ FRONT = {
     "finite_diff_rel_step": (float, "a relative difference step, a number or one for each variable"),
     "hess_inv0": (np.ndarray, "a symmetric positive definite matrix"),
 }
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 # options of scipy that change nothing here
 _IGNORED = {"iprint", "workers"}
@@ -135,7 +138,7 @@ def _number(name, value, kind, least):
     return kind(value)
 
 
-def read_options(method, options, tol, n):
+def read_options(method, options, tol, n, check_wolfe=True):
     """(values for the blocks, options of the front door) of a method."""
     if options is not None and not isinstance(options, dict):
         raise TypeError(f"options must be a dict, not {type(options).__name__}")
@@ -152,6 +155,8 @@ def read_options(method, options, tol, n):
                 continue
             block, _, kind, least = OPTIONS[name]
             values[name] = _number(given, value, kind, least)
+            if name == "norm" and value == 0:
+                raise ValueError("option 'norm' must be inf, -inf or a number other than 0; got 0")
         elif (
             name in FRONT
             and not (name == "line_search" and method.line_search is None)
@@ -162,24 +167,30 @@ def read_options(method, options, tol, n):
             known = sorted([*values, *FRONT])
             close = difflib.get_close_matches(str(given), known, 2)
             hint = f" (did you mean {' or '.join(map(repr, close))}?)" if close else ""
-            warnings.warn(
-                f"unknown option {given!r} for method {method.name!r} is ignored{hint}", OptimizeWarning, stacklevel=3
-            )
+            warn(f"unknown option {given!r} for method {method.name!r} is ignored{hint}")
     if values["maxiter"] is None:
         values["maxiter"] = -1  # for the front door to fill in
-    if "c2" in values and not 0.0 < values["c1"] < values["c2"] < 1.0:
-        raise ValueError(f"options need 0 < c1 < c2 < 1; got c1={values['c1']:g}, c2={values['c2']:g}")
+    if check_wolfe:
+        check_wolfe_constants(method, values.get("c1"), values.get("c2"))
     return values, front
+
+
+def check_wolfe_constants(method, c1, c2):
+    """ValueError unless 0 < c1 < c2 < 1, where the method has a line search."""
+    if method.line_search is not None and not 0.0 < c1 < c2 < 1.0:
+        raise ValueError(f"options need 0 < c1 < c2 < 1; got c1={c1:g}, c2={c2:g}")
 
 
 def _front_option(name, value, n):
     kind, accepted = FRONT[name]
     if kind is bool:
+        if value is None:
+            return False
         if not isinstance(value, (bool, np.bool_, int)):
             raise TypeError(f"option {name!r} must be {accepted}; got {value!r}")
         return bool(value)
     if name == "line_search":
-        if value not in LINE_SEARCHES:
+        if not isinstance(value, str) or value not in LINE_SEARCHES:
             raise ValueError(f"option 'line_search' must be {accepted}; got {value!r}")
         return value
     if name == "hess_inv0":
@@ -204,9 +215,17 @@ def _front_option(name, value, n):
     return _number(name, value, float, 0.0)
 
 
+def warn(message):
+    """An OptimizeWarning that points to the caller's line, outside of this package."""
+    frame, level = sys._getframe(1), 2
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, OptimizeWarning, stacklevel=level - 1)
+
+
 def warn_of_hessian(method):
     """Say that second derivatives were given to a method that has no use for them."""
-    warnings.warn(f"method {method.name!r} makes no use of hess and hessp", OptimizeWarning, stacklevel=3)
+    warn(f"method {method.name!r} makes no use of hess and hessp")
 
 
 def read_arrays(path):

@@ -16,6 +16,11 @@ def scipy_method(method="bfgs"):
     -------
     callable
 
+    Notes
+    -----
+    scipy does not hand on what it was told of differences (``jac='3-point'``, ``'cs'``): a method given no gradient
+    takes forward differences.  :func:`numopt.minimize` knows all schemes.
+
     Examples
     --------
     >>> import numopt

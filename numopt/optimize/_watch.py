@@ -1,7 +1,6 @@
 """What happens at the pauses of a run, and the report at its end."""
 
 import inspect
-import math
 
 import numpy as np
 
@@ -20,18 +19,21 @@ def _vector(w, n, k):
 def report(row, search, c, p, w):
     """The result of a run as things stand."""
     n, nfev, njev, nhev, nit, _, _, status = c[: s.STATUS + 1].tolist()
-    parity = c.item(s.PARITY)
-    x, g, f, gnorm = _vector(w, n, s.X0 + parity), _vector(w, n, s.G0 + parity), p.item(s.F), p.item(s.GNORM)
-    if not row.monotone and p[s.F_BEST] < math.inf and not f <= p[s.F_BEST]:
-        x, g, f = _vector(w, n, int(s.X_BEST)), _vector(w, n, int(s.G_BEST)), float(p[s.F_BEST])
-        gnorm = float(np.linalg.norm(g, p[s.NORM_ORDER]))
+    parity, f, gnorm = c.item(s.PARITY), p.item(s.F), p.item(s.GNORM)
+    if row.monotone and not c[s.ABORT]:
+        x, g = _vector(w, n, s.X0 + parity), _vector(w, n, s.G0 + parity)
+    else:
+        at_x, at_g, f = s.best_point(c, p)
+        x, g, f = _vector(w, n, int(at_x)), _vector(w, n, int(at_g)), float(f)
+        if at_x != s.X0 + parity:
+            gnorm = float(np.linalg.norm(g, p[s.NORM_ORDER]))
     status, success, message = _STATUS[status]
     result = OptimizeResult({
         "x": x, "fun": f, "jac": g, "success": success, "status": status, "message": message, "nit": nit, "nfev": nfev,
         "njev": njev, "nhev": nhev, "optimality": gnorm,
     })  # fmt: skip
     if row.unit == "bfgs":
-        result["hess_inv"] = w[(s.N_COMMON + 1) * n :].reshape(n, n).copy() if c[s.UPDATES] else np.eye(n)
+        result["hess_inv"] = w[(s.N_COMMON + 1) * n :].reshape(n, n).copy() if c[s.PAIRS] or c[s.GIVEN_H] else np.eye(n)
     object.__setattr__(result, "state", (row.name, search or "", c, p, w))
     return result
 

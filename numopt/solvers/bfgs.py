@@ -28,6 +28,7 @@ from numopt.kernels.slots import (
     GIVEN_H,
     N_COMMON,
     NIT,
+    PAIRS,
     PARITY,
     RESTARTS,
     SLOPE,
@@ -130,6 +131,7 @@ def step(R):
             _first_scale(H, n, ys / yy)  # (6.20)
         _update(R, H, s, y, vector(R, _HY), ys)
         c[UPDATES] += 1
+        c[PAIRS] += 1
         c[FRESH] = 0
     return ACCEPT
 

@@ -27,6 +27,7 @@ from numopt.drivers.loop import make_run
 from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import vector
 from numopt.kernels.slots import (
+    ACCEPT,
     F_PREV,
     FRESH,
     GG,
@@ -115,36 +116,40 @@ def init(R):
 
 
 @kernel
-def step(R):
-    """One iteration."""
+def _next_direction(R):
+    """d = -g + beta d with the new gradient; steepest descent where that would not do.  Sets GG and SLOPE."""
     c, p = R.c, R.p
-    g, gp, d = vector(R, G + c[PARITY]), vector(R, G + 1 - c[PARITY]), vector(R, D)
-    slope_prev = p[SLOPE]
-    restart = c[UPDATES] == 0 or (c[RESTART_EVERY] > 0 and c[UPDATES] % c[RESTART_EVERY] == 0)
-    if not restart:
-        gg, ggp, dg, dd = gradient_dots(g, gp, d)
-        gg0 = p[GG]
-        p[GG] = gg
-        forgets = c[VARIANT] != _FLETCHER_REEVES and c[VARIANT] != _DAI_YUAN
-        dy = dg - slope_prev
-        if dy <= 0.0 or (not forgets and powell_restart(ggp, gg)):
-            restart = True
-        else:
-            beta = _beta(c[VARIANT], gg, gg0, gg - ggp, dy, gg - 2.0 * ggp + gg0, dg, dd)
-            p[SLOPE], dd = combine_dots(-1.0, g, beta, d)
-            restart = not descent_ok(p[SLOPE], gg, dd)
-    if restart:
-        p[GG] = steepest_descent(g, d)
-        p[SLOPE] = -p[GG]
+    g, gp, d = vector(R, G + 1 - c[PARITY]), vector(R, G + c[PARITY]), vector(R, D)
+    gg, ggp, dg, dd = gradient_dots(g, gp, d)
+    gg0, p[GG] = p[GG], gg
+    forgets = c[VARIANT] != _FLETCHER_REEVES and c[VARIANT] != _DAI_YUAN
+    dy = dg - p[SLOPE]
+    due = c[RESTART_EVERY] > 0 and c[UPDATES] % c[RESTART_EVERY] == 0
+    if not (due or dy <= 0.0 or (not forgets and powell_restart(ggp, gg))):
+        beta = _beta(c[VARIANT], gg, gg0, gg - ggp, dy, gg - 2.0 * ggp + gg0, dg, dd)
+        p[SLOPE], dd = combine_dots(-1.0, g, beta, d)
+        if descent_ok(p[SLOPE], gg, dd):
+            return
+    p[GG] = steepest_descent(g, d)
+    p[SLOPE] = -p[GG]
+
+
+@kernel
+def step(R):
+    """One iteration: along d, then the next d."""
+    c, p = R.c, R.p
     if c[UPDATES] == 0:
+        p[GG] = steepest_descent(vector(R, G + c[PARITY]), vector(R, D))
+        p[SLOPE] = -p[GG]
         t0 = p[STEP_INITIAL] if p[STEP_INITIAL] > 0.0 else 1.0 / p[GG] ** 0.5
     else:
         # expect the same decrease as in the last iteration, (3.60)
         t0 = 1.01 * 2.0 * (p[F] - p[F_PREV]) / p[SLOPE]
     task = search(R, t0)
-    c[UPDATES] += 1
-    if task == 1:
+    if task == ACCEPT:
+        c[UPDATES] += 1
         c[FRESH] = 0
+        _next_direction(R)
     return task
 
 

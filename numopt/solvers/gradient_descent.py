@@ -44,13 +44,14 @@ from numopt.kernels.slots import (
     T_PREV,
     UNBOUNDED_BELOW,
     VARIANT,
+    X_LOW,
     D,
     F,
     G,
     T,
     X,
 )
-from numopt.kernels.vectors import combine, difference_dots, dot, steepest_descent, step_to
+from numopt.kernels.vectors import combine, copy, difference_dots, dot, steepest_descent, step_to
 from numopt.linesearch.search import search
 
 _LINE, _FIXED, _DECAY, _DROP, _BARZILAI_BORWEIN, _HEAVY_BALL, _NESTEROV = range(7)
@@ -79,14 +80,14 @@ def init(R):
 def _line_minimisation(R):
     c, p = R.c, R.p
     g, d = vector(R, G + c[PARITY]), vector(R, D)
-    before = p[SLOPE]
     p[SLOPE] = -steepest_descent(g, d)
-    if p[T_PREV] > 0.0:
-        t0 = p[T_PREV] * before / p[SLOPE]
+    if p[T_PREV] != 0.0:
+        t0 = p[T_PREV] / p[SLOPE]  # the same first-order change as in the last step
     else:
         t0 = p[STEP_INITIAL] if p[STEP_INITIAL] > 0.0 else 1.0 / (-p[SLOPE]) ** 0.5
     task = search(R, t0)
-    p[T_PREV] = p[T]
+    if task == ACCEPT:
+        p[T_PREV] = p[T] * p[SLOPE]
     return task
 
 
@@ -131,17 +132,20 @@ def _descend(R):
 def _momentum(R):
     """Heavy ball and Nesterov; d holds v."""
     c, p = R.c, R.p
-    x, g, v = vector(R, X + c[PARITY]), vector(R, G + c[PARITY]), vector(R, D)
+    x, g, v_prev, v = vector(R, X + c[PARITY]), vector(R, G + c[PARITY]), vector(R, D), vector(R, X_LOW)
     xt, gt = vector(R, X + 1 - c[PARITY]), vector(R, G + 1 - c[PARITY])
     mu, eps = p[MOMENTUM], p[STEP]
-    combine(mu, v, -eps, g, v)
+    combine(mu, v_prev, -eps, g, v)
     if c[VARIANT] == _NESTEROV:
         # from x + mu v to x+ + mu v+, in terms of the point itself
         step_to(x, mu, v, xt)
         step_to(xt, -eps, g, xt)
     else:
         step_to(x, 1.0, v, xt)
-    return _judge(R, evaluate(R, xt, gt), 1.0)
+    task = _judge(R, evaluate(R, xt, gt), 1.0)
+    if task == ACCEPT:
+        copy(v, v_prev)
+    return task
 
 
 @kernel
@@ -151,9 +155,7 @@ def _barzilai_borwein(R):
     xt, gt = vector(R, X + 1 - c[PARITY]), vector(R, G + 1 - c[PARITY])
     gg = dot(g, g)
     if p[T_PREV] > 0.0:
-        ys, _, ss = difference_dots(x, xt, g, gt)
-        t = ss / ys if ys > 0.0 else max(1.0, 1.0 / gg**0.5)
-        t = min(max(t, _LEAST), _MOST)
+        t = p[T_PREV]
     else:
         t = p[STEP_INITIAL] if p[STEP_INITIAL] > 0.0 else 1.0 / gg**0.5
     p[LS + c[NIT] % _MEMORY] = p[F]
@@ -166,7 +168,9 @@ def _barzilai_borwein(R):
         if f == float("-inf") or c[ABORT] != 0:
             break
         if f <= highest - _DECREASE * t * gg:
-            p[T_PREV] = t
+            ys, _, ss = difference_dots(xt, x, gt, g)
+            p[T_PREV] = ss / ys if ys > 0.0 else max(1.0, 1.0 / dot(gt, gt) ** 0.5)
+            p[T_PREV] = min(max(p[T_PREV], _LEAST), _MOST)
             return _judge(R, f, t)
         # the minimiser of the parabola through phi(0), phi'(0), phi(t), kept within [0.1, 0.5] t
         new = 0.5 * gg * t * t / (f - p[F] + gg * t)
