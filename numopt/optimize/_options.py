@@ -220,7 +220,7 @@ def warn(message):
     frame, level = sys._getframe(1), 2
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, OptimizeWarning, stacklevel=level - 1)
+    warnings.warn(message, OptimizeWarning, stacklevel=level)
 
 
 def warn_of_hessian(method):
