@@ -60,7 +60,7 @@ class Method:
 
     def iterations(self, n):
         """The default of maxiter."""
-        return n * (10000 if self.line_search is None else 200)
+        return n * (200 if self.monotone else 10000)
 
 
 # option -> (block, slot, type, least value); -inf < least means that the value must exceed or equal it
@@ -86,6 +86,9 @@ OPTIONS: dict[str, tuple[str, int, type, float]] = {
     "damping": ("p", s.DAMPING, float, 0.0),
     "maxcor": ("c", s.MEMORY, int, 1),
     "restart_every": ("c", s.RESTART_EVERY, int, 0),
+    "initial_trust_radius": ("p", s.RADIUS_INITIAL, float, 1e-300),
+    "max_trust_radius": ("p", s.RADIUS_MAX, float, 1e-300),
+    "eta": ("p", s.ETA, float, 0.0),
 }
 
 COMMON = {
@@ -100,6 +103,8 @@ COMMON = {
 SEARCHING = {"c1": 1e-4, "c2": 0.9, "line_tol": 1e-3, "maxls": 20, "initial_step": 0.0}
 
 
+# scipy's trust-region methods measure the gradient by its 2-norm
+_TRUST = {"gtol": 1e-4, "norm": 2.0, "initial_trust_radius": 1.0, "max_trust_radius": 1000.0, "eta": 0.15}
 _CG = {"c1": 1e-4, "c2": 0.4, "restart_every": 0}
 
 _ROWS = [
@@ -132,6 +137,11 @@ _ROWS = [
            {"damping": 1e-3}, second_order=True),
     Method("saddle-free-newton", "Newton on |H|", "newton", 3, 2, 2, "strong-wolfe",
            {"damping": 1e-6}, second_order=True),
+    Method("trust-exact", "trust region, exact (Moré-Sorensen)", "trust-region", 3, 2, 0, None, _TRUST,
+           second_order=True, scipy="trust-exact"),
+    Method("dogleg", "trust region, dogleg", "trust-region", 3, 2, 1, None, _TRUST, second_order=True, scipy="dogleg"),
+    Method("trust-ncg", "trust region, Steihaug's conjugate gradient", "trust-region", 3, 2, 2, None, _TRUST,
+           second_order=True, scipy="trust-ncg"),
 ]  # fmt: skip
 
 METHODS = {row.name: row for row in _ROWS}

@@ -28,6 +28,7 @@ UNITS = {
     "bfgs": ("numopt.solvers.bfgs", "run", 1),
     "lbfgs": ("numopt.solvers.lbfgs", "run", 1),
     "newton": ("numopt.solvers.newton", "run", 1),
+    "trust-region": ("numopt.solvers.trust_region", "run", 1),
     "composite/value_grad": ("numopt.kernels.composite", "value_grad", 4),
     "composite/value": ("numopt.kernels.composite", "value", 3),
     "composite/grad": ("numopt.kernels.composite", "grad", 4),

@@ -70,8 +70,11 @@ N_COUNTERS = 32
 ) = range(24)
 # the state
 (F, F_PREV, F_BEST, GNORM, SLOPE, T, T_PREV, STEP_NORM, X_NORM, GG, F_TRIAL, GAMMA, SG, GNORM_BEST) = range(24, 38)
+RADIUS = 38
+# options of the trust region
+(RADIUS_INITIAL, RADIUS_MAX, ETA) = range(39, 42)
 # the state of the line search, see numopt.linesearch
-LS = 40
+LS = 44
 N_LS = 24
 N_SCALARS = LS + N_LS
 

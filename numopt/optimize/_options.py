@@ -170,6 +170,12 @@ def read_options(method, options, tol, n, check_wolfe=True):
             warn(f"unknown option {given!r} for method {method.name!r} is ignored{hint}")
     if values["maxiter"] is None:
         values["maxiter"] = -1  # for the front door to fill in
+    if "eta" in values:
+        first, most, eta = (values[name] for name in ("initial_trust_radius", "max_trust_radius", "eta"))
+        if not first < most < math.inf:
+            raise ValueError(f"options need initial_trust_radius < max_trust_radius < inf; got {first:g} and {most:g}")
+        if not eta < 0.25:
+            raise ValueError(f"option 'eta' must be at least 0 and below 0.25; got {eta:g}")
     if check_wolfe:
         check_wolfe_constants(method, values.get("c1"), values.get("c2"))
     return values, front

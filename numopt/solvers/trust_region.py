@@ -1,0 +1,287 @@
+r"""Trust-region methods on the quadratic model m(d) = f + g'd + d'Hd / 2.
+
+.. math::
+
+    d \approx \arg\min_{|d| \le \Delta} m(d), \qquad
+    \rho = \frac{f(x) - f(x + d)}{m(0) - m(d)} \qquad (4.4)
+
+The step is taken where rho > eta; the radius falls to a quarter where rho < 1/4, and doubles where rho > 3/4 and d
+reaches it (algorithm 4.1).  Three ways to the minimiser of the model:
+
+===  ===========  ==========================================================================================
+0    exact        (H + lambda I) d = -g, lambda >= 0, lambda (Delta - |d|) = 0, by Newton's method on
+                  1/|d(lambda)| - 1/Delta (algorithm 4.3); the hard case through the eigenvectors
+1    dogleg       the path from the Cauchy point to the Newton point (4.16); where H is not positive
+                  definite, Steihaug's point
+2    Steihaug     conjugate gradient, cut off at the boundary and at negative curvature (algorithm 7.2)
+===  ===========  ==========================================================================================
+
+Workspace, after the common vectors: a, b, e (n each), H (n x n), factor (n x n).
+
+References
+----------
+J. Nocedal and S. J. Wright, Numerical Optimization, 2nd ed., Springer 2006, chapter 4, section 7.1.
+J. J. Moré and D. C. Sorensen, Computing a trust region step, SIAM J. Sci. Stat. Comput. 4 (1983), 553-572.
+T. Steihaug, The conjugate gradient method and trust regions in large scale optimization, SIAM J. Numer. Anal. 20
+(1983), 626-637.
+"""
+
+from numpy import int64
+
+from numopt.drivers.loop import make_run
+from numopt.kernels.compiling import kernel, reduction
+from numopt.kernels.dense import cholesky, eigen, solve_cholesky
+from numopt.kernels.oracle import evaluate, evaluate_hess, vector
+from numopt.kernels.slots import (
+    ABORT,
+    ACCEPT,
+    ETA,
+    F_TRIAL,
+    FAILED,
+    FLAT,
+    FRESH,
+    GNORM,
+    N_COMMON,
+    NIT,
+    NORM_ORDER,
+    PARITY,
+    RADIUS,
+    RADIUS_INITIAL,
+    RADIUS_MAX,
+    UNBOUNDED_BELOW,
+    VARIANT,
+    D,
+    F,
+    G,
+    N,
+    T,
+    X,
+)
+from numopt.kernels.stopping import EPS
+from numopt.kernels.vectors import combine, copy, dot, norm, scale, step_to
+
+_EXACT, _DOGLEG, _STEIHAUG = range(3)
+_A, _B, _E = int64(N_COMMON), int64(N_COMMON + 1), int64(N_COMMON + 2)
+_MATRICES = N_COMMON + 3
+
+_SHRINKS = 200  # quarters of the radius; 120 take 1 below any rounding of x
+_CLOSE = 0.1  # |d| this near to the radius, relative, is on the boundary: a model deserves no more
+_NEWTONS = 40  # factorisations for one lambda; 2 or 3 are usual
+
+
+@kernel
+def init(R):
+    """A restart would not differ, but for the radius."""
+    R.c[FRESH] = 1
+    if R.c[NIT] == 0:
+        R.p[RADIUS] = R.p[RADIUS_INITIAL]
+
+
+@reduction
+def _times(H, v, out):
+    """out = H v; returns v'Hv."""
+    n = v.size
+    curvature = 0.0
+    for i in range(n):
+        s = 0.0
+        for j in range(n):
+            s += H[i * n + j] * v[j]
+        out[i] = s
+        curvature += v[i] * s
+    return curvature
+
+
+@kernel
+def to_boundary(z, d, radius):
+    """tau >= 0 with |z + tau d| = radius, for |z| <= radius."""
+    a, b, c = dot(d, d), dot(z, d), dot(z, z) - radius * radius
+    if a == 0.0:
+        return 0.0
+    root = max(0.0, b * b - a * c) ** 0.5
+    # of the two formulas the one without cancellation
+    return (root - b) / a if b <= 0.0 else max(0.0, -c) / (b + root)
+
+
+@kernel
+def steihaug(H, g, radius, d, r, v, hv):
+    """Algorithm 7.2; r, v, hv are scratch.  Whether d reaches the boundary."""
+    n = g.size
+    gnorm = dot(g, g) ** 0.5
+    tol = min(0.5, gnorm**0.5) * gnorm
+    scale(0.0, g, d)
+    copy(g, r)
+    scale(-1.0, g, v)
+    rr = dot(r, r)
+    for _ in range(2 * n + 10):
+        curvature = _times(H, v, hv)
+        if not curvature > 0.0:
+            step_to(d, to_boundary(d, v, radius), v, d)
+            return True
+        alpha = rr / curvature
+        if dot(d, d) + 2.0 * alpha * dot(d, v) + alpha * alpha * dot(v, v) >= radius * radius:
+            step_to(d, to_boundary(d, v, radius), v, d)
+            return True
+        step_to(d, alpha, v, d)
+        step_to(r, alpha, hv, r)
+        new = dot(r, r)
+        if new**0.5 <= tol:
+            break
+        combine(-1.0, r, new / rr, v, v)
+        rr = new
+    return False
+
+
+@kernel
+def dogleg(H, L, g, radius, d, a, b, e):
+    """Equation (4.16).  Whether d reaches the boundary."""
+    n = g.size
+    if not cholesky(H, L, n, 0.0):
+        return steihaug(H, g, radius, d, a, b, e)
+    solve_cholesky(L, n, g, a)
+    scale(-1.0, a, a)  # the Newton point
+    if dot(a, a) <= radius * radius:
+        copy(a, d)
+        return False
+    gg = dot(g, g)
+    t = gg / _times(H, g, e)
+    if t * gg**0.5 >= radius:
+        scale(-radius / gg**0.5, g, d)
+        return True
+    scale(-t, g, d)  # the Cauchy point
+    combine(1.0, a, -1.0, d, a)
+    step_to(d, to_boundary(d, a, radius), a, d)
+    return True
+
+
+@kernel
+def _hard_case(H, V, g, radius, d, lam, work):
+    """d from the eigenvectors, with lambda = -(the least eigenvalue), carried on along its vector to the boundary."""
+    n = g.size
+    copy(H, V)
+    if not eigen(V, lam, work, n):
+        return False
+    least, first = lam[0], 0
+    top = 0.0
+    for i in range(n):
+        top = max(top, abs(lam[i]))
+        if lam[i] < least:
+            least, first = lam[i], i
+    shift = max(0.0, -least)
+    scale(0.0, g, d)
+    for k in range(n):
+        if lam[k] + shift > 1e-10 * top:
+            v = V[k * n : (k + 1) * n]
+            step_to(d, -dot(v, g) / (lam[k] + shift), v, d)
+    size = dot(d, d) ** 0.5
+    if size > radius:
+        scale(radius / size, d, d)
+    elif shift > 0.0:
+        v = V[first * n : (first + 1) * n]
+        sign = 1.0 if dot(v, g) <= 0.0 else -1.0
+        scale(sign, v, work)
+        step_to(d, to_boundary(d, work, radius), work, d)
+    return True
+
+
+@kernel
+def exact(H, L, g, radius, d, a, b):
+    """Algorithm 4.3, safeguarded by an interval for lambda.  Whether d reaches the boundary."""
+    n = g.size
+    gnorm = dot(g, g) ** 0.5
+    low, high, size = 0.0, 0.0, 0.0
+    for i in range(n):
+        s = 0.0
+        for j in range(n):
+            s += abs(H[i * n + j])
+        size = max(size, s)
+        low = max(low, -H[i * n + i])
+    high = gnorm / radius + size  # (H + high I) has eigenvalues of at least |g| / radius
+    lam = 0.0 if low == 0.0 else low + 0.01 * (high - low)
+    for _ in range(_NEWTONS):
+        if cholesky(H, L, n, lam):
+            solve_cholesky(L, n, g, d)
+            scale(-1.0, d, d)
+            length = dot(d, d) ** 0.5
+            if lam == 0.0 and length <= radius:
+                return False
+            if abs(length - radius) <= _CLOSE * radius:
+                return True
+            if length > radius:
+                low = max(low, lam)
+            else:
+                high = min(high, lam)
+            solve_cholesky(L, n, d, a)
+            lam += length * length / dot(d, a) * (length - radius) / radius  # (4.44)
+            if not low < lam < high:
+                lam = max((low * high) ** 0.5, low + 0.01 * (high - low))
+        else:
+            low = max(low, lam)
+            lam = max((low * high) ** 0.5, low + 0.01 * (high - low))
+        if high - low <= 1e-8 * high:
+            break
+    if not _hard_case(H, L, g, radius, d, a, b):
+        scale(-radius / gnorm, g, d)
+    return True
+
+
+@kernel
+def _model_step(R, H, L, g, radius, d):
+    """Set d; whether it reaches the boundary."""
+    a, b, e = vector(R, _A), vector(R, _B), vector(R, _E)
+    if R.c[VARIANT] == _EXACT:
+        return exact(H, L, g, radius, d, a, b)
+    if R.c[VARIANT] == _DOGLEG:
+        return dogleg(H, L, g, radius, d, a, b, e)
+    return steihaug(H, g, radius, d, a, b, e)
+
+
+@kernel
+def step(R):
+    """One iteration: the radius shrinks until a step is taken."""
+    c, p = R.c, R.p
+    n = c[N]
+    x, g, d = vector(R, X + c[PARITY]), vector(R, G + c[PARITY]), vector(R, D)
+    xt, gt = vector(R, X + 1 - c[PARITY]), vector(R, G + 1 - c[PARITY])
+    H = R.w[_MATRICES * n : (_MATRICES + n) * n]
+    L = R.w[(_MATRICES + n) * n : (_MATRICES + 2 * n) * n]
+    evaluate_hess(R, x, H)
+    if c[ABORT] != 0:
+        return FAILED
+    if not abs(norm(H, 1.0)) < float("inf"):
+        for i in range(H.size):
+            H[i] = 0.0  # of no use: the model is linear
+    radius, f0 = p[RADIUS], p[F]
+    rounding = 10.0 * EPS * abs(f0)
+    for _ in range(_SHRINKS):
+        on_boundary = _model_step(R, H, L, g, radius, d)
+        promise = -dot(g, d) - 0.5 * _times(H, d, vector(R, _E))
+        step_to(x, 1.0, d, xt)
+        f = evaluate(R, xt, gt)
+        if c[ABORT] != 0:
+            return FAILED
+        if f == float("-inf"):
+            p[F_TRIAL], p[T] = f, 1.0
+            return UNBOUNDED_BELOW
+        gnorm = norm(gt, p[NORM_ORDER])
+        if promise <= rounding and abs(f - f0) <= rounding:
+            # f can't tell any more: the gradient does
+            rho = 1.0 if gnorm < p[GNORM] else -1.0
+            if rho < 0.0:
+                return FLAT
+        elif abs(f) < float("inf") and gnorm < float("inf"):
+            rho = (f0 - f) / promise  # (4.4)
+        else:
+            rho = -1.0
+        if rho < 0.25:
+            radius = 0.25 * min(radius, dot(d, d) ** 0.5)
+        elif rho > 0.75 and on_boundary:
+            radius = min(2.0 * radius, p[RADIUS_MAX])
+        if rho > p[ETA]:
+            p[RADIUS], p[F_TRIAL], p[T] = radius, f, 1.0
+            return ACCEPT
+        if not radius > 1e-3 * EPS * norm(x, 2.0) or radius < 1e-300:
+            break
+    return FLAT if promise <= rounding else FAILED
+
+
+run = make_run(init, step)
