@@ -319,3 +319,9 @@ def test_outcomes_are_plain_values(found):
     for r in found.runs:
         for value in dataclasses.asdict(r.ours).values():
             assert type(value) in (int, float, str, bool)
+
+
+def test_methods_of_second_order_get_the_same_hessian():
+    """scipy's refuse to run without a Hessian that can be called: the table said that only ours solved it."""
+    for r in compare("rosenbrock", ["dogleg", "trust-exact", "trust-ncg"]).runs:
+        assert r.scipy.solved and r.ours.solved and r.scipy.nfev > 10
