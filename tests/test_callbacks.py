@@ -495,3 +495,29 @@ def test_ctrl_c_at_the_very_first_line_of_a_python_objective():
     """
     out = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
     assert "stopped" in out.stdout and "gnored" not in out.stderr, out.stderr
+
+
+class TestSignaturesOfJittedFunctions:
+    """Default and starred arguments, explicit signatures and object mode met raw errors of Numba's."""
+
+    @pytest.mark.parametrize(
+        ("fun", "args", "solution"),
+        [
+            (numba.njit(lambda x, a=2.0: (x[0] - a) ** 2), (), 2.0),
+            (numba.njit(lambda x, a=2.0: (x[0] - a) ** 2), (3.0,), 3.0),
+            (numba.njit(lambda x, *a: (x[0] - a[0] - a[1]) ** 2), (1.0, 3.0), 4.0),
+            (numba.njit("float64(float64[:])")(lambda x: (x[0] - 5.0) ** 2), (), 5.0),
+            (numba.jit(forceobj=True)(lambda x: (x[0] - 6.0) ** 2), (), 6.0),
+        ],
+    )
+    def test_they_are_minimised(self, fun, args, solution):
+        result = minimize(fun, [0.0], args=args)
+        assert result.success and result.x[0] == pytest.approx(solution, abs=1e-5)
+
+    def test_what_does_not_fit_is_said_in_one_line(self):
+        narrow = numba.njit("float32(float32[:])")(lambda x: x[0])
+        with pytest.raises(TypeError, match=r"fun does not compile|fun can't be compiled") as caught:
+            minimize(narrow, [1.0])
+        assert "\n" not in str(caught.value)
+        with pytest.raises(TypeError, match=r"args\[0\] .* of dtype float16"):
+            minimize(numba.njit(lambda x, a: x[0]), [1.0], args=(np.ones(2, np.float16),))

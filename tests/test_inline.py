@@ -90,7 +90,7 @@ def test_newton_with_a_hessian():
 
 def test_newton_without_a_hessian():
     solve = numopt.jit_solver("newton")
-    with pytest.raises(ValueError, match="need hess"):
+    with pytest.raises(ValueError, match="'newton' needs hess"):
         solve(rosen, np.zeros(2), np.array([10.0]))
 
 

@@ -7,7 +7,6 @@ where its exception appears with its traceback.
 """
 
 import inspect
-import weakref
 from functools import lru_cache
 
 import numpy as np
@@ -63,9 +62,6 @@ def is_jitted(function):
     return isinstance(function, Dispatcher)
 
 
-_spelled_out: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
-
-
 def with_arguments(function, count):
     """The function itself, or one of exactly ``count`` arguments that calls it.
 
@@ -78,11 +74,13 @@ def with_arguments(function, count):
     plain = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters) and len(parameters) == count
     if plain and function._can_compile:
         return function
-    made = _spelled_out.setdefault(function, {})
-    if count not in made:
-        names = ", ".join(f"a{k}" for k in range(count))
-        made[count] = njit(eval(f"lambda {names}: function({names})", {"function": function}))
-    return made[count]
+    return _spelled_out(function, count)
+
+
+@lru_cache(maxsize=256)
+def _spelled_out(function, count):
+    names = ", ".join(f"a{k}" for k in range(count))
+    return njit(eval(f"lambda {names}: function({names})", {"function": function}))
 
 
 def replay(bound, role, what, x, v):

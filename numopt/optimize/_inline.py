@@ -59,8 +59,8 @@ def jit_solver(method="bfgs", **options):
     solve : jitted function
         ``solve(fun, x0, data=None, hess=None) -> (x, f, gnorm, status, nit, nfev)``.  ``fun(x, g, data) -> float`` is
         a jitted function that writes the gradient to g; ``data`` is whatever it needs, an array or a tuple;
-        ``hess(x, H, data)`` (for the Newton methods) writes the Hessian to the flat array H, row by row.  The
-        number ``status`` is that of :class:`numopt.Status`.
+        ``hess(x, H, data)`` (for Newton's methods and trust regions) writes the Hessian to the flat array H, row by
+        row.  The number ``status`` is that of :class:`numopt.Status`.
 
     Notes
     -----
@@ -91,11 +91,12 @@ def jit_solver(method="bfgs", **options):
     m = int(c0[s.MEMORY])
     vectors, matrices, small = row.vectors + s.N_COMMON + 2 * m, row.matrices, row.words(0, m)
     per_variable, second_order = row.iterations(1), row.second_order
+    needs = f"method {row.name!r} needs hess(x, H, data) as the fourth argument"
 
     @njit(error_model="numpy", nogil=True)
     def solve(fun, x0, data=None, hess=None):
         if second_order and hess is None:
-            raise ValueError("the Newton methods need hess(x, H, data) as the fourth argument")
+            raise ValueError(needs)
         n = x0.size
         c, p = c0.copy(), p0.copy()
         w, h = np.empty(vectors * n + matrices * n * n + small), np.empty(1)
