@@ -54,9 +54,9 @@ class Method:
     monotone: bool = True
     scipy: str | None = None
 
-    def words(self, n, m):
-        """Size of the workspace in doubles, for n variables and memory m."""
-        return (s.N_COMMON + self.vectors + 2 * m) * n + self.matrices * n * n + 2 * m
+    def words(self, n, m, bounded=False):
+        """Size of the workspace in doubles, for n variables and memory m; the bounds, if any, come last."""
+        return (s.N_COMMON + self.vectors + 2 * m + 2 * bounded) * n + self.matrices * n * n + 2 * m
 
     def iterations(self, n):
         """The default of maxiter."""

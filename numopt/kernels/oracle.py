@@ -290,3 +290,15 @@ def evaluate_hess(R, x, H):
 def vector(R, k):
     """The k-th vector of the workspace.  Inlined by Numba: a CUDA device function can't return an array."""
     return R.w[k * R.c[N] : (k + 1) * R.c[N]]
+
+
+@njit(inline="always")
+def lower_bounds(R):
+    """The lower bounds, where ``c[BOUNDED]``."""
+    return R.w[R.w.size - 2 * R.c[N] : R.w.size - R.c[N]]
+
+
+@njit(inline="always")
+def upper_bounds(R):
+    """The upper bounds, where ``c[BOUNDED]``."""
+    return R.w[R.w.size - R.c[N] :]

@@ -38,8 +38,10 @@ from numpy import int64
     FRESH,
     TASK,
     IDLE,
-) = range(29)
-N_COUNTERS = 32
+    BOUNDED,  # 1 if the workspace ends with the lower and the upper bounds, n each (-inf and inf where there is none)
+    VALUES_ONLY,  # 1 if the method never asks for gradients
+) = range(31)
+N_COUNTERS = 40
 
 # --- p: tolerances and options, then the scalars of the state, then the line search's own (float64)
 (
@@ -74,7 +76,7 @@ RADIUS = 38
 # options of the trust region
 (RADIUS_INITIAL, RADIUS_MAX, ETA) = range(39, 42)
 # the state of the line search, see numopt.linesearch
-LS = 44
+LS = 64
 N_LS = 24
 N_SCALARS = LS + N_LS
 
