@@ -17,7 +17,7 @@ _HOME = {
     "compare": "numopt.comparison._compare",
     "METHODS": "numopt.catalog",
     "OptimizeResult": "numopt.result",
-    "OptimizeWarning": "numopt.optimize._options",
+    "OptimizeWarning": "numopt.optimize._warn",
     "Status": "numopt.kernels.status",
 }
 

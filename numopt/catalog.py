@@ -38,6 +38,12 @@ class Method:
         Whether it asks for Hessians.
     monotone : bool
         Whether f never rises; otherwise the best point is kept beside the current one.
+    bounds : bool
+        Whether it takes bounds.
+    bounded_unit : str or None
+        The compiled unit that runs it with bounds, if that is another one.
+    bounded_matrices : int
+        How many n x n matrices more it takes with bounds.
     scipy : str or None
         The method of ``scipy.optimize.minimize`` that it is an equal of.
     """
@@ -53,10 +59,20 @@ class Method:
     second_order: bool = False
     monotone: bool = True
     scipy: str | None = None
+    bounds: bool = False
+    bounded_unit: str | None = None
+    bounded_matrices: int = 0
+
+    def unit_for(self, bounded):
+        """The compiled unit that runs it."""
+        return self.bounded_unit if bounded and self.bounded_unit else self.unit
 
     def words(self, n, m, bounded=False):
-        """Size of the workspace in doubles, for n variables and memory m; the bounds, if any, come last."""
-        return (s.N_COMMON + self.vectors + 2 * m + 2 * bounded) * n + self.matrices * n * n + 2 * m
+        """Size of the workspace in doubles, for n variables and memory m; what the bounds need comes last."""
+        if not bounded:
+            return (s.N_COMMON + self.vectors + 2 * m) * n + self.matrices * n * n + 2 * m
+        small = 9 * m * m + 10 * m  # see numopt.solvers.lbfgsb
+        return (s.N_COMMON + self.vectors + 2 * m + 3) * n + (self.matrices + self.bounded_matrices) * n * n + small
 
     def iterations(self, n):
         """The default of maxiter."""
@@ -108,35 +124,37 @@ _TRUST = {"gtol": 1e-4, "norm": 2.0, "initial_trust_radius": 1.0, "max_trust_rad
 _CG = {"c1": 1e-4, "c2": 0.4, "restart_every": 0}
 
 _ROWS = [
-    Method("gd", "gradient descent with line minimisation", "gd", 1, 0, 0, "exact"),
-    Method("gd-fixed", "gradient descent, fixed step", "gd", 1, 0, 1, None, {"step": 1e-3}, monotone=False),
+    Method("gd", "gradient descent with line minimisation", "gd", 1, 0, 0, "exact", bounds=True),
+    Method("gd-fixed", "gradient descent, fixed step", "gd", 1, 0, 1, None, {"step": 1e-3},
+           monotone=False, bounds=True),
     Method("gd-decay", "gradient descent, step / (1 + kappa t)", "gd", 1, 0, 2, None,
-           {"step": 1e-3, "kappa": 1e-4}, monotone=False),
+           {"step": 1e-3, "kappa": 1e-4}, monotone=False, bounds=True),
     Method("gd-drop", "gradient descent, step multiplied by drop every drop_every iterations", "gd", 1, 0, 3,
-           None, {"step": 1e-3, "drop": 0.5, "drop_every": 1000.0}, monotone=False),
+           None, {"step": 1e-3, "drop": 0.5, "drop_every": 1000.0}, monotone=False, bounds=True),
     Method("barzilai-borwein", "gradient descent, Barzilai-Borwein step", "gd", 1, 0, 4, None, {},
-           monotone=False),
+           monotone=False, bounds=True),
     Method("heavy-ball", "gradient descent with momentum (Polak)", "gd", 1, 0, 5, None,
-           {"step": 1e-3, "momentum": 0.9}, monotone=False),
+           {"step": 1e-3, "momentum": 0.9}, monotone=False, bounds=True),
     Method("nesterov", "gradient descent with Nesterov's momentum", "gd", 1, 0, 6, None,
-           {"step": 1e-3, "momentum": 0.9}, monotone=False),
-    Method("cg-fr", "conjugate gradient, Fletcher-Reeves", "cg", 0, 0, 0, "strong-wolfe", _CG),
-    Method("cg-pr", "conjugate gradient, Polak-Ribière+", "cg", 0, 0, 1, "strong-wolfe", _CG, scipy="CG"),
-    Method("cg-hs", "conjugate gradient, Hestenes-Stiefel+", "cg", 0, 0, 2, "strong-wolfe", _CG),
-    Method("cg-dy", "conjugate gradient, Dai-Yuan", "cg", 0, 0, 3, "strong-wolfe", _CG),
+           {"step": 1e-3, "momentum": 0.9}, monotone=False, bounds=True),
+    Method("cg-fr", "conjugate gradient, Fletcher-Reeves", "cg", 0, 0, 0, "strong-wolfe", _CG, bounds=True),
+    Method("cg-pr", "conjugate gradient, Polak-Ribière+", "cg", 0, 0, 1, "strong-wolfe", _CG, scipy="CG", bounds=True),
+    Method("cg-hs", "conjugate gradient, Hestenes-Stiefel+", "cg", 0, 0, 2, "strong-wolfe", _CG, bounds=True),
+    Method("cg-dy", "conjugate gradient, Dai-Yuan", "cg", 0, 0, 3, "strong-wolfe", _CG, bounds=True),
     Method("cg-hz", "conjugate gradient, Hager-Zhang", "cg", 0, 0, 4, "hager-zhang",
-           {**_CG, "c1": 0.1, "c2": 0.9}),
-    Method("bfgs", "BFGS", "bfgs", 1, 1, scipy="BFGS"),
-    Method("lbfgs", "limited-memory BFGS", "lbfgs", 0, 0, 0, "strong-wolfe", {"maxcor": 10}),
+           {**_CG, "c1": 0.1, "c2": 0.9}, bounds=True),
+    Method("bfgs", "BFGS", "bfgs", 1, 1, scipy="BFGS", bounds=True, bounded_matrices=1),
+    Method("lbfgs", "limited-memory BFGS", "lbfgs", 0, 0, 0, "strong-wolfe", {"maxcor": 10},
+           bounds=True, bounded_unit="lbfgsb"),
     Method("l-bfgs-b", "limited-memory BFGS, with scipy's tests", "lbfgs", 0, 0, 0, "strong-wolfe",
            {"maxcor": 10, "ftol": 2.220446049250313e-09, "maxfev": 15000, "maxiter": 15000, "maxls": 20,
-            "c1": 1e-3}, scipy="L-BFGS-B"),
+            "c1": 1e-3}, scipy="L-BFGS-B", bounds=True, bounded_unit="lbfgsb"),
     Method("newton", "Newton, modified Cholesky", "newton", 3, 2, 0, "strong-wolfe", {},
-           second_order=True),
+           second_order=True, bounds=True),
     Method("newton-damped", "Newton, (H + damping I)", "newton", 3, 2, 1, "strong-wolfe",
-           {"damping": 1e-3}, second_order=True),
+           {"damping": 1e-3}, second_order=True, bounds=True),
     Method("saddle-free-newton", "Newton on |H|", "newton", 3, 2, 2, "strong-wolfe",
-           {"damping": 1e-6}, second_order=True),
+           {"damping": 1e-6}, second_order=True, bounds=True),
     Method("trust-exact", "trust region, exact (Moré-Sorensen)", "trust-region", 3, 2, 0, None, _TRUST,
            second_order=True, scipy="trust-exact"),
     Method("dogleg", "trust region, dogleg", "trust-region", 3, 2, 1, None, _TRUST, second_order=True, scipy="dogleg"),

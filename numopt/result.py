@@ -34,6 +34,11 @@ class OptimizeResult(dict):
         Iterations, and evaluations of objective, gradient and Hessian.
     optimality : float
         The norm of the gradient that the convergence test looked at.
+    active_mask : ndarray of int, shape (n,)
+        With bounds: -1 where x is at its lower bound, 1 at its upper, 2 where the bounds are equal, else 0.
+    multipliers : ndarray, shape (n,)
+        With bounds: the Lagrange multipliers of the active ones, g at a lower bound and -g at an upper one, which at a
+        solution are >= 0; 0 elsewhere, NaN where the bounds are equal (no derivative is taken there).
     hess_inv : ndarray, shape (n, n), or LinearOperator
         With BFGS and L-BFGS: the last approximation of the inverse Hessian; with L-BFGS a
         ``scipy.optimize.LbfgsInvHessProduct``, made when it is asked for.
@@ -102,16 +107,21 @@ class OptimizeResult(dict):
         """
         if self.state is None:
             raise ValueError("this result holds no state to save")
-        method, search, c, p, w = self.state
-        np.savez(path, method=method, search=search, c=c, p=p, w=w)
+        method, search, c, p, w, *fixed = self.state
+        more = {"fixed": fixed[0]} if fixed else {}
+        np.savez(path, method=method, search=search, c=c, p=p, w=w, **more)
 
 
-def _pairs(c, p, w):
-    """S and Y of limited-memory BFGS, oldest pair first, a pair a row."""
+def _pairs(c, p, w, fixed=None):
+    """S and Y of limited-memory BFGS, oldest pair first, a pair a row; zero for fixed variables."""
     n, m, k = (int(c[slot]) for slot in (s.N, s.MEMORY, s.PAIRS))
     rows = [(int(c[s.HEAD]) - k + j) % m for j in range(k)]
     S, Y = w[s.N_COMMON * n : (s.N_COMMON + 2 * m) * n].reshape(2, m, n)
-    return S[rows], Y[rows]
+    if fixed is None:
+        return S[rows], Y[rows]
+    whole = np.zeros((2, k, fixed.size))
+    whole[:, :, np.isnan(fixed)] = S[rows], Y[rows]
+    return whole[0], whole[1]
 
 
 def _rebuild(items, state):

@@ -21,6 +21,7 @@ from numopt.kernels.slots import (
 )
 
 _HEAD = N_TABLE - 2
+N_COMPOSITE = 19  # as in numopt.kernels.composite, which would import Numba
 _KNOWN: dict = {}  # (fun, jac) -> adapter of value and gradient
 
 SCHEMES = {"2-point": 2, "3-point": 3}
@@ -56,6 +57,10 @@ class Bound:
         Whether the value alone, and the gradient afterwards, may be asked for (Armijo backtracking).
     second_order : bool
         Whether Hessians or products will be asked for.
+    lower, upper : ndarray (n,) or None
+        Bounds that the points of differences respect.
+    fixed : ndarray or None
+        The values of fixed variables among all, NaN for the n free ones.
     steps, rel_steps : float or array or None
         Absolute or relative difference steps.
     hess_scheme : int
@@ -63,11 +68,12 @@ class Bound:
     """
 
     def __init__(self, fun, jac, hess, hessp, args, n, c, table, counters, lazy=False, second_order=False,
-                 steps=None, rel_steps=None, hess_scheme=3):  # fmt: skip
+                 steps=None, rel_steps=None, hess_scheme=3, lower=None, upper=None, fixed=None):  # fmt: skip
         self.fun, self.jac, self.hess, self.hessp, self.args = fun, jac, hess, hessp, args
-        self.n, self.c, self.keep, self.python = n, c, [], None
+        self.n, self.c, self.keep, self.python = n if fixed is None else fixed.size, c, [], None
+        self.fixed, self.n_free, self.box = fixed, n, (lower, upper)
         self.data_table, self.counters = None, counters
-        if not (args or lazy or second_order):
+        if not (args or lazy or second_order or fixed is not None):
             adapter = _KNOWN.get((id(fun), jac if jac is True or type(jac) is str else id(jac)))
             if adapter is not None:
                 # the same jitted functions as before, without arguments: their table is its head alone, and stands
@@ -84,6 +90,8 @@ class Bound:
             if not (function is None or function is True or isinstance(function, str) or kind_of(function) == kind):
                 kind = "python"
         parts = getattr(self, "_" + kind)(fun, jac, hess, hessp, lazy, scheme, second_order)
+        if fixed is not None:
+            self._reduce(parts)
         if scheme == 0 and not second_order and "pair" not in parts:
             table[A_VALUE_GRAD] = parts["value_grad"]
             table[A_VALUE], table[A_GRAD] = parts.get("value", 0), parts.get("grad", 0)
@@ -169,11 +177,32 @@ class Bound:
         self.keep.append((fun, jac, hess, hessp))
         return parts
 
+    def _reduce(self, parts):
+        """Put the functions of :mod:`numopt.kernels.reduced` in front of those in ``parts``."""
+        free = np.flatnonzero(np.isnan(self.fixed)).astype(np.int64)
+        n = self.n
+        self.full, self.vectors = np.where(np.isnan(self.fixed), 0.0, self.fixed), np.empty((2, n))
+        matrix = np.empty(n * n if "hess" in parts else 0)
+        self.keep += [free, matrix]
+        data = parts.pop("data", 0)
+        units_of = {"value": "value", "grad": "vector", "value_grad": "vector", "hess": "matrix", "hessp": "product"}
+        for name, unit in units_of.items():
+            if name in parts:
+                block = np.array([
+                    parts[name], parts.get(name + "_data", data), n, free.ctypes.data, self.full.ctypes.data,
+                    *(v.ctypes.data for v in self.vectors), matrix.ctypes.data,
+                ])  # fmt: skip
+                self.keep.append(block)
+                parts[name], parts[name + "_data"] = units.address("reduced/" + unit), block.ctypes.data
+        if "value_grad" in parts:
+            parts["data"] = parts["value_grad_data"]
+        parts["pair"] = True  # each function has data of its own
+
     def _compose(self, parts, table, scheme, second_order, lazy, steps, rel_steps, hess_scheme):
         """Fill ``table`` with the functions of :mod:`numopt.kernels.composite`."""
-        k = self.composite = np.zeros(17, np.int64)
+        k = self.composite = np.zeros(N_COMPOSITE, np.int64)
         data = parts.get("data", 0)
-        scratch = np.empty(2 * self.n)
+        scratch = np.empty(2 * self.n_free)
         arrays = []
         for slot, name in enumerate(("value", "grad", "hess", "hessp")):
             k[2 * slot] = parts.get(name, 0)
@@ -181,8 +210,11 @@ class Bound:
         k[8] = scheme
         for slot, given in ((9, steps), (10, rel_steps)):
             if given is not None:
-                arrays.append(np.ascontiguousarray(np.broadcast_to(np.asarray(given, float), (self.n,))))
+                given = np.broadcast_to(np.asarray(given, float), (self.n,))
+                arrays.append(np.ascontiguousarray(given if self.fixed is None else given[np.isnan(self.fixed)]))
                 k[slot] = arrays[-1].ctypes.data
+        for slot, values in zip((17, 18), self.box, strict=True):
+            k[slot] = 0 if values is None else values.ctypes.data
         k[11], k[12], k[13] = self.counters, scratch.ctypes.data, hess_scheme
         self.keep += [k, scratch, arrays]
         if second_order and scheme:
@@ -190,7 +222,7 @@ class Bound:
             inner = k.copy()
             self.keep.append(inner)
             k[2], k[3] = units.address("composite/grad"), inner.ctypes.data
-        k[14], k[15] = parts.get("value_grad", 0), data
+        k[14], k[15] = parts.get("value_grad", 0), parts.get("value_grad_data", data)
         k[16] = self.jac is True or self.jac in ("cs", "inplace")
         table[A_VALUE_GRAD], table[A_DATA] = units.address("composite/value_grad"), k.ctypes.data
         if lazy and "value_grad" not in parts:
@@ -209,7 +241,10 @@ class Bound:
             role, what = divmod(int(self.data_table[1]), 10)
             self.data_table[1] = 0
             n = self.n
-            x, v = (w[k * n : (k + 1) * n].copy() for k in (X_FAILED, V_FAILED))
+            if self.fixed is None:
+                x, v = (w[k * n : (k + 1) * n].copy() for k in (X_FAILED, V_FAILED))
+            else:
+                x, v = self.full.copy(), self.vectors[0].copy()
             try:
                 return jitted.replay(self, role, what, x, v)
             except BaseException as error:

@@ -118,7 +118,7 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
 
 def check_names(problems, methods):
     """(names of problems, rows of the methods' catalogue) for what the user named; ValueError if unknown."""
-    rows = [find_method(name, None, ()) for name in _listed(methods, DEFAULT_METHODS, "methods")]
+    rows = [find_method(name) for name in _listed(methods, DEFAULT_METHODS, "methods")]
     return find_problems(problems), list({row.name: row for row in rows}.values())
 
 

@@ -6,6 +6,7 @@ point in the trial buffers, its value in ``p[F_TRIAL]`` and the step length in `
 cut off by any of its evaluations: until it has its point, it changes only what it sets anew when taken again.
 """
 
+from numopt.kernels.bounds import optimality
 from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import evaluate, now, vector
 from numopt.kernels.slots import (
@@ -23,7 +24,6 @@ from numopt.kernels.slots import (
     HISTORY_SIZE,
     NFEV,
     NIT,
-    NORM_ORDER,
     PARITY,
     PAUSE_AT,
     RESTARTS,
@@ -80,7 +80,7 @@ def _begin(R):
         for i in range(g.size):
             g[i] = float("nan")
     p[F_PREV], p[F_BEST], p[GNORM_BEST] = p[F], float("inf"), float("inf")
-    p[GNORM] = norm(g, p[NORM_ORDER])
+    p[GNORM] = optimality(R, c[PARITY])
     _keep_best(R)
     note_progress(c, p)
     _record(R)
@@ -94,7 +94,7 @@ def _move(R):
     p[F_PREV], p[F] = p[F], p[F_TRIAL]
     c[PARITY] = 1 - c[PARITY]
     c[NIT] += 1
-    p[GNORM] = norm(vector(R, G + c[PARITY]), p[NORM_ORDER])
+    p[GNORM] = optimality(R, c[PARITY])
     if p[XTOL_REL] > 0.0 or p[XTOL_ABS] > 0.0:
         x = vector(R, X + c[PARITY])
         p[STEP_NORM] = distance(x, vector(R, X + 1 - c[PARITY]))

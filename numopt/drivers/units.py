@@ -27,6 +27,7 @@ UNITS = {
     "cg": ("numopt.solvers.conjugate_gradient", "run", 1),
     "bfgs": ("numopt.solvers.bfgs", "run", 1),
     "lbfgs": ("numopt.solvers.lbfgs", "run", 1),
+    "lbfgsb": ("numopt.solvers.lbfgsb", "run", 1),
     "newton": ("numopt.solvers.newton", "run", 1),
     "trust-region": ("numopt.solvers.trust_region", "run", 1),
     "composite/value_grad": ("numopt.kernels.composite", "value_grad", 4),
@@ -34,6 +35,10 @@ UNITS = {
     "composite/grad": ("numopt.kernels.composite", "grad", 4),
     "composite/hess": ("numopt.kernels.composite", "hess", 4),
     "composite/hessp": ("numopt.kernels.composite", "hessp", 5),
+    "reduced/value": ("numopt.kernels.reduced", "value", 3),
+    "reduced/vector": ("numopt.kernels.reduced", "vector", 4),
+    "reduced/matrix": ("numopt.kernels.reduced", "matrix", 4),
+    "reduced/product": ("numopt.kernels.reduced", "product", 5),
 }
 
 _PACKAGE = Path(__file__).resolve().parent.parent

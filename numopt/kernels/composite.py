@@ -33,8 +33,10 @@ from numopt.kernels.slots import NFEV, NJEV
     BOTH,
     BOTH_DATA,
     GRAD_VALUES,  # values computed with each gradient: 1 if GRAD is a function of value and gradient
-) = range(17)
-N_COMPOSITE = 17
+    LOWER,  # bounds that the points of differences respect, or 0
+    UPPER,
+) = range(19)
+N_COMPOSITE = 19
 
 _EPS2 = 2.220446049250313e-16**0.5
 _EPS3 = 2.220446049250313e-16 ** (1.0 / 3.0)
@@ -70,26 +72,62 @@ def _step(k, n, j, xj, scheme):
 
 
 @kernel
+def _rooms(k, n, j, xj):
+    """How far x[j] may go down and up within its bounds."""
+    if k[LOWER] == 0:
+        return float("inf"), float("inf")
+    return xj - _reals(k[LOWER], n)[j], _reals(k[UPPER], n)[j] - xj
+
+
+@kernel
+def _fit(h, down, up):
+    """A one-sided step within the bounds: turned round if need be, shortened if both sides are too short."""
+    room, other = (up, down) if h >= 0.0 else (down, up)
+    if abs(h) <= room:
+        return h
+    if abs(h) <= other:
+        return -h
+    return up if up >= down else -down
+
+
+@kernel
+def _value_at(k, x, j, xj):
+    """f with x[j] = xj, counted."""
+    x[j] = xj
+    _words(k[C], 8)[NFEV] += 1
+    return call3(k[VALUE], types.intp(x.ctypes.data), x.size, k[VALUE_DATA])
+
+
+@kernel
 def _differences(k, x, g, f):
-    """The gradient by 2-point (forward) or 3-point (central) differences of the value."""
-    n, c = x.size, _words(k[C], 8)
-    xp = types.intp(x.ctypes.data)
+    """The gradient by 2-point (forward) or 3-point (central) differences of the value.
+
+    Near a bound the points move to its inner side: forward becomes backward, central becomes the one-sided formula of
+    second order, (4 f(x + h) - f(x + 2h) - 3 f(x)) / 2h.  ``f`` is f(x), NaN if it isn't known.
+    """
+    n = x.size
     for j in range(n):
         if not goes_on(k[C]):
             return
         xj = x[j]
         h = _step(k, n, j, xj, k[SCHEME])
-        x[j] = xj + h
-        above = x[j]
-        up = call3(k[VALUE], xp, n, k[VALUE_DATA])
-        if k[SCHEME] == 3:
-            x[j] = xj - h
-            down = call3(k[VALUE], xp, n, k[VALUE_DATA])
-            g[j] = (up - down) / (above - x[j])
-            c[NFEV] += 2
+        down, up = _rooms(k, n, j, xj)
+        if down + up == 0.0:
+            g[j] = 0.0  # it can't vary
+        elif k[SCHEME] == 2:
+            h = _fit(h, down, up)
+            there = xj + h
+            g[j] = (_value_at(k, x, j, there) - f) / (there - xj)
+        elif abs(h) <= down and abs(h) <= up:
+            above, below = xj + h, xj - h
+            fa = _value_at(k, x, j, above)
+            g[j] = (fa - _value_at(k, x, j, below)) / (above - below)
         else:
-            g[j] = (up - f) / (above - xj)
-            c[NFEV] += 1
+            h = 0.5 * _fit(2.0 * h, down, up)
+            near, far = xj + h, xj + 2.0 * h
+            f0 = f if f == f else _value_at(k, x, j, xj)
+            f1 = _value_at(k, x, j, near)
+            g[j] = (4.0 * f1 - _value_at(k, x, j, far) - 3.0 * f0) / (2.0 * (near - xj))
         x[j] = xj
 
 
@@ -124,7 +162,7 @@ def grad(xp, gp, n, data):
     k = _words(data, N_COMPOSITE)
     if k[SCHEME] == 0:
         return call4(k[GRAD], xp, gp, n, k[GRAD_DATA])
-    f = 0.0
+    f = float("nan")
     if k[SCHEME] == 2:
         f = call3(k[VALUE], xp, n, k[VALUE_DATA])
         _words(k[C], 8)[NFEV] += 1
@@ -164,13 +202,23 @@ def hess(xp, hp, n, data):
                 return 0.0
             xj = x[j]
             h = _default_step(xj, scheme)
-            x[j] = xj + h
-            above, below = x[j], xj
+            below_room, above_room = _rooms(k, n, j, xj)
+            if below_room + above_room == 0.0:
+                for i in range(n):
+                    H[i * n + j] = 0.0
+                continue
+            above, below = xj + h, xj - h
+            if scheme == 2:
+                above, below = xj + _fit(h, below_room, above_room), xj
+            elif h > 0.0:
+                above, below = min(above, xj + above_room), max(below, xj - below_room)
+            else:
+                above, below = max(above, xj - below_room), min(below, xj + above_room)
+            x[j] = above
             call4(k[GRAD], xp, upp, n, k[GRAD_DATA])
             c[NJEV] += 1
             if scheme == 3:
-                x[j] = xj - h
-                below = x[j]
+                x[j] = below
                 call4(k[GRAD], xp, downp, n, k[GRAD_DATA])
                 c[NJEV] += 1
             x[j] = xj

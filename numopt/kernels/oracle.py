@@ -302,3 +302,9 @@ def lower_bounds(R):
 def upper_bounds(R):
     """The upper bounds, where ``c[BOUNDED]``."""
     return R.w[R.w.size - R.c[N] :]
+
+
+@njit(inline="always")
+def free_variables(R):
+    """Marks of the free variables (1) and of those held at a bound (0), where ``c[BOUNDED]``; see kernels.bounds."""
+    return R.w[R.w.size - 3 * R.c[N] : R.w.size - 2 * R.c[N]]

@@ -38,7 +38,7 @@ from numpy import int64
     FRESH,
     TASK,
     IDLE,
-    BOUNDED,  # 1 if the workspace ends with the lower and the upper bounds, n each (-inf and inf where there is none)
+    BOUNDED,  # 1 if the workspace ends with marks of the free variables, lower and upper bounds (n each)
     VALUES_ONLY,  # 1 if the method never asks for gradients
 ) = range(31)
 N_COUNTERS = 40

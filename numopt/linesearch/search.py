@@ -8,12 +8,23 @@ the lowest point it saw is what the buffers hold if that lies below f(x).
 from numba import types
 from numba.extending import overload
 
+from numopt.kernels.bounds import slope_within, step_within
 from numopt.kernels.compiling import kernel
-from numopt.kernels.oracle import call1, evaluate, evaluate_grad, evaluate_value, lazy_gradient, vector
+from numopt.kernels.oracle import (
+    call1,
+    evaluate,
+    evaluate_grad,
+    evaluate_value,
+    lazy_gradient,
+    lower_bounds,
+    upper_bounds,
+    vector,
+)
 from numopt.kernels.slots import (
     ABORT,
     ACCEPT,
     ARMIJO,
+    BOUNDED,
     C1,
     C2,
     EXACT,
@@ -41,7 +52,7 @@ from numopt.kernels.slots import (
     X,
 )
 from numopt.kernels.vectors import copy, dot, norm_inf, step_to
-from numopt.linesearch.common import DPHI0, PHI0, SC1, SC2, SFIRST, SMAX, SMIN, ST, flat, give_up
+from numopt.linesearch.common import DPHI0, PHI0, SC1, SC2, SFIRST, SMAX, SMIN, ST, flat, give_up, sufficient_decrease
 
 # So far away from where the search started, measured by the size of x, and f still falling: f has no minimum there.
 _BEYOND = 1e10
@@ -63,6 +74,15 @@ def _run_search(R):
 def far_away(x, xt):
     """|xt| >= 1e10 max(1, |x|)."""
     return norm_inf(xt) >= _BEYOND * max(1.0, norm_inf(x))
+
+
+@kernel
+def bent_step_ok(s, t, f, slope):
+    """The weak Wolfe conditions, for a step that has met bounds on its way.
+
+    The slope jumps there, so that no step need fulfil the strong ones (Ferry, Gill & Wong 2021, section 2.2).
+    """
+    return f < s[PHI0] and sufficient_decrease(s, t, f) and slope >= s[SC2] * s[DPHI0]
 
 
 @kernel
@@ -94,22 +114,29 @@ def make_search(start, advance):
         s[ST] = s[SFIRST] = min(max(p[T0], p[STEP_MIN]), p[STEP_MAX])
         start(s)
         values_only = kind == ARMIJO and lazy_gradient(R)
+        bounded, bent = c[BOUNDED] != 0, False
         flow, tlow = f0, 0.0  # the lowest trial so far, kept in xlow, glow
         task = FAILED
         f, t = f0, 0.0
         for _ in range(c[MAX_TRIALS]):
             t = s[ST]
-            step_to(x, t, d, xt)
+            if bounded:
+                bent = step_within(x, t, d, lower_bounds(R), upper_bounds(R), xt)
+            else:
+                step_to(x, t, d, xt)
             if values_only:
                 f = evaluate_value(R, xt, gt)
                 slope = 0.0
             else:
                 f = evaluate(R, xt, gt)
-                slope = dot(gt, d)
+                slope = slope_within(xt, gt, d, lower_bounds(R), upper_bounds(R)) if bounded else dot(gt, d)
             if c[ABORT] != 0 and f != f:
                 break
             task = advance(s, f, slope)
             if task != TRY:
+                break
+            if bent and bent_step_ok(s, t, f, slope):
+                task = ACCEPT
                 break
             if f < flow and slope == slope and not values_only:
                 # the search goes on from here: keep the point, it may be the best there is
@@ -128,12 +155,12 @@ def make_search(start, advance):
             c[TASK], p[F_TRIAL] = task, f
             return 0.0
         if f < flow and not values_only:
-            p[T] = t
-            c[TASK], p[F_TRIAL] = task, f
-            return 0.0
-        if tlow > 0.0:
+            flow, tlow = f, t
+        elif tlow > 0.0:
             copy(xlow, xt)
             copy(glow, gt)
+        if bounded and tlow > 0.0 and sufficient_decrease(s, tlow, flow):
+            task = ACCEPT  # the interval has closed in on a bend, where no slope is small
         p[T] = tlow
         c[TASK], p[F_TRIAL] = task, flow
         return 0.0

@@ -17,6 +17,7 @@ from numopt.catalog import LINE_SEARCHES, METHODS, OPTION_ALIASES, OPTIONS
 from numopt.drivers import units
 from numopt.kernels import slots as s
 from numopt.kernels.status import NEW, RUNNING, Status
+from numopt.optimize._bounds import Box
 from numopt.optimize._options import (
     check_callables,
     check_wolfe_constants,
@@ -61,7 +62,11 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
         (default ``'3-point'``).
     hessp : callable, optional
         ``hessp(x, p, *args) -> array (n,)``, the Hessian times p.
-    bounds, constraints
+    bounds : sequence of (lower, upper) pairs, or object with ``lb`` and ``ub``, optional
+        ``None`` or infinite where there is no bound; ``scipy.optimize.Bounds`` is such an object.  Every point that is
+        evaluated lies within them, those of differences too (``keep_feasible`` is always kept).  Variables with equal
+        bounds are taken out of the problem.  An x0 outside is moved onto its bounds, with a warning.
+    constraints
         Not supported yet: ValueError.
     tol : float, optional
         Sets ``gtol`` (and ``ftol`` where the method has one).
@@ -102,8 +107,17 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
     >>> result.x.round(4).tolist()
     [1.0, 1.0]
     """
-    row = find_method(method, bounds, constraints)
+    row = find_method(method, constraints)
     x = check_x0(x0)
+    size, bounded, fixed = x.size, False, None
+    if bounds is not None:
+        box = Box(bounds, x)
+        x, bounded, fixed = box.x, box.bounded, box.fixed
+        if bounded and method is None:
+            row = METHODS["l-bfgs-b"]
+        if bounded and not row.bounds:
+            takes = ", ".join(repr(name) for name, other in METHODS.items() if other.bounds)
+            raise ValueError(f"method {row.name!r} takes no bounds; those that do are {takes}")
     n = x.size
     check_callables(fun, jac, hess, hessp, callback)
     if not row.second_order and (hess is not None or hessp is not None):
@@ -111,7 +125,7 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
     if not isinstance(args, tuple):
         args = (args,)
     if options or tol is not None:
-        values, front = read_options(row, options, tol, n)
+        values, front = read_options(row, options, tol, size)
         words, scalars = new_state(row, values)
     else:
         front = _NOTHING
@@ -123,21 +137,29 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
         words[s.MAXITER] = row.iterations(n)
     words[s.N] = n
     try:
-        reals = np.empty(s.N_SCALARS + row.words(n, words.item(s.MEMORY)))
+        reals = np.empty(s.N_SCALARS + row.words(n, words.item(s.MEMORY), bounded))
     except MemoryError as error:
         hint = " (an n x n matrix is part of it); 'lbfgs' and 'cg' need a few vectors" if row.matrices else ""
         raise MemoryError(f"method {row.name!r} with {n} variables: {error}{hint}") from None
     reals[: s.N_SCALARS] = scalars
     reals[s.N_SCALARS : s.N_SCALARS + n] = x
+    if bounded:
+        words[s.BOUNDED] = 1
+        reals[-3 * n : -2 * n], reals[-2 * n : -n], reals[-n:] = 1.0, box.lower, box.upper
     if front and front.get("hess_inv0") is not None:
-        reals[s.N_SCALARS + (s.N_COMMON + 1) * n :] = front["hess_inv0"].ravel()
+        given = front["hess_inv0"]
+        if fixed is not None:
+            # the Hessian of the free variables alone is that part of the whole one
+            free = np.isnan(fixed)
+            given = np.linalg.inv(np.linalg.inv(given)[np.ix_(free, free)])
+        reals[s.N_SCALARS + (s.N_COMMON + 1) * n :][: n * n] = given.ravel()
         words[s.GIVEN_H] = 1
     search = front.get("line_search", row.line_search)
-    return _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback)
+    return _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback, fixed)
 
 
 _NOTHING: dict = {}
-_SAVED = ("method", "search", "c", "p", "w")
+_SAVED = ("method", "search", "c", "p", "w")  # and, where variables are fixed, "fixed"
 _TEMPLATES: dict = {}
 
 
@@ -186,17 +208,20 @@ def resume(state, fun, args=(), jac=None, hess=None, hessp=None, callback=None, 
     (True, True)
     """
     if isinstance(state, dict):
-        saved = dict(zip(_SAVED, getattr(state, "state", None) or (), strict=False))
+        saved = dict(zip((*_SAVED, "fixed"), getattr(state, "state", None) or (), strict=False))
     else:
         saved = read_arrays(state)
     if not set(_SAVED) <= set(saved):
         raise ValueError("state holds no saved run of numopt.minimize")
+    fixed = saved.get("fixed")
     row, sizes = METHODS.get(str(saved["method"])), (len(saved["c"]), len(saved["p"]))
     if (
         row is None
         or sizes != (s.N_COUNTERS, s.N_SCALARS)
         or any(saved[name].dtype != kind for name, kind in (("c", np.int64), ("p", float), ("w", float)))
-        or len(saved["w"]) != row.words(int(saved["c"][s.N]), int(saved["c"][s.MEMORY]))
+        or saved["c"][s.BOUNDED] not in (0, int(row.bounds))
+        or len(saved["w"]) != row.words(*(int(saved["c"][k]) for k in (s.N, s.MEMORY, s.BOUNDED)))
+        or (fixed is not None and np.isnan(fixed).sum() != saved["c"][s.N])
         or str(saved["search"]) not in ("", *LINE_SEARCHES)
         or saved["c"][s.PARITY] not in (0, 1)
         or not 0 <= saved["c"][s.PAIRS] <= (saved["c"][s.MEMORY] or saved["c"][s.NIT])
@@ -208,7 +233,7 @@ def resume(state, fun, args=(), jac=None, hess=None, hessp=None, callback=None, 
     reals = np.concatenate([saved["p"], saved["w"]])
     c, p = words, reals
     check_callables(fun, jac, hess, hessp, callback)
-    values, front = read_options(row, options, None, int(c[s.N]), check_wolfe=False)
+    values, front = read_options(row, options, None, c.item(s.N) if fixed is None else fixed.size, check_wolfe=False)
     for name in options or {}:
         name = OPTION_ALIASES.get(name, name)
         if name in values:
@@ -229,14 +254,14 @@ def resume(state, fun, args=(), jac=None, hess=None, hessp=None, callback=None, 
     search = str(saved["search"]) or None
     args = args if isinstance(args, tuple) else (args,)
     search = front.get("line_search", search)
-    return _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback)
+    return _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback, fixed)
 
 
-def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback):
+def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback, fixed):
     """Bind, run, report."""
     c, table = words[: s.N_COUNTERS], words[s.N_COUNTERS :]
     p, w = reals[: s.N_SCALARS], reals[s.N_SCALARS :]
-    n = c.item(s.N)
+    n, bounded = c.item(s.N), c.item(s.BOUNDED)
     here, there = addressof(first_byte(words)), addressof(first_byte(reals))
     if jac is False:
         jac = None
@@ -246,12 +271,13 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback)
             steps = None
         elif steps is None and rel_steps is None:
             steps = _EPS_SCIPY
+        lower, upper = (w[-2 * n : -n], w[-n:]) if bounded else (None, None)
         bound = Bound(
             fun, jac, None if isinstance(hess, str) else hess, hessp, args, n, c, table, here, search == "armijo",
-            row.second_order, steps, rel_steps, 2 if hess == "2-point" else 3,
+            row.second_order, steps, rel_steps, 2 if hess == "2-point" else 3, lower, upper, fixed,
         )  # fmt: skip
     else:
-        bound = Bound(fun, jac, None, None, args, n, c, table, here, search == "armijo")
+        bound = Bound(fun, jac, None, None, args, n, c, table, here, search == "armijo", fixed=fixed)
     if search:
         c[s.LINE_SEARCH], unit = LINE_SEARCHES[search]
         table[s.A_SEARCH] = units.address(unit)
@@ -262,11 +288,11 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback)
     limit = front.get("max_time") if front else None
     p[s.DEADLINE] = math.inf if limit is None else now + limit
     p[s.TICK_AT], p[s.TICK_SECONDS], p[s.STARTED_AT] = now + _TICK_SECONDS, _TICK_SECONDS, now
-    run = units.function(row.unit)
+    run = units.function(row.unit_for(bounded))
     address = here + 8 * s.N_COUNTERS
     watch = None
     if front or callback is not None:
-        watch = Watch(row, search, c, p, w, table, address, front, callback)
+        watch = Watch(row, search, c, p, w, table, address, front, callback, fixed)
     caught = _catch_interrupt(c)
     try:
         if watch is None:
@@ -277,7 +303,7 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback)
     finally:
         if caught:
             _release_interrupt()
-    result = report(row, search, c, p, w) if watch is None else watch.result()
+    result = report(row, search, c, p, w, fixed) if watch is None else watch.result()
     status = result["status"]
     # the flag may be up though the run had come to its end by itself
     if status is Status.FAILED or status is Status.INTERRUPTED or c[s.ABORT] == _INTERRUPTED:

@@ -4,14 +4,13 @@ import difflib
 import math
 import numbers
 import os
-import sys
-import warnings
 import zipfile
 
 import numpy as np
 
 from numopt.callbacks.pointers import address_of, check_signature
 from numopt.catalog import ALIASES, LINE_SEARCHES, METHODS, OPTION_ALIASES, OPTIONS, defaults
+from numopt.optimize._warn import warn
 
 # options that the front door itself handles
 FRONT = {
@@ -25,8 +24,6 @@ FRONT = {
     "hess_inv0": (np.ndarray, "a symmetric positive definite matrix"),
 }
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-
 # options of scipy that change nothing here
 _IGNORED = {"iprint", "workers"}
 
@@ -34,19 +31,14 @@ _IGNORED = {"iprint", "workers"}
 _SCIPY_NAMES = {row.scipy: row for row in METHODS.values() if row.scipy}
 
 
-class OptimizeWarning(UserWarning):
-    """An option that is not known, or has no effect."""
-
-
-def find_method(method, bounds, constraints):
+def find_method(method, constraints=()):
     """The catalogue's row for what the user named."""
-    if type(method) is str and bounds is None and type(constraints) is tuple and not constraints:
+    if type(method) is str and type(constraints) is tuple and not constraints:
         row = METHODS.get(method) or _SCIPY_NAMES.get(method)
         if row is not None:
             return row
-    for name, given in (("bounds", bounds), ("constraints", constraints)):
-        if given is not None and not (isinstance(given, (list, tuple, dict)) and len(given) == 0):
-            raise ValueError(f"{name} are not supported yet by numopt.minimize; leave {name} out")
+    if constraints is not None and not (isinstance(constraints, (list, tuple, dict)) and len(constraints) == 0):
+        raise ValueError("constraints are not supported yet by numopt.minimize; leave constraints out")
     if method is None:
         return METHODS["bfgs"]
     if isinstance(method, str):
@@ -219,14 +211,6 @@ def _front_option(name, value, n):
     if value is None:
         return None
     return _number(name, value, float, 0.0)
-
-
-def warn(message):
-    """An OptimizeWarning that points to the caller's line, outside of this package."""
-    frame, level = sys._getframe(1), 2
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, OptimizeWarning, stacklevel=level)
 
 
 def warn_of_hessian(method):

@@ -6,6 +6,7 @@ import numpy as np
 
 from numopt.kernels import slots as s
 from numopt.kernels.status import NEW, RUNNING, Status
+from numopt.optimize._bounds import active_bounds, expand, expand_matrix
 from numopt.result import OptimizeResult, history_table
 
 _STATUS = {int(status): (status, status.success, status.message) for status in Status}
@@ -16,7 +17,7 @@ def _vector(w, n, k):
     return w[k * n : (k + 1) * n].copy()
 
 
-def report(row, search, c, p, w):
+def report(row, search, c, p, w, fixed=None):
     """The result of a run as things stand."""
     n, nfev, njev, nhev, nit, _, _, status = c[: s.STATUS + 1].tolist()
     parity, f, gnorm = c.item(s.PARITY), p.item(s.F), p.item(s.GNORM)
@@ -26,25 +27,33 @@ def report(row, search, c, p, w):
         at_x, at_g, f = s.best_point(c, p)
         x, g, f = _vector(w, n, int(at_x)), _vector(w, n, int(at_g)), float(f)
         if at_x != s.X0 + parity:
-            gnorm = float(np.linalg.norm(g, p[s.NORM_ORDER]))
+            step = np.clip(x - g, w[-2 * n : -n], w[-n:]) - x if c[s.BOUNDED] else g
+            gnorm = float(np.linalg.norm(step, p[s.NORM_ORDER]))
     status, success, message = _STATUS[status]
     result = OptimizeResult({
-        "x": x, "fun": f, "jac": g, "success": success, "status": status, "message": message, "nit": nit, "nfev": nfev,
-        "njev": njev, "nhev": nhev, "optimality": gnorm,
+        "x": expand(x, fixed, fixed), "fun": f, "jac": expand(g, fixed, np.nan), "success": success, "status": status,
+        "message": message, "nit": nit, "nfev": nfev, "njev": njev, "nhev": nhev, "optimality": gnorm,
     })  # fmt: skip
+    if c[s.BOUNDED] or fixed is not None:
+        lower, upper = (w[-2 * n : -n], w[-n:]) if c[s.BOUNDED] else (-np.inf, np.inf)
+        active, multipliers = active_bounds(x, g, lower, upper)
+        result["active_mask"], result["multipliers"] = expand(active, fixed, 2), expand(multipliers, fixed, np.nan)
     if row.unit == "bfgs":
-        result["hess_inv"] = w[(s.N_COMMON + 1) * n :].reshape(n, n).copy() if c[s.PAIRS] or c[s.GIVEN_H] else np.eye(n)
-    object.__setattr__(result, "state", (row.name, search or "", c, p, w))
+        known = c[s.PAIRS] or c[s.GIVEN_H]
+        H = w[(s.N_COMMON + 1) * n :][: n * n].reshape(n, n).copy() if known else np.eye(n)
+        result["hess_inv"] = expand_matrix(H, fixed)
+    state = (row.name, search or "", c, p, w)
+    object.__setattr__(result, "state", state if fixed is None else (*state, fixed))
     return result
 
 
 class Watch:
     """Runs the compiled loop, and looks in at pauses: callback, history, display."""
 
-    def __init__(self, row, search, c, p, w, table, address, front, callback):
+    def __init__(self, row, search, c, p, w, table, address, front, callback, fixed):
         self.row, self.search, self.c, self.p, self.w, self.table, self.address = row, search, c, p, w, table, address
         self.callback, self.front, self.error = callback, front, None
-        self.n = int(c[s.N])
+        self.n, self.fixed = int(c[s.N]), fixed
         self.rows: list = []
         self.vectors: list | None = [] if front.get("return_all") else None
         self.chunk = None
@@ -52,7 +61,7 @@ class Watch:
 
     def x(self):
         """The current point, a copy."""
-        return _vector(self.w, self.n, s.X0 + int(self.c[s.PARITY]))
+        return expand(_vector(self.w, self.n, s.X0 + int(self.c[s.PARITY])), self.fixed, self.fixed)
 
     def run(self, run):
         """Until a status is reached."""
@@ -109,7 +118,7 @@ class Watch:
 
     def result(self):
         """The result as things stand."""
-        result = report(self.row, self.search, self.c, self.p, self.w)
+        result = report(self.row, self.search, self.c, self.p, self.w, self.fixed)
         if self.vectors is not None:
             result["allvecs"] = self.vectors
         if self.chunk is not None:

@@ -9,7 +9,15 @@ r"""BFGS: a dense approximation H of the inverse Hessian.
 Before the first update H is set to (y's / y'y) I, (6.20).  The update is left out where y's is too small for
 it to keep H positive definite to working precision.
 
-Workspace, after the common vectors: ``hy`` (n), H (n x n, flat, both triangles).
+With bounds d minimises the model g'd + d'H^-1 d / 2 over the free variables, while the held ones A
+(numopt.kernels.bounds) go to their bounds, by steps delta:
+
+.. math:: d = -H (g + E_A \lambda), \qquad H_{AA} \lambda = -(H g)_A - \delta
+
+and the line search follows the projected path P(x + t d).
+
+Workspace, after the common vectors: ``hy`` (n), H (n x n, flat, both triangles); with bounds another n x n for the
+factor of H_AA.
 
 References
 ----------
@@ -19,12 +27,16 @@ J. Nocedal and S. J. Wright, Numerical Optimization, 2nd ed., Springer 2006, sec
 from numpy import int64
 
 from numopt.drivers.loop import make_run
+from numopt.kernels.bounds import bounded_descent, find_free, to_bound
 from numopt.kernels.compiling import kernel, reduction
-from numopt.kernels.oracle import vector
+from numopt.kernels.dense import cholesky, solve_cholesky
+from numopt.kernels.oracle import free_variables, lower_bounds, upper_bounds, vector
 from numopt.kernels.slots import (
     ACCEPT,
+    BOUNDED,
     CURVATURE_MIN,
     FRESH,
+    G_LOW,
     GIVEN_H,
     N_COMMON,
     NIT,
@@ -34,12 +46,14 @@ from numopt.kernels.slots import (
     SLOPE,
     STEP_INITIAL,
     UPDATES,
+    X_LOW,
     D,
     G,
     N,
     T,
+    X,
 )
-from numopt.kernels.vectors import combine, dot, scale
+from numopt.kernels.vectors import combine, dot, scale, steepest_descent
 from numopt.linesearch.search import search
 
 _HY = int64(N_COMMON)
@@ -96,34 +110,83 @@ def _first_scale(H, n, gamma):
 
 
 @kernel
+def _within_bounds(R, H, L, g, d):
+    """The direction with the held variables going to their bounds.  False if H_AA is not positive definite."""
+    k = R.c[PARITY]
+    x, free, n = vector(R, X + k), free_variables(R), R.c[N]
+    lower, upper = lower_bounds(R), upper_bounds(R)
+    lam, at = vector(R, X_LOW), vector(R, G_LOW)  # scratch: the line search will overwrite them
+    _times(H, g, d)
+    m = 0
+    for i in range(n):
+        if free[i] == 0.0:
+            at[m] = float(i)
+            lam[m] = -d[i] - to_bound(x[i], g[i], lower[i], upper[i])
+            m += 1
+    for a in range(m):
+        for b in range(a + 1):
+            L[a * m + b] = H[int(at[a]) * n + int(at[b])]
+    if not cholesky(L, L, m, 0.0):
+        return False
+    solve_cholesky(L, m, lam, lam)
+    for i in range(n):
+        s = d[i]
+        for a in range(m):
+            s += H[i * n + int(at[a])] * lam[a]
+        d[i] = -s
+    for a in range(m):
+        i = int(at[a])
+        d[i] = to_bound(x[i], g[i], lower[i], upper[i])  # the same but for rounding
+    return True
+
+
+@kernel
+def _steepest_descent(R):
+    """d = -g, within the bounds if there are any.  Sets SLOPE; returns the first trial step."""
+    c, p = R.c, R.p
+    if c[BOUNDED] != 0:
+        p[SLOPE] = -bounded_descent(R, c[PARITY])
+    else:
+        p[SLOPE] = -steepest_descent(vector(R, G + c[PARITY]), vector(R, D))
+    return 1.0 / (-p[SLOPE]) ** 0.5
+
+
+@kernel
 def step(R):
     """One iteration."""
     c, p = R.c, R.p
+    bounded = c[BOUNDED] != 0
     g, d = vector(R, G + c[PARITY]), vector(R, D)
     n = c[N]
     H = R.w[(_HY + 1) * n : (_HY + 1 + n) * n]
+    if bounded:
+        find_free(R, c[PARITY])
     if c[UPDATES] == 0:
-        scale(-1.0, g, d)
-        p[SLOPE] = -dot(g, g)
-        t0 = p[STEP_INITIAL] if p[STEP_INITIAL] > 0.0 else 1.0 / (-p[SLOPE]) ** 0.5
+        t0 = _steepest_descent(R)
+        if p[STEP_INITIAL] > 0.0:
+            t0 = p[STEP_INITIAL]
     else:
-        _times(H, g, d)
-        scale(-1.0, d, d)
+        t0, fine = 1.0, True
+        if bounded:
+            fine = _within_bounds(R, H, R.w[(_HY + 1 + n) * n : (_HY + 1 + 2 * n) * n], g, d)
+        else:
+            _times(H, g, d)
+            scale(-1.0, d, d)
         p[SLOPE] = dot(g, d)
-        t0 = 1.0
-        if not p[SLOPE] < 0.0:
+        if not (fine and p[SLOPE] < 0.0):
             # H has lost positive definiteness to rounding
             c[UPDATES], c[FRESH] = 0, 1
-            scale(-1.0, g, d)
-            p[SLOPE] = -dot(g, g)
-            t0 = 1.0 / (-p[SLOPE]) ** 0.5
+            t0 = _steepest_descent(R)
     task = search(R, t0)
     if p[T] == 0.0 or task != ACCEPT:
         return task
     gt, s, y = vector(R, G + 1 - c[PARITY]), d, g
     # d is no longer needed as a direction, g not as a gradient (its buffer takes the next trial): s and y
     # are formed in place
-    scale(p[T], d, s)
+    if bounded:
+        combine(1.0, vector(R, X + 1 - c[PARITY]), -1.0, vector(R, X + c[PARITY]), s)
+    else:
+        scale(p[T], d, s)
     combine(1.0, gt, -1.0, g, y)
     ys, yy = dot(y, s), dot(y, y)
     if curvature_ok(ys, dot(s, s), yy, p[CURVATURE_MIN]):

@@ -16,6 +16,9 @@ Restarts with d = -g where d is no descent direction to speak of, where consecut
 orthogonal (Powell's test, (5.52), for the formulas that don't forget by themselves), and every
 ``restart_every`` iterations if asked for.
 
+With bounds g and d are those of the free variables (numopt.kernels.bounds), found anew in each iteration, and the line
+search follows the projected path P(x + t d).
+
 References
 ----------
 J. Nocedal and S. J. Wright, Numerical Optimization, 2nd ed., Springer 2006, section 5.2.
@@ -24,10 +27,12 @@ J. Nocedal and S. J. Wright, Numerical Optimization, 2nd ed., Springer 2006, sec
 """
 
 from numopt.drivers.loop import make_run
-from numopt.kernels.compiling import kernel
-from numopt.kernels.oracle import vector
+from numopt.kernels.bounds import bounded_descent, find_free, to_bound
+from numopt.kernels.compiling import kernel, reduction
+from numopt.kernels.oracle import free_variables, lower_bounds, upper_bounds, vector
 from numopt.kernels.slots import (
     ACCEPT,
+    BOUNDED,
     F_PREV,
     FRESH,
     GG,
@@ -40,6 +45,7 @@ from numopt.kernels.slots import (
     D,
     F,
     G,
+    X,
 )
 from numopt.kernels.vectors import combine_dots, gradient_dots, steepest_descent
 from numopt.linesearch.search import search
@@ -115,23 +121,68 @@ def init(R):
     R.c[FRESH], R.c[UPDATES] = 1, 0
 
 
+@reduction
+def _free_dots(g, gp, d, free):
+    """(g'g, g'gp, gp'gp, g'd, d'(g - gp), d'd) over the free variables; zeroes d elsewhere."""
+    a, b, c, e, h, r = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(g.size):
+        gi, gpi, di = free[i] * g[i], free[i] * gp[i], free[i] * d[i]
+        d[i] = di
+        a += gi * gi
+        b += gi * gpi
+        c += gpi * gpi
+        e += gi * di
+        h += (gi - gpi) * di
+        r += di * di
+    return a, b, c, e, h, r
+
+
+@kernel
+def _free_direction(R, g, beta, d):
+    """d = -g + beta d for the free variables, the step to their bounds for the others; returns (g'd, d'd)."""
+    x, free, lower, upper = vector(R, X + 1 - R.c[PARITY]), free_variables(R), lower_bounds(R), upper_bounds(R)
+    s, r = 0.0, 0.0
+    for i in range(g.size):
+        d[i] = beta * d[i] - g[i] if free[i] != 0.0 else to_bound(x[i], g[i], lower[i], upper[i])
+        s += g[i] * d[i]
+        r += d[i] * d[i]
+    return s, r
+
+
+@kernel
+def _steepest_descent(R, k):
+    """d = -g with the gradient in buffer k, within the bounds if there are any.  Sets GG and SLOPE."""
+    p = R.p
+    if R.c[BOUNDED] != 0:
+        p[GG] = bounded_descent(R, k)
+    else:
+        p[GG] = steepest_descent(vector(R, G + k), vector(R, D))
+    p[SLOPE] = -p[GG]
+
+
 @kernel
 def _next_direction(R):
     """d = -g + beta d with the new gradient; steepest descent where that would not do.  Sets GG and SLOPE."""
     c, p = R.c, R.p
     g, gp, d = vector(R, G + 1 - c[PARITY]), vector(R, G + c[PARITY]), vector(R, D)
-    gg, ggp, dg, dd = gradient_dots(g, gp, d)
-    gg0, p[GG] = p[GG], gg
+    if c[BOUNDED] != 0:
+        find_free(R, 1 - c[PARITY])
+        gg, ggp, gg0, dg, dy, dd = _free_dots(g, gp, d, free_variables(R))
+    else:
+        gg, ggp, dg, dd = gradient_dots(g, gp, d)
+        gg0, dy = p[GG], dg - p[SLOPE]
+    p[GG] = gg
     forgets = c[VARIANT] != _FLETCHER_REEVES and c[VARIANT] != _DAI_YUAN
-    dy = dg - p[SLOPE]
     due = c[RESTART_EVERY] > 0 and c[UPDATES] % c[RESTART_EVERY] == 0
-    if not (due or dy <= 0.0 or (not forgets and powell_restart(ggp, gg))):
+    if not (due or not dy > 0.0 or (not forgets and powell_restart(ggp, gg))):
         beta = _beta(c[VARIANT], gg, gg0, gg - ggp, dy, gg - 2.0 * ggp + gg0, dg, dd)
-        p[SLOPE], dd = combine_dots(-1.0, g, beta, d)
+        if c[BOUNDED] != 0:
+            p[SLOPE], dd = _free_direction(R, g, beta, d)
+        else:
+            p[SLOPE], dd = combine_dots(-1.0, g, beta, d)
         if descent_ok(p[SLOPE], gg, dd):
             return
-    p[GG] = steepest_descent(g, d)
-    p[SLOPE] = -p[GG]
+    _steepest_descent(R, 1 - c[PARITY])
 
 
 @kernel
@@ -139,8 +190,9 @@ def step(R):
     """One iteration: along d, then the next d."""
     c, p = R.c, R.p
     if c[UPDATES] == 0:
-        p[GG] = steepest_descent(vector(R, G + c[PARITY]), vector(R, D))
-        p[SLOPE] = -p[GG]
+        if c[BOUNDED] != 0:
+            find_free(R, c[PARITY])
+        _steepest_descent(R, c[PARITY])
         t0 = p[STEP_INITIAL] if p[STEP_INITIAL] > 0.0 else 1.0 / p[GG] ** 0.5
     else:
         # expect the same decrease as in the last iteration, (3.60)

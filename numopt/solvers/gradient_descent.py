@@ -10,6 +10,9 @@ r"""Gradient descent.
 6    Nesterov            v+ = mu v - eps grad f(x + mu v); what is kept as x is the point x + mu v
 ===  ==================  ==========================================================================
 
+With bounds the step ends at the projection P(x - t g) (projected gradient; with Barzilai-Borwein's t the spectral
+projected gradient), and the decrease asked for is that of g'(x+ - x).
+
 Only the first looks for a decrease in each step; with the others f may rise, and the driver keeps the best point.
 
 References
@@ -22,11 +25,13 @@ I. Sutskever et al., On the importance of initialization and momentum in deep le
 """
 
 from numopt.drivers.loop import make_run
+from numopt.kernels.bounds import bounded_descent, find_free, project
 from numopt.kernels.compiling import kernel
-from numopt.kernels.oracle import evaluate, vector
+from numopt.kernels.oracle import evaluate, lower_bounds, upper_bounds, vector
 from numopt.kernels.slots import (
     ABORT,
     ACCEPT,
+    BOUNDED,
     DECAY,
     DROP,
     DROP_EVERY,
@@ -79,8 +84,11 @@ def init(R):
 @kernel
 def _line_minimisation(R):
     c, p = R.c, R.p
-    g, d = vector(R, G + c[PARITY]), vector(R, D)
-    p[SLOPE] = -steepest_descent(g, d)
+    if c[BOUNDED] != 0:
+        find_free(R, c[PARITY])
+        p[SLOPE] = -bounded_descent(R, c[PARITY])
+    else:
+        p[SLOPE] = -steepest_descent(vector(R, G + c[PARITY]), vector(R, D))
     if p[T_PREV] != 0.0:
         t0 = p[T_PREV] / p[SLOPE]  # the same first-order change as in the last step
     else:
@@ -125,6 +133,8 @@ def _descend(R):
     t = _scheduled(R)
     xt, gt = vector(R, X + 1 - c[PARITY]), vector(R, G + 1 - c[PARITY])
     step_to(vector(R, X + c[PARITY]), -t, vector(R, G + c[PARITY]), xt)
+    if c[BOUNDED] != 0:
+        project(xt, lower_bounds(R), upper_bounds(R))
     return _judge(R, evaluate(R, xt, gt), t)
 
 
@@ -142,6 +152,8 @@ def _momentum(R):
         step_to(xt, -eps, g, xt)
     else:
         step_to(x, 1.0, v, xt)
+    if c[BOUNDED] != 0:
+        project(xt, lower_bounds(R), upper_bounds(R))
     task = _judge(R, evaluate(R, xt, gt), 1.0)
     if task == ACCEPT:
         copy(v, v_prev)
@@ -164,16 +176,20 @@ def _barzilai_borwein(R):
         highest = max(highest, p[LS + k])
     for _ in range(_SHORTENINGS):
         step_to(x, -t, g, xt)
+        promise = t * gg  # g'(x - x+)
+        if c[BOUNDED] != 0:
+            project(xt, lower_bounds(R), upper_bounds(R))
+            promise = dot(g, x) - dot(g, xt)
         f = evaluate(R, xt, gt)
         if f == float("-inf") or c[ABORT] != 0:
             break
-        if f <= highest - _DECREASE * t * gg:
+        if f <= highest - _DECREASE * promise:
             ys, _, ss = difference_dots(xt, x, gt, g)
             p[T_PREV] = ss / ys if ys > 0.0 else max(1.0, 1.0 / dot(gt, gt) ** 0.5)
             p[T_PREV] = min(max(p[T_PREV], _LEAST), _MOST)
             return _judge(R, f, t)
-        # the minimiser of the parabola through phi(0), phi'(0), phi(t), kept within [0.1, 0.5] t
-        new = 0.5 * gg * t * t / (f - p[F] + gg * t)
+        # the minimiser of the parabola through phi(0), phi'(0) = -promise / t, phi(t), kept within [0.1, 0.5] t
+        new = 0.5 * promise * t / (f - p[F] + promise)
         t = min(max(new, 0.1 * t), 0.5 * t) if new == new and f < float("inf") else 0.1 * t
     p[F_TRIAL], p[T] = f, 0.0
     if f == float("-inf"):

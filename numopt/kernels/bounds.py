@@ -1,0 +1,140 @@
+r"""Bounds l <= x <= u: projection, the projected gradient, the free variables.
+
+The projected gradient P(x - g) - x, with P the projection onto the bounds, vanishes where x is a first-order point
+(Nocedal & Wright, (16.72) and before): it takes the place of the gradient in the convergence tests.
+
+A variable is *held* where a step along -g would leave the bounds: it is at a bound, or as near to it as the norm
+of the projected gradient (but at most a thousandth of the distance of the two bounds), and its g points outward
+(Bertsekas 1982, (32)).  Without this nearness a variable about to meet its bound would bend the path of every step
+right at its beginning.
+
+References
+----------
+D. P. Bertsekas, Projected Newton methods for optimization problems with simple constraints, SIAM J. Control Optim. 20
+(1982), 221-246.
+"""
+
+from numopt.kernels.compiling import kernel, reduction
+from numopt.kernels.oracle import free_variables, lower_bounds, upper_bounds, vector
+from numopt.kernels.slots import BOUNDED, GNORM, NORM_ORDER, D, G, X
+from numopt.kernels.vectors import norm
+
+# nearer to a bound than this counts as at it, at most; relative to the distance of the bounds, absolute if infinite
+_NEAR = 1e-3
+
+
+@kernel
+def project(x, lower, upper):
+    """x = P(x)."""
+    for i in range(x.size):
+        x[i] = min(max(x[i], lower[i]), upper[i])
+
+
+@kernel
+def projected_step(x, g, lower, upper):
+    """The component P(x - g) - x, for scalars; NaN if g is."""
+    if g < 0.0:
+        return min(upper - x, -g)
+    return -min(x - lower, g)
+
+
+@reduction
+def _norm_inf(x, g, lower, upper):
+    m = 0.0
+    for i in range(x.size):
+        s = projected_step(x[i], g[i], lower[i], upper[i])
+        a = abs(s)
+        if a > m or a != a:
+            m = a
+        if g[i] != g[i]:
+            return float("nan")
+    return m
+
+
+@kernel
+def projected_norm(x, g, lower, upper, order):
+    """The norm of P(x - g) - x."""
+    if order == float("inf"):
+        return _norm_inf(x, g, lower, upper)
+    if order == float("-inf"):
+        m = float("inf")
+        for i in range(x.size):
+            m = min(m, abs(projected_step(x[i], g[i], lower[i], upper[i])))
+        return m
+    s = 0.0
+    for i in range(x.size):
+        s += abs(projected_step(x[i], g[i], lower[i], upper[i])) ** order
+    return s ** (1.0 / order)
+
+
+@kernel
+def optimality(R, k):
+    """What the first convergence test looks at, in buffer k (0 or 1): the norm of the (projected) gradient."""
+    g, order = vector(R, G + k), R.p[NORM_ORDER]
+    if R.c[BOUNDED] == 0:
+        return norm(g, order)
+    return projected_norm(vector(R, X + k), g, lower_bounds(R), upper_bounds(R), order)
+
+
+@kernel
+def held(x, g, lower, upper, eps):
+    """Whether a variable is held, see the module's head."""
+    near = min(eps, _NEAR * min(upper - lower, 1.0))
+    return (g > 0.0 and x <= lower + near) or (g < 0.0 and x >= upper - near)
+
+
+@kernel
+def find_free(R, k):
+    """Set the free variables (1 free, 0 held) of the point in buffer k; whether that changed any."""
+    x, g, free = vector(R, X + k), vector(R, G + k), free_variables(R)
+    lower, upper, eps = lower_bounds(R), upper_bounds(R), R.p[GNORM]
+    changed = False
+    for i in range(x.size):
+        now = 0.0 if held(x[i], g[i], lower[i], upper[i], eps) else 1.0
+        changed = changed or now != free[i]
+        free[i] = now
+    return changed
+
+
+@kernel
+def to_bound(x, g, lower, upper):
+    """The step that takes a held variable onto its bound."""
+    return lower - x if g > 0.0 else upper - x
+
+
+@reduction
+def _descent(x, g, free, lower, upper, d):
+    s = 0.0
+    for i in range(x.size):
+        d[i] = -g[i] if free[i] != 0.0 else to_bound(x[i], g[i], lower[i], upper[i])
+        s -= d[i] * g[i]
+    return s
+
+
+@kernel
+def bounded_descent(R, k):
+    """d = -g for free variables, the step to the bound for held ones, at the point in buffer k; returns -g'd."""
+    x, g = vector(R, X + k), vector(R, G + k)
+    return _descent(x, g, free_variables(R), lower_bounds(R), upper_bounds(R), vector(R, D))
+
+
+@kernel
+def step_within(x, t, d, lower, upper, out):
+    """out = P(x + t d); whether P changed anything."""
+    bent = False
+    for i in range(x.size):
+        xi = x[i] + t * d[i]
+        low, high = xi < lower[i], xi > upper[i]
+        bent = bent or low or high
+        out[i] = lower[i] if low else upper[i] if high else xi
+    return bent
+
+
+@reduction
+def slope_within(xt, gt, d, lower, upper):
+    """The slope of f along the path P(x + t d): what has met its bound moves no more."""
+    s = 0.0
+    for i in range(xt.size):
+        stays = (d[i] < 0.0 and xt[i] <= lower[i]) or (d[i] > 0.0 and xt[i] >= upper[i])
+        s += 0.0 if stays else gt[i] * d[i]
+    return s

@@ -1,0 +1,131 @@
+"""The small matrices of the compact representation of limited-memory BFGS, see numopt.solvers.lbfgsb.
+
+Matrices are m x m, flat, of which the leading k rows and columns are in use.
+"""
+
+from numopt.kernels.compiling import kernel
+
+# rows of S and Y are read in blocks of so many numbers: 20 of them stay in the second-level cache
+BLOCK = 512
+
+
+@kernel
+def shift(A, m):
+    """Drop the first row and column."""
+    for i in range(m - 1):
+        for j in range(m - 1):
+            A[i * m + j] = A[(i + 1) * m + j + 1]
+
+
+@kernel
+def _cholesky(A, k, m):
+    """A = L L' in place, rows of length m.  False if A is not positive definite."""
+    for i in range(k):
+        for j in range(i + 1):
+            s = A[i * m + j]
+            for l in range(j):
+                s -= A[i * m + l] * A[j * m + l]
+            if i != j:
+                A[i * m + j] = s / A[j * m + j]
+            elif s > 0.0 and s < float("inf"):
+                A[i * m + i] = s**0.5
+            else:
+                return False
+    return True
+
+
+@kernel
+def _forward(L, k, m, b):
+    """b = L^-1 b."""
+    for i in range(k):
+        s = b[i]
+        for l in range(i):
+            s -= L[i * m + l] * b[l]
+        b[i] = s / L[i * m + i]
+
+
+@kernel
+def _backward(L, k, m, b):
+    """b = L^-T b."""
+    for i in range(k - 1, -1, -1):
+        b[i] /= L[i * m + i]
+        for l in range(i):
+            b[l] -= L[i * m + l] * b[i]
+
+
+@kernel
+def factor_middle(sy, ss, theta, k, m, J):
+    """J J' = theta S'S + L D^-1 L', (3.3) of Byrd et al. (1995)."""
+    for i in range(k):
+        for j in range(i + 1):
+            a = theta * ss[i * m + j]
+            for l in range(j):
+                a += sy[i * m + l] * sy[j * m + l] / sy[l * m + l]
+            J[i * m + j] = a
+    return _cholesky(J, k, m)
+
+
+@kernel
+def solve_middle(sy, J, k, m, v, out):
+    """out = M v; v and out have 2 m places, the second half begins at m."""
+    for i in range(k):
+        a = v[m + i]
+        for l in range(i):
+            a += sy[i * m + l] * v[l] / sy[l * m + l]
+        out[m + i] = a
+    _forward(J, k, m, out[m:])
+    _backward(J, k, m, out[m:])
+    for i in range(k):
+        a = -v[i]
+        for l in range(i + 1, k):
+            a += sy[l * m + i] * out[m + l]
+        out[i] = a / sy[i * m + i]
+
+
+@kernel
+def _coupling(sy, syf, i, j, m):
+    """The entry (y_i, s_j) of K: over A where L holds it, else over F."""
+    return sy[j * m + i] - syf[j * m + i] if j > i else -syf[j * m + i]
+
+
+@kernel
+def factor_subspace(sy, syf, yyf, ssa, theta, k, m, C, Z, E):
+    """K = [[-A, B], [B', theta S_A'S_A]], A = D + Y_F'Y_F / theta: C C' = A, Z = C^-1 B, E E' = theta S_A'S_A + Z'Z."""
+    for i in range(k):
+        for j in range(i + 1):
+            C[i * m + j] = yyf[i * m + j] / theta
+        C[i * m + i] += sy[i * m + i]
+    if not _cholesky(C, k, m):
+        return False
+    for j in range(k):
+        for i in range(k):
+            a = _coupling(sy, syf, i, j, m)
+            for l in range(i):
+                a -= C[i * m + l] * Z[l * m + j]
+            Z[i * m + j] = a / C[i * m + i]
+    for i in range(k):
+        for j in range(i + 1):
+            a = theta * ssa[i * m + j]
+            for l in range(k):
+                a += Z[l * m + i] * Z[l * m + j]
+            E[i * m + j] = a
+    return _cholesky(E, k, m)
+
+
+@kernel
+def solve_subspace(C, Z, E, k, m, w, v):
+    """K v = w; the second halves begin at m; overwrites w."""
+    _forward(C, k, m, w)
+    for i in range(k):
+        a = w[m + i]
+        for l in range(k):
+            a += Z[l * m + i] * w[l]
+        v[m + i] = a
+    _forward(E, k, m, v[m:])
+    _backward(E, k, m, v[m:])
+    for i in range(k):
+        a = -w[i]
+        for l in range(k):
+            a += Z[i * m + l] * v[m + l]
+        v[i] = a
+    _backward(C, k, m, v)

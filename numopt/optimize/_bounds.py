@@ -1,0 +1,105 @@
+"""Bounds as the user gives them."""
+
+import numpy as np
+
+from numopt.optimize._warn import warn
+
+
+class Box:
+    """Bounds, read and checked, with the fixed variables (lower = upper) taken out.
+
+    Attributes
+    ----------
+    x : ndarray, shape (k,)
+        The start in the free variables, within the bounds.
+    lower, upper : ndarray, shape (k,)
+        Bounds of the free variables.
+    bounded : bool
+        Whether any of them is finite.
+    fixed : ndarray, shape (n,), or None
+        NaN for the free variables, the value for fixed ones; None if there are none.
+    """
+
+    def __init__(self, bounds, x):
+        lower, upper = read_bounds(bounds, x.size)
+        outside = np.flatnonzero((x < lower) | (x > upper))
+        if outside.size:
+            j = int(outside[0])
+            more = f", and {outside.size - 1} more," if outside.size > 1 else ""
+            warn(f"x0[{j}] = {x[j]:g}{more} is outside of its bounds ({lower[j]:g}, {upper[j]:g}); moved onto them")
+        x = np.clip(x, lower, upper)
+        fixed = lower == upper
+        self.fixed = None
+        # where nothing is left to vary the run sees the bounds as they are, and ends at the start
+        if fixed.any() and not fixed.all():
+            self.fixed = np.where(fixed, lower, np.nan)
+            x, lower, upper = x[~fixed], lower[~fixed], upper[~fixed]
+        self.x, self.lower, self.upper = x, lower, upper
+        self.bounded = bool(np.isfinite(lower).any() or np.isfinite(upper).any())
+
+
+def read_bounds(bounds, n):
+    """(lower, upper), two float64 vectors of length n, from pairs or from an object with ``lb`` and ``ub``."""
+    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
+        try:
+            lower, upper = (np.array(np.broadcast_to(np.asarray(b, float), (n,))) for b in (bounds.lb, bounds.ub))
+        except ValueError:
+            shapes = f"{np.shape(bounds.lb)} and {np.shape(bounds.ub)}"
+            raise ValueError(f"bounds must have length {n}, as x0 has; got lb and ub of shapes {shapes}") from None
+    else:
+        lower, upper = _read_pairs(bounds, n)
+    for name, values in (("lower", lower), ("upper", upper)):
+        if np.isnan(values).any():
+            raise ValueError(f"bounds: the {name} bound of x[{int(np.flatnonzero(np.isnan(values))[0])}] is NaN")
+    crossed = np.flatnonzero(lower > upper)
+    if crossed.size:
+        j = int(crossed[0])
+        raise ValueError(f"bounds: the lower bound of x[{j}], {lower[j]:g}, exceeds its upper bound, {upper[j]:g}")
+    for name, values, wrong in (("lower", lower, np.inf), ("upper", upper, -np.inf)):
+        if (values == wrong).any():
+            raise ValueError(f"bounds: the {name} bound of x[{int(np.flatnonzero(values == wrong)[0])}] is {wrong}")
+    return lower, upper
+
+
+def _read_pairs(bounds, n):
+    accepted = "a sequence of (lower, upper) pairs, None where there is no bound, or an object with lb and ub"
+    try:
+        pairs = list(bounds)
+    except TypeError:
+        raise TypeError(f"bounds must be {accepted}; got {type(bounds).__name__}") from None
+    if len(pairs) != n:
+        raise ValueError(f"bounds must have length {n}, as x0 has; got {len(pairs)} pairs")
+    found = np.empty((2, n))
+    for j, pair in enumerate(pairs):
+        try:
+            low, high = (None, None) if pair is None else pair
+            found[0, j] = -np.inf if low is None else low
+            found[1, j] = np.inf if high is None else high
+        except (TypeError, ValueError):
+            raise ValueError(f"bounds must be {accepted}; bounds[{j}] is {pair!r:.60}") from None
+    return found
+
+
+def expand(values, fixed, filler):
+    """A vector over all variables from one over the free ones; ``filler`` is a number, or a vector over all."""
+    if fixed is None:
+        return values
+    whole = np.where(np.isnan(fixed), 0, filler).astype(np.asarray(values).dtype)
+    whole[np.isnan(fixed)] = values
+    return whole
+
+
+def expand_matrix(H, fixed):
+    """The same for a matrix: zero in the rows and columns of fixed variables."""
+    if fixed is None:
+        return H
+    free = np.flatnonzero(np.isnan(fixed))
+    whole = np.zeros((fixed.size, fixed.size))
+    whole[np.ix_(free, free)] = H
+    return whole
+
+
+def active_bounds(x, g, lower, upper):
+    """(-1 at the lower bound, 1 at the upper, else 0; the multipliers of the bounds, >= 0 at a solution)."""
+    active = np.where(x <= lower, -1, np.where(x >= upper, 1, 0))
+    return active, np.where(active == 0, 0.0, -active * g)

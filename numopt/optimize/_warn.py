@@ -1,0 +1,19 @@
+"""Warnings that point to the caller's line."""
+
+import os
+import sys
+import warnings
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+class OptimizeWarning(UserWarning):
+    """An option that is not known, or an argument that has no effect or had to be changed."""
+
+
+def warn(message):
+    """An OptimizeWarning that points to the caller's line, outside of this package."""
+    frame, level = sys._getframe(1), 2
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, OptimizeWarning, stacklevel=level)

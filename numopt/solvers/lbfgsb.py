@@ -1,0 +1,364 @@
+r"""Limited-memory BFGS with bounds: L-BFGS-B.
+
+Minimise f(x), l <= x <= u.  With the last k <= m pairs as columns of S and Y the Hessian's approximation is, [BLNZ]_
+(3.2),
+
+.. math::
+
+    B = \theta I - W M W^T, \quad W = (Y, \theta S), \quad
+    M^{-1} = \begin{pmatrix} -D & L^T \\ L & \theta S^T S \end{pmatrix}, \qquad \theta = y^T y / s^T y
+
+with D the diagonal and L the strictly lower part of S'Y.  One iteration:
+
+1. The generalised Cauchy point xc: the first local minimiser of the model along P(x - t g) (algorithm CP).
+2. The minimiser of the model over the variables that xc leaves free, projected onto the bounds [MN]_; where that is
+   no descent direction, the point where the segment to it meets the first bound (direct primal method, section 5.1).
+3. A line search along d = (that point) - x, projected.
+
+Of the middle matrix of step 2, K = M^-1 - W_F'W_F / theta, the sums over the free variables F (and over the others, A)
+are kept up to date: a new pair adds a row to each, a variable that is held or set free adds or takes a product.
+All passes over S and Y go block by block, so that what needs their rows several times reads them from memory once:
+three passes an iteration.
+
+Workspace, after the common vectors: S (m x n), Y (m x n), then small ones: S'Y, S'S, Y_F'Y_F, S_F'Y_F, S_A'S_A, the
+factors J, C, Z, E (m x m each), and p = W'd, c, v, w, h (2 m each).  Pairs stand in a ring, the small matrices from the
+oldest pair to the newest.  Marks of the free variables stand with the bounds.
+
+References
+----------
+.. [BLNZ] R. H. Byrd, P. Lu, J. Nocedal and C. Zhu, A limited memory algorithm for bound constrained optimization, SIAM
+   J. Sci. Comput. 16 (1995), 1190-1208.
+.. [MN] J. L. Morales and J. Nocedal, Remark on "Algorithm 778: L-BFGS-B", ACM Trans. Math. Softw. 38 (2011), 7:1-7:4.
+"""
+
+from numba import njit
+
+from numopt.drivers.loop import make_run
+from numopt.kernels.cauchy import cauchy_point
+from numopt.kernels.compact import BLOCK, factor_middle, factor_subspace, shift, solve_middle, solve_subspace
+from numopt.kernels.compiling import kernel, reduction
+from numopt.kernels.oracle import free_variables, lower_bounds, upper_bounds, vector
+from numopt.kernels.slots import (
+    ACCEPT,
+    CURVATURE_MIN,
+    FRESH,
+    G_LOW,
+    GAMMA,
+    HEAD,
+    MEMORY,
+    N_COMMON,
+    NIT,
+    PAIRS,
+    PARITY,
+    SLOPE,
+    STEP_INITIAL,
+    X_LOW,
+    D,
+    G,
+    N,
+    T,
+    X,
+)
+from numopt.kernels.vectors import dot
+from numopt.linesearch.search import search
+from numopt.solvers.bfgs import curvature_ok
+
+_SY, _SS, _YYF, _SYF, _SSA, _J, _C, _Z, _E = range(9)
+_P, _CC, _V, _W, _H = range(5)
+
+
+@njit(inline="always")
+def _matrix(R, k):
+    """The k-th small matrix, m x m, flat."""
+    m = R.c[MEMORY]
+    at = (N_COMMON + 2 * m) * R.c[N] + k * m * m
+    return R.w[at : at + m * m]
+
+
+@njit(inline="always")
+def _small(R, k):
+    """The k-th small vector, 2 m."""
+    m = R.c[MEMORY]
+    at = (N_COMMON + 2 * m) * R.c[N] + 9 * m * m + 2 * k * m
+    return R.w[at : at + 2 * m]
+
+
+@kernel
+def _place(c, j):
+    """Where the j-th oldest pair stands in the ring."""
+    return (c[HEAD] + c[MEMORY] - c[PAIRS] + j) % c[MEMORY]
+
+
+@kernel
+def init(R):
+    """Forget all pairs."""
+    R.c[PAIRS], R.c[HEAD], R.c[FRESH] = 0, 0, 1
+    R.p[GAMMA] = 1.0
+    free = free_variables(R)
+    for i in range(free.size):
+        free[i] = 1.0
+
+
+@reduction
+def _row_sums(s, y, free, sj, yj):
+    """(sj's, sj's over A, s'yj, s'yj over F, sj'y over F, yj'y over F)."""
+    a, b, c, d, e, f = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(s.size):
+        ss, sy, on = s[i] * sj[i], s[i] * yj[i], free[i]
+        a += ss
+        b += (1.0 - on) * ss
+        c += sy
+        d += on * sy
+        e += on * sj[i] * y[i]
+        f += on * yj[i] * y[i]
+    return a, b, c, d, e, f
+
+
+@reduction
+def _own_sums(xt, x, gt, g, free, s, y):
+    """s = xt - x, y = gt - g; returns (y's, y'y, s's, y's over F, y'y over F, s's over A)."""
+    a, b, c, d, e, f = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(x.size):
+        si, yi, on = xt[i] - x[i], gt[i] - g[i], free[i]
+        s[i], y[i] = si, yi
+        ys, yy, ss = yi * si, yi * yi, si * si
+        a += ys
+        b += yy
+        c += ss
+        d += on * ys
+        e += on * yy
+        f += (1.0 - on) * ss
+    return a, b, c, d, e, f
+
+
+@kernel
+def _projected_direction(x, g, lower, upper, d):
+    """d = -g but for variables at a bound with g outward, which are 0."""
+    for i in range(x.size):
+        stays = (g[i] > 0.0 and x[i] <= lower[i]) or (g[i] < 0.0 and x[i] >= upper[i])
+        d[i] = 0.0 if stays else -g[i]
+
+
+@reduction
+def _two_dots(sj, yj, d):
+    a, b = 0.0, 0.0
+    for i in range(d.size):
+        a += yj[i] * d[i]
+        b += sj[i] * d[i]
+    return a, b
+
+
+@kernel
+def _prepare(R):
+    """Take in the new pair, at the end of a step; set p = W'd for the direction d of the next Cauchy point."""
+    c, p = R.c, R.p
+    n, m, new = c[N], c[MEMORY], c[HEAD]
+    if c[PAIRS] == m:  # the oldest pair makes room, whether or not the new one is taken
+        for k in range(_SSA + 1):
+            shift(_matrix(R, k), m)
+        c[PAIRS] = m - 1
+    k = c[PAIRS]
+    xt, gt = vector(R, X + 1 - c[PARITY]), vector(R, G + 1 - c[PARITY])
+    x, g, free, d = vector(R, X + c[PARITY]), vector(R, G + c[PARITY]), free_variables(R), vector(R, D)
+    lower, upper = lower_bounds(R), upper_bounds(R)
+    s, y = vector(R, N_COMMON + new), vector(R, N_COMMON + m + new)
+    sy, ss, yyf, syf, ssa = _matrix(R, _SY), _matrix(R, _SS), _matrix(R, _YYF), _matrix(R, _SYF), _matrix(R, _SSA)
+    wd = _small(R, _P)
+    a, b, e, af, bf, ea, dy, ds = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for j in range(k):
+        ss[k * m + j], ssa[k * m + j], sy[k * m + j] = 0.0, 0.0, 0.0
+        syf[k * m + j], syf[j * m + k], yyf[k * m + j] = 0.0, 0.0, 0.0
+        wd[j], wd[m + j] = 0.0, 0.0
+    for low in range(0, n, BLOCK):
+        high = min(low + BLOCK, n)
+        sb, yb, on, db = s[low:high], y[low:high], free[low:high], d[low:high]
+        t = _own_sums(xt[low:high], x[low:high], gt[low:high], g[low:high], on, sb, yb)
+        a, b, e, af, bf, ea = a + t[0], b + t[1], e + t[2], af + t[3], bf + t[4], ea + t[5]
+        _projected_direction(xt[low:high], gt[low:high], lower[low:high], upper[low:high], db)
+        q = _two_dots(sb, yb, db)
+        dy, ds = dy + q[0], ds + q[1]
+        for j in range(k):
+            at = _place(c, j)
+            sj, yj = vector(R, N_COMMON + at)[low:high], vector(R, N_COMMON + m + at)[low:high]
+            t = _row_sums(sb, yb, on, sj, yj)
+            ss[k * m + j] += t[0]
+            ssa[k * m + j] += t[1]
+            sy[k * m + j] += t[2]
+            syf[k * m + j] += t[3]
+            syf[j * m + k] += t[4]
+            yyf[k * m + j] += t[5]
+            q = _two_dots(sj, yj, db)
+            wd[j] += q[0]
+            wd[m + j] += q[1]
+    if curvature_ok(a, e, b, p[CURVATURE_MIN]):
+        for j in range(k):
+            ss[j * m + k], ssa[j * m + k], yyf[j * m + k] = ss[k * m + j], ssa[k * m + j], yyf[k * m + j]
+        i = k * m + k
+        sy[i], ss[i], yyf[i], syf[i], ssa[i] = a, e, bf, af, ea
+        wd[k], wd[m + k] = dy, ds
+        p[GAMMA] = b / a  # theta
+        c[HEAD] = (new + 1) % m
+        c[PAIRS] = k + 1
+        c[FRESH] = 0
+    return 0.0
+
+
+@kernel
+def _change_free(R, i, sign):
+    """Take the variable i into the sums over F (sign 1), or out of them (-1)."""
+    c = R.c
+    m, k = c[MEMORY], c[PAIRS]
+    S, Y = R.w[N_COMMON * c[N] :], R.w[(N_COMMON + m) * c[N] :]
+    yyf, syf, ssa, row = _matrix(R, _YYF), _matrix(R, _SYF), _matrix(R, _SSA), _small(R, _H)
+    for j in range(k):
+        at = _place(c, j) * c[N] + i
+        row[j], row[m + j] = Y[at], S[at]
+    for a in range(k):
+        ya, sa = sign * row[a], sign * row[m + a]
+        for b in range(k):
+            yyf[a * m + b] += ya * row[b]
+            syf[a * m + b] += sa * row[b]
+            ssa[a * m + b] -= sa * row[m + b]
+
+
+@reduction
+def _add_rows(a, yj, b, sj, r):
+    """r += a yj + b sj."""
+    for i in range(r.size):
+        r[i] += a * yj[i] + b * sj[i]
+    return 0.0
+
+
+@kernel
+def _reduced_gradient(R, theta):
+    """r = -(g + theta (xc - x) - W M c) over F, 0 elsewhere, to G_LOW; w = W'r."""
+    c = R.c
+    n, m, k = c[N], c[MEMORY], c[PAIRS]
+    x, g, free = vector(R, X + c[PARITY]), vector(R, G + c[PARITY]), free_variables(R)
+    xc, r, h, w = vector(R, X_LOW), vector(R, G_LOW), _small(R, _H), _small(R, _W)
+    solve_middle(_matrix(R, _SY), _matrix(R, _J), k, m, _small(R, _CC), h)
+    for j in range(k):
+        w[j], w[m + j] = 0.0, 0.0
+    for low in range(0, n, BLOCK):
+        high = min(low + BLOCK, n)
+        rb = r[low:high]
+        for i in range(low, high):
+            r[i] = -g[i] - theta * (xc[i] - x[i])
+        for j in range(k):
+            at = _place(c, j)
+            sj, yj = vector(R, N_COMMON + at)[low:high], vector(R, N_COMMON + m + at)[low:high]
+            _add_rows(h[j], yj, theta * h[m + j], sj, rb)
+        for i in range(low, high):
+            r[i] = free[i] * r[i]
+        for j in range(k):
+            at = _place(c, j)
+            sj, yj = vector(R, N_COMMON + at)[low:high], vector(R, N_COMMON + m + at)[low:high]
+            q = _two_dots(sj, yj, rb)
+            w[j] += q[0]
+            w[m + j] += theta * q[1]
+
+
+@kernel
+def _subspace_direction(R, theta):
+    """d = P(xc + du) - x, du = r / theta + W v / theta^2 over F (5.11); returns g'd.  du is left in G_LOW."""
+    c = R.c
+    n, m, k = c[N], c[MEMORY], c[PAIRS]
+    x, g, free = vector(R, X + c[PARITY]), vector(R, G + c[PARITY]), free_variables(R)
+    lower, upper = lower_bounds(R), upper_bounds(R)
+    xc, r, d, v = vector(R, X_LOW), vector(R, G_LOW), vector(R, D), _small(R, _V)
+    solve_subspace(_matrix(R, _C), _matrix(R, _Z), _matrix(R, _E), k, m, _small(R, _W), v)
+    slope = 0.0
+    for low in range(0, n, BLOCK):
+        high = min(low + BLOCK, n)
+        rb = r[low:high]
+        for i in range(low, high):
+            r[i] /= theta
+        for j in range(k):
+            at = _place(c, j)
+            sj, yj = vector(R, N_COMMON + at)[low:high], vector(R, N_COMMON + m + at)[low:high]
+            _add_rows(v[j] / (theta * theta), yj, v[m + j] / theta, sj, rb)
+        for i in range(low, high):
+            r[i] = free[i] * r[i]
+            d[i] = min(max(xc[i] + r[i], lower[i]), upper[i]) - x[i]
+            slope += g[i] * d[i]
+    return slope
+
+
+@kernel
+def _truncated_direction(R):
+    """d = xc + alpha du - x with the largest alpha <= 1 within the bounds; returns g'd."""
+    c = R.c
+    x, g = vector(R, X + c[PARITY]), vector(R, G + c[PARITY])
+    lower, upper = lower_bounds(R), upper_bounds(R)
+    xc, du, d = vector(R, X_LOW), vector(R, G_LOW), vector(R, D)
+    alpha = 1.0
+    for i in range(du.size):
+        if du[i] > 0.0:
+            alpha = min(alpha, (upper[i] - xc[i]) / du[i])
+        elif du[i] < 0.0:
+            alpha = min(alpha, (lower[i] - xc[i]) / du[i])
+    for i in range(du.size):
+        d[i] = xc[i] + alpha * du[i] - x[i]
+    return dot(g, d)
+
+
+@kernel
+def _set_direction(R):
+    """d and its slope, (a lower bound of) zero or NaN where the small matrices are of no use any more."""
+    c, p = R.c, R.p
+    m, k, theta = c[MEMORY], c[PAIRS], p[GAMMA]
+    if k > 0 and not factor_middle(_matrix(R, _SY), _matrix(R, _SS), theta, k, m, _matrix(R, _J)):
+        return 0.0
+    x, g, d = vector(R, X + c[PARITY]), vector(R, G + c[PARITY]), vector(R, D)
+    lower, upper, free = lower_bounds(R), upper_bounds(R), free_variables(R)
+    _projected_direction(x, g, lower, upper, d)
+    S, Y = R.w[N_COMMON * c[N] : (N_COMMON + m) * c[N]], R.w[(N_COMMON + m) * c[N] : (N_COMMON + 2 * m) * c[N]]
+    # the trial buffers hold nothing yet that is needed: they take the break points and their order
+    breaks, order = vector(R, X + 1 - c[PARITY]), vector(R, G + 1 - c[PARITY])
+    xc = vector(R, X_LOW)
+    fixed = cauchy_point(
+        x, g, lower, upper, d, breaks, order, S, Y, (c[HEAD] + m - k) % m, k, m, theta, _matrix(R, _SY),
+        _matrix(R, _J), _small(R, _P), _small(R, _V), _small(R, _CC), _small(R, _W), _small(R, _H), xc,
+    )  # fmt: skip
+    anyone = False
+    for i in range(x.size):
+        now = 0.0 if breaks[i] <= fixed else 1.0
+        if now != free[i]:
+            free[i] = now
+            if k > 0:
+                _change_free(R, i, 2.0 * now - 1.0)
+        anyone = anyone or now != 0.0
+    if k == 0 or not anyone:
+        for i in range(x.size):
+            d[i] = xc[i] - x[i]
+        return dot(g, d)
+    usable = factor_subspace(
+        _matrix(R, _SY), _matrix(R, _SYF), _matrix(R, _YYF), _matrix(R, _SSA), theta, k, m, _matrix(R, _C),
+        _matrix(R, _Z), _matrix(R, _E),
+    )  # fmt: skip
+    if not usable:
+        return 0.0
+    _reduced_gradient(R, theta)
+    slope = _subspace_direction(R, theta)
+    return slope if slope < 0.0 else _truncated_direction(R)
+
+
+@kernel
+def step(R):
+    """One iteration."""
+    c, p = R.c, R.p
+    p[SLOPE] = _set_direction(R)
+    if not p[SLOPE] < 0.0 and c[PAIRS] > 0:
+        init(R)
+        p[SLOPE] = _set_direction(R)
+    t0 = 1.0
+    if c[NIT] == 0:
+        d = vector(R, D)
+        t0 = p[STEP_INITIAL] if p[STEP_INITIAL] > 0.0 else min(1.0, 1.0 / dot(d, d) ** 0.5)
+    task = search(R, t0)
+    if p[T] != 0.0 and task == ACCEPT:
+        _prepare(R)
+    return task
+
+
+run = make_run(init, step)
