@@ -21,6 +21,7 @@ from numopt.kernels.vectors import norm
 
 # nearer to a bound than this counts as at it, at most; relative to the distance of the bounds, absolute if infinite
 _NEAR = 1e-3
+_ROUNDING = 1e-10
 
 
 @kernel
@@ -119,22 +120,26 @@ def bounded_descent(R, k):
 
 
 @kernel
+def _beyond(x, step, lower, upper):
+    """Whether the path has bent before x + step; where it just reaches the bound, rounding has no say."""
+    slack = _ROUNDING * abs(step)
+    return x + step < lower - slack or x + step > upper + slack
+
+
+@kernel
 def step_within(x, t, d, lower, upper, out):
-    """out = P(x + t d); whether P changed anything."""
+    """out = P(x + t d); whether the path P(x + t d) has bent on its way."""
     bent = False
     for i in range(x.size):
-        xi = x[i] + t * d[i]
-        low, high = xi < lower[i], xi > upper[i]
-        bent = bent or low or high
-        out[i] = lower[i] if low else upper[i] if high else xi
+        bent = bent or _beyond(x[i], t * d[i], lower[i], upper[i])
+        out[i] = min(max(x[i] + t * d[i], lower[i]), upper[i])
     return bent
 
 
 @reduction
-def slope_within(xt, gt, d, lower, upper):
-    """The slope of f along the path P(x + t d): what has met its bound moves no more."""
+def slope_within(x, t, gt, d, lower, upper):
+    """The slope of f at the end of the path P(x + t d), from the left: what has met its bound before moves no more."""
     s = 0.0
-    for i in range(xt.size):
-        stays = (d[i] < 0.0 and xt[i] <= lower[i]) or (d[i] > 0.0 and xt[i] >= upper[i])
-        s += 0.0 if stays else gt[i] * d[i]
+    for i in range(x.size):
+        s += 0.0 if _beyond(x[i], t * d[i], lower[i], upper[i]) else gt[i] * d[i]
     return s

@@ -129,7 +129,7 @@ def make_search(start, advance):
                 slope = 0.0
             else:
                 f = evaluate(R, xt, gt)
-                slope = slope_within(xt, gt, d, lower_bounds(R), upper_bounds(R)) if bounded else dot(gt, d)
+                slope = slope_within(x, t, gt, d, lower_bounds(R), upper_bounds(R)) if bounded else dot(gt, d)
             if c[ABORT] != 0 and f != f:
                 break
             task = advance(s, f, slope)
