@@ -52,6 +52,7 @@ from numopt.kernels.slots import (
     PARITY,
     SLOPE,
     STEP_INITIAL,
+    STEP_MAX,
     X_LOW,
     D,
     G,
@@ -343,6 +344,17 @@ def _set_direction(R):
     return slope if slope < 0.0 else _truncated_direction(R)
 
 
+@reduction
+def _largest_step(x, d, lower, upper):
+    """The largest t with x + t d within the bounds."""
+    t = 1e20
+    for i in range(x.size):
+        room = upper[i] - x[i] if d[i] > 0.0 else lower[i] - x[i]
+        reach = room / d[i] if d[i] != 0.0 else t
+        t = min(t, reach)
+    return t
+
+
 @kernel
 def step(R):
     """One iteration."""
@@ -352,9 +364,13 @@ def step(R):
         init(R)
         p[SLOPE] = _set_direction(R)
     t0 = 1.0
-    if c[NIT] == 0:
+    if c[NIT] == 0 and p[STEP_MAX] < 1e20:
         d = vector(R, D)
         t0 = p[STEP_INITIAL] if p[STEP_INITIAL] > 0.0 else min(1.0, 1.0 / dot(d, d) ** 0.5)
+    d = vector(R, D)
+    p[STEP_MAX] = max(1.0, _largest_step(vector(R, X + c[PARITY]), d, lower_bounds(R), upper_bounds(R)))
+    if c[NIT] == 0 and p[STEP_MAX] < 1e20:
+        p[STEP_MAX] = 1.0
     task = search(R, t0)
     if p[T] != 0.0 and task == ACCEPT:
         _prepare(R)
