@@ -363,14 +363,13 @@ def step(R):
     if not p[SLOPE] < 0.0 and c[PAIRS] > 0:
         init(R)
         p[SLOPE] = _set_direction(R)
-    t0 = 1.0
-    if c[NIT] == 0 and p[STEP_MAX] < 1e20:
-        d = vector(R, D)
-        t0 = p[STEP_INITIAL] if p[STEP_INITIAL] > 0.0 else min(1.0, 1.0 / dot(d, d) ** 0.5)
     d = vector(R, D)
     p[STEP_MAX] = max(1.0, _largest_step(vector(R, X + c[PARITY]), d, lower_bounds(R), upper_bounds(R)))
-    if c[NIT] == 0 and p[STEP_MAX] < 1e20:
-        p[STEP_MAX] = 1.0
+    t0 = 1.0
+    if c[NIT] == 0:
+        t0 = p[STEP_INITIAL] if p[STEP_INITIAL] > 0.0 else min(1.0, 1.0 / dot(d, d) ** 0.5)
+        if p[STEP_MAX] < 1e20:
+            p[STEP_MAX] = 1.0
     task = search(R, t0)
     if p[T] != 0.0 and task == ACCEPT:
         _prepare(R)
