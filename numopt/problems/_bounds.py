@@ -130,7 +130,7 @@ def _fixed(name):
         return TestProblem(
             name, n, (0.0,) * n, minima, Functions(partial(_data._bind, loss, data, penalty)),
             reference=f"{loss.__doc__} on scikit-learn's {data} data, penalty {penalty:g}, weights in [{low}, {high}]",
-            solution=solution, bounds=_box((low,) * (n - 1) + (-_INF,), (high,) * (n - 1) + (_INF,), n),
+            solution=np.array(solution), bounds=_box((low,) * (n - 1) + (-_INF,), (high,) * (n - 1) + (_INF,), n),
         )  # fmt: skip
     _, function, n, m, lower, upper = _TABLE[name]
     parent = _functions()[function]
@@ -144,7 +144,7 @@ def _fixed(name):
     start = parent.start(n) if callable(parent.start) else parent.start[:1] * n if n != parent.n else parent.start
     return TestProblem(
         name, n, tuple(start), minima, functions, m, reference=(_OURS if own else _GAY).format(function),
-        solution=solution, bounds=_box(lower, upper, n),
+        solution=np.array(solution), bounds=_box(lower, upper, n),
     )  # fmt: skip
 
 

@@ -118,6 +118,8 @@ class TestProblem:
         Factor on the start.
     reference : str
         Where it comes from.
+    solution : array_like of shape (n,), optional
+        A minimiser with the lowest of the values, where it is listed.
     bounds : ndarray of shape (n, 2), optional
         Lower and upper bounds, -inf and inf where there are none; None if the problem has no bounds.  Read-only.
     """
@@ -132,8 +134,8 @@ class TestProblem:
     m: int | None = None
     scale: float = 1.0
     reference: str = ""
-    solution: Any = None
-    bounds: Any = field(default=None, compare=False)  # arrays don't compare to one truth value
+    solution: Any = field(default=None, compare=False)  # arrays don't compare to one truth value
+    bounds: Any = field(default=None, compare=False)
 
     @property
     def x0(self):
