@@ -284,8 +284,9 @@ def _outcome(problem, fun, result, first, timings):
         return Outcome(math.nan, math.nan, 0, 0, first, first, 1, 0, -1, text, False)
     with np.errstate(all="ignore"):
         # not the solver's word: two solvers may stop by different norms, or at a gradient of another point
-        value, gradient = fun(np.array(result.x, dtype=np.float64))
-    value, optimality = float(value), float(np.max(np.abs(gradient)))
+        x = np.array(result.x, dtype=np.float64)
+        value, gradient = fun(x)
+    value, optimality = float(value), problem.optimality(x, gradient)
     medians = {threads: statistics.median(seconds) for threads, seconds in timings.items()}
     threads = min(medians, key=lambda each: medians[each])
     return Outcome(
@@ -299,7 +300,7 @@ def _outcome(problem, fun, result, first, timings):
         blas_threads=threads,
         status=int(result.status),
         message=str(result.message),
-        solved=bool(problem.solved(value, optimality)),
+        solved=bool(problem.solved(value, optimality, x)),
     )
 
 

@@ -1,7 +1,8 @@
 """Test problems with certified answers.
 
-Four groups: ``'mgh'``, the 35 functions of Moré, Garbow & Hillstrom; ``'scalable'``, for any number of variables;
-``'surfaces'``, in two variables, for pictures; ``'data'``, losses of linear models on real data.
+Five groups: ``'mgh'``, the 35 functions of Moré, Garbow & Hillstrom; ``'scalable'``, for any number of variables;
+``'surfaces'``, in two variables, for pictures; ``'data'``, losses of linear models on real data; ``'bounds'``, with
+bounds on the variables, some of them for any number of variables.
 
 Examples
 --------
@@ -19,7 +20,8 @@ import difflib
 import importlib
 from functools import lru_cache
 
-_GROUPS = {"mgh": "_mgh", "scalable": "_scalable", "surfaces": "_surfaces", "data": "_data"}
+_GROUPS = {"mgh": "_mgh", "scalable": "_scalable", "surfaces": "_surfaces", "data": "_data",
+           "bounds": "_bounds"}  # fmt: skip
 
 
 def _module(group):
@@ -36,7 +38,7 @@ def names(group=None):
 
     Parameters
     ----------
-    group : {'mgh', 'scalable', 'surfaces', 'data'}, optional
+    group : {'mgh', 'scalable', 'surfaces', 'data', 'bounds'}, optional
         Default: all of them.
 
     Returns
@@ -58,7 +60,7 @@ def get(name, n=None, scale=1):
     name : str
         One of :func:`names`.
     n : int, optional
-        Number of variables, for the scalable problems (default 100 or the next number that fits).
+        Number of variables, for the problems that come in all sizes (default 120; with bounds, 100).
     scale : {1, 10, 100}, optional
         Factor on the standard start.
 
@@ -76,6 +78,8 @@ def get(name, n=None, scale=1):
             continue
         if group == "scalable":
             problem = _module(group).make(name, 120 if n is None else n)
+        elif group == "bounds":
+            problem = _module(group).make(name, n)
         else:
             problem = _mgh_table()[name] if group == "mgh" else _cached(group, name)
             if n is not None and n != problem.n:

@@ -136,6 +136,11 @@ _ROWS = [
 ]
 
 
+def module_of(name):
+    """The module with the residuals of the function ``name``."""
+    return next(row[2] for row in _ROWS if row[1] == name)
+
+
 def table():
     """name -> TestProblem, in the order of the paper."""
     return {
