@@ -110,8 +110,9 @@ def make_search(start, advance):
         f0 = p[F]
         s[PHI0], s[DPHI0], s[SC1] = f0, p[SLOPE], p[C1]
         s[SC2] = p[LINE_TOL] if kind == EXACT else p[C2]
-        s[SMIN], s[SMAX] = p[STEP_MIN], p[STEP_MAX]
-        s[ST] = s[SFIRST] = min(max(p[T0], p[STEP_MIN]), p[STEP_MAX])
+        # relative to the first trial, which is tiny where the gradient is huge
+        s[SMIN], s[SMAX] = p[STEP_MIN] * min(1.0, p[T0]), p[STEP_MAX]
+        s[ST] = s[SFIRST] = min(p[T0], p[STEP_MAX])
         start(s)
         values_only = kind == ARMIJO and lazy_gradient(R)
         bounded, bent = c[BOUNDED] != 0, False

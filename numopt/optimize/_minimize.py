@@ -283,12 +283,12 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback,
         table[s.A_SEARCH] = units.address(unit)
     table[s.A_TICK], table[s.A_C], table[s.A_P] = _TICK, here, there
     table[s.A_W], table[s.A_W_SIZE] = there + 8 * s.N_SCALARS, w.size
+    run = units.function(row.unit_for(bounded))  # compiled now, if need be: that is no part of max_time
     now = time.monotonic()
     c[s.TICK_IN], c[s.TICK_EVERY] = 2, 1  # the start is evaluated in any case
     limit = front.get("max_time") if front else None
     p[s.DEADLINE] = math.inf if limit is None else now + limit
     p[s.TICK_AT], p[s.TICK_SECONDS], p[s.STARTED_AT] = now + _TICK_SECONDS, _TICK_SECONDS, now
-    run = units.function(row.unit_for(bounded))
     address = here + 8 * s.N_COUNTERS
     watch = None
     if front or callback is not None:
