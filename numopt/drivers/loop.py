@@ -16,6 +16,7 @@ from numopt.kernels.slots import (
     F_PREV,
     F_TRIAL,
     FLAT,
+    FLAT_AT,
     FRESH,
     G_BEST,
     GNORM,
@@ -110,11 +111,14 @@ def _search_ended(R, task, restart):
     c, p = R.c, R.p
     if task == UNBOUNDED_BELOW:
         return _UNBOUNDED
-    if task == FLAT:
-        return _STALLED
+    flat = task == FLAT or c[FLAT_AT] == c[NIT] + 1
     if restart:
+        # Afresh: a flat f too, since it is only along the last direction that it is known to be flat
+        c[FLAT_AT] = c[NIT] + 1 if flat else 0
         c[RESTARTS] += 1
         return RUNNING
+    if flat:
+        return _STALLED
     if not abs(p[F_TRIAL]) < float("inf"):
         return _NAN
     return _LINE_SEARCH

@@ -41,6 +41,8 @@ from numpy import int64
     BOUNDED,  # 1 if the workspace ends with marks of the free variables, lower and upper bounds (n each)
     VALUES_ONLY,  # 1 if the method never asks for gradients
 ) = range(31)
+FLAT_AT = 37  # the iteration after which f was last too flat for the search to see a decrease
+
 N_COUNTERS = 40
 
 # --- p: tolerances and options, then the scalars of the state, then the line search's own (float64)
