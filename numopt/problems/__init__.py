@@ -20,6 +20,7 @@ import importlib
 from functools import lru_cache
 
 _GROUPS = {"mgh": "_mgh", "scalable": "_scalable", "surfaces": "_surfaces", "data": "_data"}
+GROUPS = tuple(_GROUPS)
 
 
 def _module(group):

@@ -1,0 +1,191 @@
+"""The charts of a comparison: the same for the page and for PNG files."""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from numopt.comparison._traces import solver_names
+from numopt.plot import _canvas as canvas
+from numopt.plot import data_profile, performance_profile
+from numopt.plot._convergence import draw, spread_out
+
+_SIZE = (4.3, 3.6)  # inches; on a phone a chart of this width keeps its size, and text of 9 points is readable
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart: ``figure()`` draws it.
+
+    Attributes
+    ----------
+    key : str
+        Its name in files and anchors.
+    kind : str
+        ``'profile'`` or ``'convergence'``.
+    title : str
+    caption : str
+        What it shows, in a sentence.
+    figure : callable
+        Makes the figure.
+    """
+
+    key: str
+    kind: str
+    title: str
+    caption: str
+    figure: Callable[[], Any]
+
+
+def charts(comparison):
+    """All charts that a comparison has the data for.
+
+    Returns
+    -------
+    list of Chart
+    """
+    found = []
+    for caller in dict.fromkeys(run.caller for run in comparison.runs):
+        for quantity, title in (("seconds", "Time"), ("nfev", "Evaluations")):
+            table = Table(comparison.runs, caller, quantity)
+            if table.solved_any:
+                word = {"seconds": "time", "nfev": "evaluations"}[quantity]
+                caption = f"Share of the {len(table.problems)} problems solved within a multiple of the least {word}."
+                key = f"performance-{word}-{caller}"
+                found.append(Chart(key, "profile", f"{title}, {caller} functions", caption, table.performance))
+                if quantity == "nfev":
+                    caption = (
+                        f"Share of the {len(table.problems)} problems solved within a multiple of n + 1 evaluations."
+                    )
+                    title = f"Data profile, {caller} functions"
+                    found.append(Chart(f"data-{caller}", "profile", title, caption, table.data))
+    by_problem: dict[str, list] = {}
+    for trace in comparison.traces:
+        by_problem.setdefault(trace.problem, []).append(trace)
+    for problem, traces in by_problem.items():
+        found.append(_convergence_chart(problem, traces))
+    return found
+
+
+def write_charts(comparison, folder):
+    """Write every chart as a PNG file; the paths."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for chart in charts(comparison):
+        path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '_', chart.key)}.png"
+        figure = chart.figure()
+        figure.suptitle(chart.title, fontsize="medium")
+        figure.savefig(path, dpi=160, facecolor="white")
+        paths.append(path)
+    return paths
+
+
+class Table:
+    """Costs of all solvers on all problems with one kind of callable; a solver that didn't run has not solved.
+
+    Attributes
+    ----------
+    problems, solvers : list of str
+    costs : ndarray, shape (problems, solvers)
+        inf where the problem was not solved.
+    dimensions : ndarray, shape (problems,)
+    """
+
+    def __init__(self, runs, caller, quantity):
+        runs = [run for run in runs if run.caller == caller]
+        methods = list(dict.fromkeys(run.method for run in runs))
+        dimensions, cells, styles = {}, {}, {}
+        for run in runs:
+            dimensions[run.problem] = run.n
+            names = solver_names(run.method, run.reference)
+            for name, outcome, side in zip(names, (run.ours, run.scipy), ("ours", "scipy"), strict=True):
+                # two methods of ours may share one of scipy's: its first run counts
+                if outcome is not None and (run.problem, name) not in cells:
+                    cost = getattr(outcome, quantity) if outcome.solved else math.inf
+                    cells[run.problem, name] = cost if cost > 0 else math.inf
+                    styles.setdefault(name, _style(methods.index(run.method), side))
+        self.problems, self.solvers, self.styles = list(dimensions), list(styles), list(styles.values())
+        self.dimensions = np.array(list(dimensions.values()))
+        self.costs = np.array([[cells.get((p, s), math.inf) for s in self.solvers] for p in self.problems], dtype=float)
+
+    @property
+    def solved_any(self):
+        """Whether there is anything to draw."""
+        return self.costs.size > 0 and bool(np.isfinite(self.costs).any())
+
+    def performance(self):
+        """The performance profile."""
+        figure, ax = _figure()
+        performance_profile(self.costs, labels=self.solvers, ax=ax)
+        return _finish(figure, ax, self.styles)
+
+    def data(self):
+        """The data profile."""
+        figure, ax = _figure()
+        data_profile(self.costs, self.dimensions, labels=self.solvers, ax=ax)
+        return _finish(figure, ax, self.styles)
+
+
+def _convergence_chart(problem, traces):
+    methods = list(dict.fromkeys(trace.method for trace in traces))
+    # two methods of ours may share one of scipy's
+    first: dict[str, Any] = {}
+    for trace in traces:
+        first.setdefault(trace.solver, trace)
+    traces = list(first.values())
+    certified = traces[0].minimum
+    least = min([*([] if certified is None else [certified]), *(trace.values[-1] for trace in traces)])
+
+    sure = certified is not None and math.isclose(least, certified, rel_tol=1e-9, abs_tol=1e-12)
+
+    def make():
+        from matplotlib.ticker import MaxNLocator
+
+        figure, ax = _figure()
+        curves = [(np.array(trace.evaluations), np.array(trace.values) - least) for trace in traces]
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        draw(ax, curves, [trace.solver for trace in traces], log=True)
+        spread_out(ax, curves)
+        # below this share of the start there is rounding only
+        low, high = ax.get_ylim()
+        ax.set_ylim(max(low, 1e-18 * high), high)
+        ax.set(xlabel="evaluations", ylabel="least f so far, above the minimum")
+        return _finish(figure, ax, [_style(methods.index(trace.method), trace.side) for trace in traces])
+
+    caption = f"Above {least:.6g}, " + ("the certified minimum." if sure else "the least value found.")
+    return Chart(f"convergence-{problem}", "convergence", problem, caption, make)
+
+
+def _style(pair, side):
+    """One colour for a method of ours and scipy's that it is compared with; ours is solid."""
+    colour = canvas.COLOURS[pair % len(canvas.COLOURS)]
+    if side == "ours":
+        return {"color": colour, "linestyle": "-", "linewidth": 1.4}
+    # broad dashes below: they still show where the two are equal
+    return {"color": colour, "linestyle": (0, (2.2, 1.2)), "linewidth": 2.8, "zorder": 1.9}
+
+
+def _figure():
+    """A figure that pyplot doesn't know of."""
+    canvas.require()
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=_SIZE, layout="constrained")
+    return figure, figure.subplots()
+
+
+def _finish(figure, ax, styles):
+    """Our colours, small text, and the legend below, where it hides no curve."""
+    for line, style in zip(ax.lines, styles, strict=True):
+        line.set(**style)
+    ax.get_legend().remove()
+    ax.tick_params(labelsize=9)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.label.set_fontsize(10)
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9, frameon=False)
+    return figure
