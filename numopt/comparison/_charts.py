@@ -154,7 +154,7 @@ def _convergence_chart(problem, traces):
         # below this share of the start there is rounding only
         low, high = ax.get_ylim()
         ax.set_ylim(max(low, 1e-18 * high), high)
-        ax.set(xlabel="evaluations", ylabel="least f so far, above the minimum")
+        ax.set(xlabel="evaluations", ylabel="f above the minimum")
         return _finish(figure, ax, [_style(methods.index(trace.method), trace.side) for trace in traces])
 
     caption = f"Above {least:.6g}, " + ("the certified minimum." if sure else "the least value found.")
@@ -165,9 +165,9 @@ def _style(pair, side):
     """One colour for a method of ours and scipy's that it is compared with; ours is solid."""
     colour = canvas.COLOURS[pair % len(canvas.COLOURS)]
     if side == "ours":
-        return {"color": colour, "linestyle": "-", "linewidth": 1.4}
+        return {"color": colour, "linestyle": "-", "linewidth": 1.4, "marker": ""}
     # broad dashes below: they still show where the two are equal
-    return {"color": colour, "linestyle": (0, (2.2, 1.2)), "linewidth": 2.8, "zorder": 1.9}
+    return {"color": colour, "linestyle": (0, (2.2, 1.2)), "linewidth": 2.8, "marker": "", "zorder": 1.9}
 
 
 def _figure():

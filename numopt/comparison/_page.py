@@ -123,7 +123,7 @@ def _text(value):
 
 
 def _key(value):
-    return "" if value is None or math.isnan(value) else repr(float(value))
+    return repr(float(value)) if value is not None and math.isfinite(value) else ""
 
 
 def _result(run):

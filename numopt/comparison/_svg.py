@@ -77,8 +77,9 @@ def _clean(element, prefix, used):
             value = re.sub(r"^#", f"#{prefix}-", value)
         if key == "style":
             value = re.sub(r"#[0-9a-fA-F]{6}\b", lambda found: _VARIABLES.get(found[0].lower(), found[0]), value)
-            # the size of the text is kept, its font is the page's
-            value = re.sub(r"font: ([^;']*?)([\d.]+px)[^;]*", r"font-size: \2", value)
+            # the size of the text is kept, its font is the page's; older versions of matplotlib write both in one
+            value = re.sub(r"font: [^;']*?([\d.]+px)[^;]*", r"font-size: \1", value)
+            value = re.sub(r"font-family: [^;]*;? ?", "", value)
         attributes[key] = value
     element.attrib = attributes
 

@@ -5,9 +5,9 @@ from itertools import cycle, islice
 
 MISSING = "numopt.plot needs matplotlib: pip install numopt-jit[plot]"
 
-# Okabe and Ito, https://jfly.uni-koeln.de/color: told apart with any kind of colour vision.  Yellow is left out and
-# orange comes late: they are too light for a line on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4D4D4D")
+# Okabe and Ito, https://jfly.uni-koeln.de/color: told apart with any kind of colour vision.  Yellow, too light for
+# a line on white, is left out; orange and sky blue, which are light too, come last.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#4D4D4D", "#E69F00", "#56B4E9")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 INK, GRID = "#333333", "#D9D9D9"
@@ -45,12 +45,9 @@ def check_ax(ax, projection=None):
 
 def styles(count):
     """Colour, dashes and marker of each of so many curves: no two alike, even in grey, for the first 28."""
-    # one dash further after each round of the colours, and within a round too
-    found = []
-    for k, colour in enumerate(islice(cycle(COLOURS), count)):
-        dash = DASHES[(k + k // len(COLOURS)) % len(DASHES)]
-        found.append({"color": colour, "linestyle": dash, "marker": MARKERS[k % len(MARKERS)]})
-    return found
+    # 7 colours and 4 kinds of dashes have no common divisor, so that all their pairs occur
+    rounds = zip(cycle(COLOURS), cycle(DASHES), cycle(MARKERS), strict=False)
+    return [dict(zip(("color", "linestyle", "marker"), style, strict=True)) for style in islice(rounds, count)]
 
 
 def check_labels(labels, count, what):

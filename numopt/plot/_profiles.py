@@ -59,7 +59,7 @@ def performance_profile(costs, *, labels, tau_max=None, ax=None):
     _draw(ax, tau, rho, names, end)
     canvas.log_axis(ax.xaxis, 2 if end <= 1024 else 10)
     # a hair to the left of 1, so that the steps at 1 don't hide on the axis
-    ax.set(xlim=(end**-0.01, end), xlabel="at most so many times the least cost", ylabel="share of problems solved")
+    ax.set(xlim=(end**-0.01, end), xlabel="multiple of the least cost", ylabel="share of problems solved")
     return fig, ax
 
 
