@@ -156,11 +156,11 @@ def test_nothing_was_run():
 
 
 def test_table_of_costs(comparison):
-    table = _charts.Table(comparison.runs, "jitted", "nfev")
+    table = _charts.Table(comparison.runs, "jitted", "nfev", ["bfgs", "gd"])
     assert table.problems == ["first", "second"] and table.dimensions.tolist() == [2, 30]
     assert table.solvers == ["numopt bfgs", "scipy BFGS", "numopt gd"]
     assert table.costs.tolist() == [[9, 11, 900], [math.inf, 100, math.inf]]
-    python = _charts.Table(comparison.runs, "python", "seconds")
+    python = _charts.Table(comparison.runs, "python", "seconds", ["bfgs", "gd"])
     assert python.costs.tolist() == [[1e-3, math.inf]]
 
 
@@ -169,7 +169,7 @@ def test_a_solver_of_scipys_counts_once():
         Run("a", 2, "cg-pr", "CG", "jitted", outcome(nfev=5), outcome(nfev=7)),
         Run("a", 2, "cg-hz", "CG", "jitted", outcome(nfev=6), outcome(nfev=8)),
     ]
-    table = _charts.Table(runs, "jitted", "nfev")
+    table = _charts.Table(runs, "jitted", "nfev", ["cg-pr", "cg-hz"])
     assert table.solvers == ["numopt cg-pr", "scipy CG", "numopt cg-hz"] and table.costs.tolist() == [[5, 7, 6]]
     assert [style["color"] for style in table.styles[:2]] == [table.styles[0]["color"]] * 2
     assert table.styles[2]["color"] != table.styles[0]["color"]
@@ -181,6 +181,16 @@ def test_convergence_charts_show_the_traces(comparison):
     ours = next(line for line in ax.lines if line.get_label() == "numopt bfgs")
     assert ours.get_xdata().tolist() == [1, 2, 3] and ours.get_ydata().tolist() == [9.0, 1.0, 1e-9]
     assert "certified" in chart.caption
+
+
+def test_a_method_has_one_colour_in_all_charts(comparison):
+    """Whatever the order of the runs: those that we lost come first in JSON."""
+    for whole in (comparison, Comparison(comparison.runs[::-1], {"methods": ["gd", "bfgs"]}, [], comparison.traces)):
+        colours: dict[str, set] = {}
+        for chart in _charts.charts(whole):
+            for line in chart.figure().axes[0].lines:
+                colours.setdefault(line.get_label().split()[1].lower(), set()).add(line.get_color())
+        assert len(colours["bfgs"]) == len(colours["gd"]) == 1 and colours["bfgs"] != colours["gd"]
 
 
 def test_png_files(comparison, tmp_path):

@@ -455,6 +455,20 @@ class TestCanvas:
     def test_ticks(self, value, text):
         assert _canvas.power_text(value) == text
 
+    @pytest.mark.parametrize(
+        ("limits", "texts"), [((40, 300), ["50", "100", "200"]), ((0.5, 2000), ["1", "10", "100", "1000"])]
+    )
+    def test_short_logarithmic_axes_have_more_ticks(self, limits, texts):
+        fig, ax = plt.subplots()
+        ax.plot([1, 2], limits)
+        _canvas.log_axis(ax.yaxis)
+        ax.set_ylim(*limits)
+        fig.canvas.draw()
+        found = [text for text in ax.yaxis.get_ticklabels(which="both") if text.get_text()]
+        assert (
+            sorted((t.get_text() for t in found if limits[0] <= t.get_position()[1] <= limits[1]), key=float) == texts
+        )
+
     def test_pyplot_is_imported_when_a_figure_is_made(self):
         code = "import sys, numopt.plot; assert not {'matplotlib', 'numba', 'scipy'} & set(sys.modules), 'heavy'"
         subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -48,26 +48,25 @@ def charts(comparison):
     -------
     list of Chart
     """
-    found = []
+    found, methods = [], methods_of(comparison)
     for caller in dict.fromkeys(run.caller for run in comparison.runs):
         for quantity, title in (("seconds", "Time"), ("nfev", "Evaluations")):
-            table = Table(comparison.runs, caller, quantity)
+            table = Table(comparison.runs, caller, quantity, methods)
             if table.solved_any:
                 word = {"seconds": "time", "nfev": "evaluations"}[quantity]
                 caption = f"Share of the {len(table.problems)} problems solved within a multiple of the least {word}."
                 key = f"performance-{word}-{caller}"
                 found.append(Chart(key, "profile", f"{title}, {caller} functions", caption, table.performance))
                 if quantity == "nfev":
-                    caption = (
-                        f"Share of the {len(table.problems)} problems solved within a multiple of n + 1 evaluations."
-                    )
+                    units = "n\u00a0+\u00a01 evaluations"
+                    caption = f"Share of the {len(table.problems)} problems solved within a multiple of {units}."
                     title = f"Data profile, {caller} functions"
                     found.append(Chart(f"data-{caller}", "profile", title, caption, table.data))
     by_problem: dict[str, list] = {}
     for trace in comparison.traces:
         by_problem.setdefault(trace.problem, []).append(trace)
     for problem, traces in by_problem.items():
-        found.append(_convergence_chart(problem, traces))
+        found.append(_convergence_chart(problem, traces, methods))
     return found
 
 
@@ -85,6 +84,12 @@ def write_charts(comparison, folder):
     return paths
 
 
+def methods_of(comparison):
+    """Our methods in the order they were asked for: a method has the same colour in all charts."""
+    names = [*comparison.settings.get("methods", ()), *(each.method for each in [*comparison.runs, *comparison.traces])]
+    return list(dict.fromkeys(names))
+
+
 class Table:
     """Costs of all solvers on all problems with one kind of callable; a solver that didn't run has not solved.
 
@@ -96,9 +101,8 @@ class Table:
     dimensions : ndarray, shape (problems,)
     """
 
-    def __init__(self, runs, caller, quantity):
-        runs = [run for run in runs if run.caller == caller]
-        methods = list(dict.fromkeys(run.method for run in runs))
+    def __init__(self, runs, caller, quantity, methods):
+        runs = sorted((run for run in runs if run.caller == caller), key=lambda run: methods.index(run.method))
         dimensions, cells, styles = {}, {}, {}
         for run in runs:
             dimensions[run.problem] = run.n
@@ -131,8 +135,7 @@ class Table:
         return _finish(figure, ax, self.styles)
 
 
-def _convergence_chart(problem, traces):
-    methods = list(dict.fromkeys(trace.method for trace in traces))
+def _convergence_chart(problem, traces, methods):
     # two methods of ours may share one of scipy's
     first: dict[str, Any] = {}
     for trace in traces:
@@ -151,9 +154,9 @@ def _convergence_chart(problem, traces):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         draw(ax, curves, [trace.solver for trace in traces], log=True)
         spread_out(ax, curves)
-        # below this share of the start there is rounding only
+        # a value of 1e-30 would press all that matters against the upper end
         low, high = ax.get_ylim()
-        ax.set_ylim(max(low, 1e-18 * high), high)
+        ax.set_ylim(max(low, 1e-18 * min(high, 1.0)), high)
         ax.set(xlabel="evaluations", ylabel="f above the minimum")
         return _finish(figure, ax, [_style(methods.index(trace.method), trace.side) for trace in traces])
 

@@ -51,8 +51,8 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
     Parameters
     ----------
     problems : str or list of str, optional
-        Names of problems, and of groups of them: ``'mgh'``, ``'scalable'``, ``'surfaces'``, ``'data'``,
-        ``'all'``, ``'default'``.  Default: ``'default'``, a selection that takes about a minute.
+        Names of problems, and of groups of them: ``'mgh'``, ``'bounds'``, ``'scalable'``, ``'surfaces'``,
+        ``'data'``, ``'all'``, ``'default'``.  Default: ``'default'``, a selection that takes about a minute.
     methods : str or list of str, optional
         Names as for :func:`numopt.minimize`.  Each is compared with scipy's method of the same name, or else
         with scipy's nearest relative; where there is none, it runs alone.  Default: BFGS, CG and L-BFGS-B.

@@ -90,9 +90,15 @@ def power_text(value):
 
 def log_axis(axis, base=10):
     """Make an axis logarithmic, with labels that need no formula font."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
+    def between(value, _):
+        """2 and 5, where powers of ten alone would leave the axis almost bare."""
+        low, high = axis.get_view_interval()
+        first = f"{value:e}"[0]
+        return power_text(value) if low > 0 and high < 100 * low and first in "25" else ""
 
     getattr(axis.axes, f"set_{axis.axis_name}scale")("log", base=base, nonpositive="clip")
     axis.set_major_locator(LogLocator(base=base, numticks=9))
     axis.set_major_formatter(FuncFormatter(lambda value, _: power_text(value)))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_formatter(FuncFormatter(between if base == 10 else lambda value, _: ""))

@@ -20,7 +20,6 @@ import importlib
 from functools import lru_cache
 
 _GROUPS = {"mgh": "_mgh", "scalable": "_scalable", "surfaces": "_surfaces", "data": "_data"}
-GROUPS = tuple(_GROUPS)
 
 
 def _module(group):
@@ -30,6 +29,9 @@ def _module(group):
 @lru_cache(maxsize=1)
 def _mgh_table():
     return _module("mgh").table()
+
+
+GROUPS = tuple(_GROUPS)
 
 
 def names(group=None):
