@@ -407,3 +407,27 @@ class TestBounds:
         assert found.reference == "L-BFGS-B"  # scipy's BFGS takes none
         assert ("bfgs", limits) in seen and ("L-BFGS-B", limits) in seen
         assert {str(each) for each in seen} == {str(("bfgs", limits)), str(("L-BFGS-B", limits))}
+
+
+@pytest.mark.parametrize("caller", ["jitted", "python"])
+def test_methods_without_derivatives_get_values_alone(monkeypatch, caller):
+    """On both sides, when they are timed and when their curves are taken."""
+
+    class Row:
+        name, unit, scipy, second_order, values_only = "nelder-mead", "nelder-mead", "Nelder-Mead", False, True
+
+    seen, real = [], scipy.optimize.minimize
+
+    def record(fun, x0, **named):
+        seen.append((fun(x0), sorted(named)))
+        named.pop("options", None)
+        return real(fun, x0, **{**named, "method": "Nelder-Mead"})
+
+    monkeypatch.setattr(numopt, "minimize", record, raising=False)
+    monkeypatch.setattr(scipy.optimize, "minimize", record)
+    problem = problems.get("beale")
+    found = _compare._pair(problem, Row, caller, 1)
+    (trace,) = _compare._curves(problem, Row)  # the stand-in for ours has no history
+    assert found.ours.nfev == found.scipy.nfev > 50 and found.ours.solved and trace.side == "scipy"
+    assert trace.evaluations[-1] <= found.scipy.nfev + 1
+    assert {value for value, _ in seen} == {problem.fun(problem.x0)} and all("jac" not in names for _, names in seen)

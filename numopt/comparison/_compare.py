@@ -43,10 +43,10 @@ _MOST_BYTES = 2**31
 def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, progress=False, suite=None, traces=False):
     """Run our solvers and scipy's side by side.
 
-    Both get the same function (value and gradient in one call, ``jac=True``), the same start and the default
-    tolerances of scipy's method, and are timed in turn: with the threads that BLAS takes by default, and with
-    one.  Threads make scipy's BFGS faster on large problems and its L-BFGS-B much slower, so each solver is
-    credited with the setting that suits it better.
+    Both get the same function (value and gradient in one call, ``jac=True``; the value alone for methods that
+    have no use for gradients), the same start and the default tolerances of scipy's method, and are timed in turn:
+    with the threads that BLAS takes by default, and with one.  Threads make scipy's BFGS faster on large problems
+    and its L-BFGS-B much slower, so each solver is credited with the setting that suits it better.
 
     Parameters
     ----------
@@ -216,6 +216,15 @@ def _hessian(fun, jit):
     return hess
 
 
+def _values_of(fun):
+    """The values alone of a function that returns them with gradients."""
+
+    def value(x):
+        return fun(x)[0]
+
+    return value
+
+
 def _solvers(problem, row, fun, jit):
     """(ours, scipy's, scipy's name or None): ours takes options, scipy's another function that is to be called."""
     import scipy.optimize
@@ -224,6 +233,10 @@ def _solvers(problem, row, fun, jit):
 
     bounds = getattr(problem, "bounds", None)
     extra = {"jac": True}
+    objective = fun
+    if getattr(row, "values_only", False):
+        # a method that has no use for gradients is not made to wait for them
+        extra, objective = {}, problem.fun if jit else _values_of(fun)
     if row.second_order:
         extra["hess"] = _hessian(fun, jit)
     if bounds is not None:
@@ -231,10 +244,11 @@ def _solvers(problem, row, fun, jit):
     start, name = problem.x0, reference_of(row, bounds is not None)
 
     def ours(options=None):
-        return numopt.minimize(fun, start.copy(), method=row.name, options=options, **extra)
+        return numopt.minimize(objective, start.copy(), method=row.name, options=options, **extra)
 
-    def reference(fun=fun):
-        return scipy.optimize.minimize(fun, start.copy(), method=name, **extra)
+    def reference(recorder=None):
+        called = objective if recorder is None else recorder if "jac" in extra else _values_of(recorder)
+        return scipy.optimize.minimize(called, start.copy(), method=name, **extra)
 
     return ours, reference, name
 
