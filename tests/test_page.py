@@ -181,6 +181,18 @@ def test_a_solver_of_scipys_counts_once():
     assert table.styles[2]["color"] != table.styles[0]["color"]
 
 
+def test_many_methods_can_be_told_apart():
+    methods = [f"m{k}" for k in range(20)]
+    runs = [Run("a", 2, name, name.upper(), "jitted", outcome(), outcome()) for name in methods]
+    table = _charts.Table(runs, "jitted", "nfev", methods)
+    assert len({(s["color"], str(s["linestyle"]), s["linewidth"]) for s in table.styles}) == 40
+    few, many = _charts.Table(runs[:2], "jitted", "nfev", methods).performance(), table.performance()
+    for figure in (few, many):
+        figure.canvas.draw()
+    heights = [figure.axes[0].get_window_extent().height for figure in (few, many)]
+    assert heights[1] > 0.9 * heights[0]  # the legend takes nothing from the curves
+
+
 def test_convergence_charts_show_the_traces(comparison):
     chart = next(c for c in _charts.charts(comparison) if c.key == "convergence-first")
     (ax,) = chart.figure().axes

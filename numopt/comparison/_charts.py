@@ -16,6 +16,8 @@ from numopt.plot._convergence import draw, spread_out
 
 _SIZE = (4.3, 3.6)  # inches; on a phone a chart of this width keeps its size, and text of 9 points is readable
 
+_LEGEND_ROW = 0.19  # inches
+
 
 @dataclass(frozen=True)
 class Chart:
@@ -164,13 +166,19 @@ def _convergence_chart(problem, traces, methods):
     return Chart(f"convergence-{problem}", "convergence", problem, caption, make)
 
 
+# thin for ours, broad for scipy's; a new kind where the colours begin again
+_THIN = ("-", (0, (8, 2, 1.5, 2)), (0, (10, 3)), (0, (1.5, 1.5)))
+_BROAD = ((0, (2.2, 1.2)), (0, (0.8, 0.8)), (0, (4, 1, 1, 1)), (0, (6, 2)))
+
+
 def _style(pair, side):
-    """One colour for a method of ours and scipy's that it is compared with; ours is solid."""
-    colour = canvas.COLOURS[pair % len(canvas.COLOURS)]
+    """One colour for a method of ours and scipy's that it is compared with."""
+    again, k = divmod(pair, len(canvas.COLOURS))
+    style = {"color": canvas.COLOURS[k], "marker": ""}
     if side == "ours":
-        return {"color": colour, "linestyle": "-", "linewidth": 1.4, "marker": ""}
-    # broad dashes below: they still show where the two are equal
-    return {"color": colour, "linestyle": (0, (2.2, 1.2)), "linewidth": 2.8, "marker": "", "zorder": 1.9}
+        return {**style, "linestyle": _THIN[again % len(_THIN)], "linewidth": 1.4}
+    # below ours: broad dashes still show where the two are equal
+    return {**style, "linestyle": _BROAD[again % len(_BROAD)], "linewidth": 2.8, "zorder": 1.9}
 
 
 def _figure():
@@ -187,6 +195,8 @@ def _finish(figure, ax, styles):
     for line, style in zip(ax.lines, styles, strict=True):
         line.set(**style)
     ax.get_legend().remove()
+    # the legend has a place of its own, however many solvers there are
+    figure.set_figheight(_SIZE[1] + _LEGEND_ROW * max(0, math.ceil(len(styles) / 2) - 3))
     ax.tick_params(labelsize=9)
     for axis in (ax.xaxis, ax.yaxis):
         axis.label.set_fontsize(10)

@@ -107,6 +107,8 @@ RUNS = (
     Column("|g|, ours", "the largest component of the gradient there"),
     Column("|g|, scipy", "the largest component of the gradient there"),
     Column("first call", "our first call, with what had to be compiled for it"),
+    Column("message, ours", "why our solver ended", False),
+    Column("message, scipy", "why scipy's solver ended", False),
 )
 
 
@@ -154,7 +156,8 @@ def _run_row(run):
         cells += [Cell("-", "") if side is None else make(getattr(side, name)) for side in (run.ours, run.scipy)]
         if name == "seconds":
             cells.append(_number(run.time_ratio, ".3g"))
-    cells.append(_seconds(run.ours.first_call_seconds))
+    cells += [_seconds(run.ours.first_call_seconds), _text(run.ours.message)]
+    cells.append(_text(run.scipy.message if run.scipy is not None else None))
     return {"cells": cells, "lost": run.lost, "dim": not run.ours.solved}
 
 
