@@ -1,5 +1,7 @@
 """The command line: ``numopt compare``, ``numopt info``, ``numopt warmup``."""
 
+import errno
+import os
 import sys
 from enum import StrEnum
 from typing import Annotated
@@ -71,13 +73,35 @@ def _check_target(target):
             _fail(f"cannot write {target}: {error.strerror}")
 
 
+def _check_folder(folder):
+    """Make the folder before the measurements, or say that it can't be made."""
+    if folder is not None:
+        try:
+            os.makedirs(folder, exist_ok=True)
+            if not os.access(folder, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            _fail(f"cannot write to the folder {folder}: {error.strerror}")
+
+
+def _check_packages(html):
+    """Say before the measurements that a package is missing."""
+    from numopt.comparison import _page
+    from numopt.plot import _canvas
+
+    try:
+        _canvas.require() if html is None else _page.require()
+    except ImportError as error:
+        _fail(str(error))
+
+
 @app.command()
 def compare(
     problems: Annotated[
         list[str] | None,
         typer.Option(
             "--problems", "-p", metavar="NAMES",
-            help="Problems or groups of them (mgh, scalable, surfaces, data, all, default), with commas "
+            help="Problems or groups of them (mgh, bounds, scalable, surfaces, data, all, default), with commas "
             "between.",
         ),
     ] = None,
@@ -86,6 +110,13 @@ def compare(
         typer.Option(
             "--methods", "-m", metavar="NAMES",
             help="Methods, with commas between: scipy's names or numopt's. Default: BFGS,CG,L-BFGS-B.",
+        ),
+    ] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option(
+            "--suite", metavar="NAME",
+            help="Instead of problems: mgh, bounds, scalable or data, with the methods that fit it.",
         ),
     ] = None,
     scale: Annotated[
@@ -103,6 +134,14 @@ def compare(
     csv: Annotated[
         str | None, typer.Option("--csv", metavar="FILE", help="Write the runs as CSV; '-' for stdout.")
     ] = None,
+    html: Annotated[
+        str | None,
+        typer.Option("--html", metavar="FILE", help="Write one page with tables, profiles and convergence curves."),
+    ] = None,
+    plot: Annotated[
+        str | None,
+        typer.Option("--plot", metavar="FOLDER", help="Write profiles and convergence curves as PNG files."),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Exit with 1 if a run of ours failed where scipy's succeeded.")
     ] = False,
@@ -115,17 +154,25 @@ def compare(
     """
     if json == "-" and csv == "-":
         _fail("only one of --json and --csv can go to stdout")
+    if html == "-" or plot == "-":
+        _fail("--html takes a file and --plot a folder; only --json and --csv can go to stdout")
     from numopt.comparison import _compare
 
     callers = _compare.CALLERS if python else ("jitted",)
     wanted, chosen = _split(problems), _split(methods)
     try:
-        _compare.check_names(wanted, chosen)
+        _compare.check_names(*_compare.of_suite(suite, wanted, chosen))
     except ValueError as error:
         _fail(str(error))
-    for target in (json, csv):
+    if html is not None or plot is not None:
+        _check_packages(html)
+    for target in (json, csv, html):
         _check_target(target)
-    found = _compare.compare(wanted, chosen, int(scale.value), repeat, callers, progress=True)
+    _check_folder(plot)
+    pictures = html is not None or plot is not None
+    found = _compare.compare(
+        wanted, chosen, int(scale.value), repeat, callers, progress=True, suite=suite, traces=pictures
+    )
     if json is not None:
         _write(json, found.to_json() + "\n")
     if csv is not None:
@@ -138,15 +185,30 @@ def compare(
             console = Console(width=140)  # nobody folds a file's lines
         console.print(found.table(compact=console.width < 125))
         print(f"took {found.settings['total_seconds']:.1f} s")
+    # not into the data
+    out = sys.stderr if "-" in (json, csv) else sys.stdout
+    if html is not None:
+        _write(html, found.to_html())
+        print(f"wrote {os.path.abspath(html)}", file=out)
+    if plot is not None:
+        count = len(found.save_plots(plot))
+        print(f"wrote {count} PNG file{'s' * (count != 1)} to {os.path.abspath(plot)}", file=out)
     if check and found.lost:
         raise typer.Exit(1)
 
 
 @app.command()
-def info():
+def info(
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+):
     """Show versions, processor, threads, BLAS, CUDA, and which solvers are compiled already."""
-    from numopt.comparison._system import report
+    from numopt.comparison._system import facts, report
 
+    if json:
+        from json import dumps
+
+        print(dumps(facts(), indent=2))
+        return
     lines = report()
     width = max(map(len, lines))
     for title, text in lines.items():

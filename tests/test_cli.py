@@ -78,6 +78,11 @@ def test_names_with_commas_and_several_times(monkeypatch):
         (["-m", "BFSG"], "unknown method 'BFSG' (did you mean 'bfgs'"),
         (["--json", "-", "--csv", "-"], "only one of --json and --csv"),
         (["--csv", "/no/such/folder/a.csv"], "cannot write /no/such/folder/a.csv"),
+        (["--html", "/no/such/folder/a.html"], "cannot write /no/such/folder/a.html"),
+        (["--html", "-"], "--html takes a file"),
+        (["--plot", "/dev/null/pictures"], "cannot write to the folder /dev/null/pictures"),
+        (["--suite", "mhg"], "unknown suite 'mhg'; did you mean 'mgh'"),
+        (["--suite", "mgh", "-p", "beale"], "name either a suite or problems"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_2(words, hint):
@@ -100,6 +105,54 @@ def test_check(monkeypatch, words, code):
     result = call("compare", *words)
     assert result.exit_code == code
     assert "Ours failed where scipy's succeeded: wicked" in result.stdout
+
+
+def test_pictures(tmp_path):
+    page, folder, as_json = tmp_path / "a.html", tmp_path / "pictures", tmp_path / "a.json"
+    result = call(*SMALL, "--html", page, "--plot", folder, "--json", as_json)
+    assert result.exit_code == 0, result.output
+    assert f"wrote {page}" in result.stdout and f"wrote 4 PNG files to {folder}" in result.stdout
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "convergence-beale.png", "data-jitted.png", "performance-evaluations-jitted.png", "performance-time-jitted.png",
+    ]  # fmt: skip
+    text = page.read_text("utf-8")
+    assert text.count("<svg") == 4 and "beale" in text
+    whole = Comparison.from_json(as_json.read_text("utf-8"))
+    assert {trace.solver for trace in whole.traces} == {"numopt bfgs", "scipy BFGS"}
+
+
+def test_where_the_page_is_does_not_go_into_the_data(tmp_path):
+    result = call(*SMALL, "--html", tmp_path / "a.html", "--json", "-")
+    assert json.loads(result.stdout)["runs"] and "wrote" in result.stderr
+
+
+@pytest.mark.parametrize("words", [["--html", "a.html"], ["--plot", "pictures"]])
+def test_pictures_without_matplotlib(monkeypatch, tmp_path, words):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    result = call(*SMALL, *words)
+    assert result.exit_code == 2 and result.stdout == "" and not list(tmp_path.iterdir())
+    assert "pip install numopt-jit[plot]" in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_suite(monkeypatch):
+    seen = []
+
+    def record(*arguments, **named):
+        seen.append((arguments[:2], named["suite"]))
+        return Comparison([], {"total_seconds": 0.0})
+
+    monkeypatch.setattr(_compare, "compare", record)
+    assert call("compare", "--suite", "data", "-m", "bfgs").exit_code == 0
+    assert seen == [((None, ["bfgs"]), "data")]
+
+
+def test_info_as_json():
+    whole = json.loads(call("info", "--json").stdout)
+    assert whole["versions"]["numopt"] == numopt.__version__ and whole["cpu_count"] >= whole["usable_cpus"] >= 1
+    assert set(whole["compiled"].values()) <= {True, False} and "bfgs" in whole["compiled"]
+    for name in ("platform", "cpu", "blas", "cuda", "cache", "numba_threads", "executable"):
+        assert name in whole
 
 
 def test_warmup(monkeypatch):

@@ -325,3 +325,109 @@ def test_methods_of_second_order_get_the_same_hessian():
     """scipy's refuse to run without a Hessian that can be called: the table said that only ours solved it."""
     for r in compare("rosenbrock", ["dogleg", "trust-exact", "trust-ncg"]).runs:
         assert r.scipy.solved and r.ours.solved and r.scipy.nfev > 10
+
+
+@pytest.fixture(scope="module")
+def traced():
+    return compare(NAMES, ["BFGS", "cg-hz"], callers=["jitted"], repeat=1, traces=True)
+
+
+def test_traces_fall_from_the_start_to_the_result(traced):
+    runs = {(r.problem, r.method): r for r in traced.runs}
+    assert len(traced.traces) == 8
+    for trace in traced.traces:
+        outcome = getattr(runs[trace.problem, trace.method], trace.side)
+        start = problems.get(trace.problem)
+        assert trace.values[0] == start.fun(start.x0) and trace.evaluations[0] == 1
+        assert trace.evaluations[-1] == outcome.nfev
+        assert trace.values[-1] <= outcome.value and trace.values == sorted(trace.values, reverse=True)
+        assert trace.minimum == min(start.minima)
+
+
+def test_traces_go_through_json(traced):
+    whole = json.loads(traced.to_json())
+    assert len(whole["traces"]) == 8
+    assert Comparison.from_json(traced.to_json()) == traced
+
+
+def test_a_solver_that_raises_leaves_no_trace():
+    class Broken:
+        name, n, minima = "broken", 2, (0.0,)
+        x0 = np.ones(2)
+
+        @staticmethod
+        def fun_and_grad(x):
+            raise ZeroDivisionError("no value here")
+
+    assert _compare._curves(Broken, numopt.METHODS["bfgs"]) == []
+
+
+def test_a_suite_is_a_group_with_its_methods(monkeypatch):
+    seen = []
+
+    def record(problem, row, caller, repeat):
+        seen.append((problem.name, row.name))
+        return run(problem.name, scipy=outcome(), method=row.name)
+
+    monkeypatch.setattr(_compare, "_pair", record)
+    whole = compare(suite="scalable", callers=["jitted"])
+    assert seen == [(name, method) for name in problems.names("scalable") for method in ("cg-pr", "l-bfgs-b")]
+    assert whole.settings["suite"] == "scalable" and whole.settings["methods"] == ["cg-pr", "l-bfgs-b"]
+    with pytest.raises(ValueError, match="name either a suite or problems"):
+        compare("beale", suite="mgh")
+
+
+class TestBounds:
+    """A problem with bounds is given to both sides with them, and only to methods that take bounds."""
+
+    @pytest.fixture
+    def bounded(self, monkeypatch):
+        problem = dataclasses.replace(problems.get("beale"))
+        object.__setattr__(problem, "bounds", np.array([[-1.0, 2.0], [-np.inf, np.inf]]))
+        monkeypatch.setattr(_compare.library, "get", lambda name, scale=1: problem)
+        return problem
+
+    def test_methods_without_bounds_are_left_out(self, bounded, monkeypatch):
+        monkeypatch.setattr(_compare, "takes_bounds", lambda row: False)
+        whole = compare("beale", "bfgs")
+        assert whole.runs == [] and whole.skipped == ["beale with bfgs: the method takes no bounds"]
+
+    def test_both_sides_get_them(self, bounded, monkeypatch):
+        seen = []
+
+        def record(fun, x0, **named):
+            seen.append((named["method"], named["bounds"]))
+            return scipy.optimize.OptimizeResult(x=x0, nfev=1, nit=1, status=0, message="", fun=0.0)
+
+        monkeypatch.setattr(numopt, "minimize", record, raising=False)
+        monkeypatch.setattr(scipy.optimize, "minimize", record)
+        monkeypatch.setattr(_compare, "takes_bounds", lambda row: True)
+        (found,) = compare("beale", "bfgs", callers=["python"], repeat=1).runs
+        limits = [(-1.0, 2.0), (-math.inf, math.inf)]
+        assert found.reference == "L-BFGS-B"  # scipy's BFGS takes none
+        assert ("bfgs", limits) in seen and ("L-BFGS-B", limits) in seen
+        assert {str(each) for each in seen} == {str(("bfgs", limits)), str(("L-BFGS-B", limits))}
+
+
+@pytest.mark.parametrize("caller", ["jitted", "python"])
+def test_methods_without_derivatives_get_values_alone(monkeypatch, caller):
+    """On both sides, when they are timed and when their curves are taken."""
+
+    class Row:
+        name, unit, scipy, second_order, values_only = "nelder-mead", "nelder-mead", "Nelder-Mead", False, True
+
+    seen, real = [], scipy.optimize.minimize
+
+    def record(fun, x0, **named):
+        seen.append((fun(x0), sorted(named)))
+        named.pop("options", None)
+        return real(fun, x0, **{**named, "method": "Nelder-Mead"})
+
+    monkeypatch.setattr(numopt, "minimize", record, raising=False)
+    monkeypatch.setattr(scipy.optimize, "minimize", record)
+    problem = problems.get("beale")
+    found = _compare._pair(problem, Row, caller, 1)
+    (trace,) = _compare._curves(problem, Row)  # the stand-in for ours has no history
+    assert found.ours.nfev == found.scipy.nfev > 50 and found.ours.solved and trace.side == "scipy"
+    assert trace.evaluations[-1] <= found.scipy.nfev + 1
+    assert {value for value, _ in seen} == {problem.fun(problem.x0)} and all("jac" not in names for _, names in seen)

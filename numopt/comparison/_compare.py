@@ -9,12 +9,15 @@ import warnings
 
 import numpy as np
 
+from numopt import problems as library
 from numopt.catalog import METHODS
 from numopt.comparison._report import Comparison, Outcome, Run
+from numopt.comparison._suites import of_suite, reference_with_bounds, takes_bounds
+from numopt.comparison._traces import traces_of
 from numopt.optimize._options import find_method
 
 CALLERS = ("jitted", "python")
-GROUPS = ("default", "all", "mgh", "scalable", "surfaces", "data")
+GROUPS = ("default", "all", *library.GROUPS)
 SCALES = (1, 10, 100)
 DEFAULT_METHODS = ("bfgs", "cg", "l-bfgs-b")
 DEFAULT_PROBLEMS = (
@@ -37,19 +40,19 @@ _ENOUGH_SECONDS = 1.0
 _MOST_BYTES = 2**31
 
 
-def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, progress=False):
+def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, progress=False, suite=None, traces=False):
     """Run our solvers and scipy's side by side.
 
-    Both get the same function (value and gradient in one call, ``jac=True``), the same start and the default
-    tolerances of scipy's method, and are timed in turn: with the threads that BLAS takes by default, and with
-    one.  Threads make scipy's BFGS faster on large problems and its L-BFGS-B much slower, so each solver is
-    credited with the setting that suits it better.
+    Both get the same function (value and gradient in one call, ``jac=True``; the value alone for methods that
+    have no use for gradients), the same start and the default tolerances of scipy's method, and are timed in turn:
+    with the threads that BLAS takes by default, and with one.  Threads make scipy's BFGS faster on large problems
+    and its L-BFGS-B much slower, so each solver is credited with the setting that suits it better.
 
     Parameters
     ----------
     problems : str or list of str, optional
-        Names of problems, and of groups of them: ``'mgh'``, ``'scalable'``, ``'surfaces'``, ``'data'``,
-        ``'all'``, ``'default'``.  Default: ``'default'``, a selection that takes about a minute.
+        Names of problems, and of groups of them: ``'mgh'``, ``'bounds'``, ``'scalable'``, ``'surfaces'``,
+        ``'data'``, ``'all'``, ``'default'``.  Default: ``'default'``, a selection that takes about a minute.
     methods : str or list of str, optional
         Names as for :func:`numopt.minimize`.  Each is compared with scipy's method of the same name, or else
         with scipy's nearest relative; where there is none, it runs alone.  Default: BFGS, CG and L-BFGS-B.
@@ -62,17 +65,22 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
         Which kind of callable to hand to both: compiled by ``numba.njit``, or plain Python.
     progress : bool, optional
         Show a progress bar on stderr.
+    suite : {'mgh', 'bounds', 'scalable', 'data'}, optional
+        The group of problems of this name, with the methods that fit it unless ``methods`` names others.
+    traces : bool, optional
+        Record how the value falls, in one more run of each solver that is not timed: for convergence curves.
 
     Returns
     -------
     Comparison
-        ``runs``, ``summary()``, ``to_json()``, ``to_csv()``, ``table()``.
+        ``runs``, ``summary()``, ``to_json()``, ``to_csv()``, ``table()``, ``to_html()``, ``save_plots(folder)``.
 
     Raises
     ------
     ValueError
-        For a problem, method or caller that isn't known.
+        For a problem, method, suite or caller that isn't known.
     """
+    problems, methods = of_suite(suite, problems, methods)
     names, rows = check_names(problems, methods)
     chosen = _listed(callers, CALLERS, "callers")
     for name in chosen:
@@ -83,11 +91,10 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
     if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 1:
         raise ValueError(f"repeat must be an integer of at least 1; got {repeat!r}")
 
-    from numopt import problems as library
     from numopt.comparison._system import Load, versions
 
     started, load = time.perf_counter(), Load()
-    runs, skipped = [], []
+    runs, skipped, curves = [], [], []
     with _Progress(progress, len(names) * len(rows) * len(chosen)) as bar:
         for name in names:
             bar.show(name)
@@ -99,11 +106,19 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
                     skipped.append(f"{name} (n = {problem.n}) with {row.name}: it would take {gib:.1f} GiB")
                     bar.step(len(chosen))
                     continue
+                if getattr(problem, "bounds", None) is not None and not takes_bounds(row):
+                    skipped.append(f"{name} with {row.name}: the method takes no bounds")
+                    bar.step(len(chosen))
+                    continue
                 for caller in chosen:
                     bar.show(f"{name} · {row.name} · {caller}")
                     runs.append(_pair(problem, row, caller, repeat))
                     bar.step(1)
+                if traces:
+                    bar.show(f"{name} · {row.name} · its curve")
+                    curves += _curves(problem, row)
     settings = {
+        "suite": suite,
         "problems": names,
         "methods": [row.name for row in rows],
         "callers": chosen,
@@ -113,7 +128,7 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
         "other_processes": load.of_others(),
         **versions(),
     }
-    return Comparison(runs, settings, skipped)
+    return Comparison(runs, settings, skipped, curves)
 
 
 def check_names(problems, methods):
@@ -133,8 +148,6 @@ def find_problems(wanted):
     -------
     list of str
     """
-    from numopt import problems as library
-
     known = list(library.names())
     found: list[str] = []
     todo = _listed(wanted, ("default",), "problems")
@@ -154,11 +167,12 @@ def find_problems(wanted):
     return list(dict.fromkeys(found))
 
 
-def reference_of(row):
+def reference_of(row, bounded=False):
     """scipy's method to compare with: the equal, or else that of the same family; None if there is none."""
-    if row.scipy is not None:
-        return row.scipy
-    return next((other.scipy for other in METHODS.values() if other.unit == row.unit and other.scipy), None)
+    name = row.scipy
+    if name is None:
+        name = next((other.scipy for other in METHODS.values() if other.unit == row.unit and other.scipy), None)
+    return reference_with_bounds(name) if bounded else name
 
 
 def _listed(given, default, what):
@@ -202,26 +216,56 @@ def _hessian(fun, jit):
     return hess
 
 
-def _pair(problem, row, caller, repeat):
-    """Our solver and scipy's on one problem."""
+def _values_of(fun):
+    """The values alone of a function that returns them with gradients."""
+
+    def value(x):
+        return fun(x)[0]
+
+    return value
+
+
+def _solvers(problem, row, fun, jit):
+    """(ours, scipy's, scipy's name or None): ours takes options, scipy's another function that is to be called."""
     import scipy.optimize
 
     import numopt
 
+    bounds = getattr(problem, "bounds", None)
+    extra = {"jac": True}
+    objective = fun
+    if getattr(row, "values_only", False):
+        # a method that has no use for gradients is not made to wait for them
+        extra, objective = {}, problem.fun if jit else _values_of(fun)
+    if row.second_order:
+        extra["hess"] = _hessian(fun, jit)
+    if bounds is not None:
+        extra["bounds"] = [(float(low), float(high)) for low, high in bounds]
+    start, name = problem.x0, reference_of(row, bounds is not None)
+
+    def ours(options=None):
+        return numopt.minimize(objective, start.copy(), method=row.name, options=options, **extra)
+
+    def reference(recorder=None):
+        called = objective if recorder is None else recorder if "jac" in extra else _values_of(recorder)
+        return scipy.optimize.minimize(called, start.copy(), method=name, **extra)
+
+    return ours, reference, name
+
+
+def _pair(problem, row, caller, repeat):
+    """Our solver and scipy's on one problem."""
     fun = problem.fun_and_grad if caller == "jitted" else problem.python_fun_and_grad
-    second = {"hess": _hessian(fun, caller == "jitted")} if row.second_order else {}
-    start = problem.x0
-
-    def ours():
-        return numopt.minimize(fun, start.copy(), method=row.name, jac=True, **second)
-
-    def reference():
-        return scipy.optimize.minimize(fun, start.copy(), method=name, jac=True, **second)
-
-    name = reference_of(row)
-    solvers = [ours] if name is None else [ours, reference]
+    *solvers, name = _solvers(problem, row, fun, caller == "jitted")
+    solvers = solvers[:1] if name is None else solvers
     outcomes = [_outcome(problem, fun, *timed) for timed in _measure(solvers, repeat)]
     return Run(problem.name, problem.n, row.name, name, caller, *outcomes, *([None] * (2 - len(outcomes))))
+
+
+def _curves(problem, row):
+    """How the value falls with our solver and with scipy's."""
+    ours, reference, name = _solvers(problem, row, problem.fun_and_grad, True)
+    return traces_of(problem, row.name, name, ours, reference)
 
 
 def _call(solver):

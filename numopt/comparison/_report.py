@@ -7,6 +7,8 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from numopt.comparison._traces import Trace
+
 _SAME_VALUE = 1e-6  # relative; where neither reached the certified value, the same place all the same
 
 
@@ -190,11 +192,14 @@ class Comparison:
         What was asked for, and on which versions and machine.
     skipped : list of str
         What was left out, and why.
+    traces : list of Trace
+        How the values fell, if that was asked for.
     """
 
     runs: list[Run]
     settings: dict[str, Any] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
+    traces: list[Trace] = field(default_factory=list)
 
     @property
     def lost(self):
@@ -238,7 +243,7 @@ class Comparison:
         return found
 
     def to_json(self, indent=2):
-        """JSON text with ``settings``, ``summary``, ``runs`` and ``skipped``; NaN and inf become null."""
+        """JSON text with ``settings``, ``summary``, ``runs``, ``skipped``, ``traces`` if any; NaN and inf are null."""
         summary = [{k: _finite(v) for k, v in asdict(row).items()} for row in self.summary()]
         whole = {
             "settings": self.settings,
@@ -246,13 +251,16 @@ class Comparison:
             "runs": [run.flat() for run in self.ordered()],
             "skipped": self.skipped,
         }
+        if self.traces:
+            whole["traces"] = [asdict(trace) for trace in self.traces]
         return json.dumps(whole, indent=indent, allow_nan=False)
 
     @classmethod
     def from_json(cls, text):
         """The comparison that :meth:`to_json` wrote down."""
         whole = json.loads(text)
-        return cls([Run.from_flat(row) for row in whole["runs"]], whole["settings"], whole["skipped"])
+        runs, traces = [Run.from_flat(row) for row in whole["runs"]], [Trace(**row) for row in whole.get("traces", [])]
+        return cls(runs, whole["settings"], whole["skipped"], traces)
 
     def to_csv(self):
         """The runs as CSV text, one line each, with a header."""
@@ -261,6 +269,38 @@ class Comparison:
         writer.writeheader()
         writer.writerows(run.flat() for run in self.ordered())
         return out.getvalue()
+
+    def to_html(self):
+        """One self-contained page: tables to sort, profiles and convergence curves.
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        ImportError
+            If matplotlib or Jinja2 is missing: ``pip install numopt-jit[plot]``.
+        """
+        from numopt.comparison._page import render_page
+
+        return render_page(self)
+
+    def save_plots(self, folder):
+        """Write the profiles, and the convergence curves if there are traces, as PNG files.
+
+        Parameters
+        ----------
+        folder : str or path-like
+            Made if it isn't there.
+
+        Returns
+        -------
+        list of Path
+        """
+        from numopt.comparison._charts import write_charts
+
+        return write_charts(self, folder)
 
     def table(self, compact=False):
         """The comparison for the screen.

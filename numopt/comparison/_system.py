@@ -137,33 +137,55 @@ def cache():
     return None if folder is None else str(folder), {name: units.is_cached(name) for name in units.UNITS}
 
 
+def facts():
+    """All of it, as plain values.
+
+    Returns
+    -------
+    dict
+        For JSON: ``versions``, ``platform``, ``cpu``, ``cpu_count``, ``usable_cpus``, ``numba_threads``, ``blas``,
+        ``cuda``, ``cache`` (None: no folder can be written to), ``compiled`` (unit: whether it is), ``executable``.
+    """
+    import numba
+
+    affinity = getattr(os, "sched_getaffinity", None)
+    folder, state = cache()
+    return {
+        **versions(),
+        "platform": f"{platform.system()} {platform.release()}, {platform.machine()}",
+        "usable_cpus": len(affinity(0)) if affinity else os.cpu_count(),
+        # not get_num_threads(), which would start the threads
+        "numba_threads": numba.config.NUMBA_NUM_THREADS,
+        "blas": blas(),
+        "cuda": cuda(),
+        "cache": folder,
+        "compiled": state,
+        "executable": sys.executable,
+    }
+
+
 def report():
-    """All of it.
+    """All of it, for the screen.
 
     Returns
     -------
     dict
         Title of a line to its text.
     """
-    import numba
-
-    found = versions()
+    found = facts()
     lines = dict(found["versions"])
-    lines["platform"] = f"{platform.system()} {platform.release()}, {platform.machine()}"
+    lines["platform"] = found["platform"]
     lines["cpu"] = found["cpu"]
-    affinity = getattr(os, "sched_getaffinity", None)
-    usable = len(affinity(0)) if affinity else os.cpu_count()
-    lines["cores"] = f"{os.cpu_count()}, {usable} of them usable by this process"
-    # not get_num_threads(), which would start the threads
-    lines["numba threads"] = str(numba.config.NUMBA_NUM_THREADS)
-    for k, line in enumerate(blas()):
+    lines["cores"] = f"{found['cpu_count']}, {found['usable_cpus']} of them usable by this process"
+    lines["numba threads"] = str(found["numba_threads"])
+    for k, line in enumerate(found["blas"]):
         lines["blas" if k == 0 else f"blas {k + 1}"] = line
-    lines["cuda"] = cuda()
-    folder, state = cache()
-    lines["cache"] = folder or "none: no folder can be written to, so units are compiled in each process"
+    lines["cuda"] = found["cuda"]
+    lines["cache"] = found["cache"] or "none: no folder can be written to, so units are compiled in each process"
+    state = found["compiled"]
     waiting = [name for name, compiled in state.items() if not compiled]
     lines["compiled"] = f"{len(state) - len(waiting)} of {len(state)} units"
     if waiting:
         lines["to compile"] = ", ".join(waiting) + " (when first used, or now by `numopt warmup`)"
-    lines["executable"] = sys.executable
+    lines["executable"] = found["executable"]
     return lines

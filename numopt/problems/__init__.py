@@ -33,6 +33,9 @@ def _mgh_table():
     return _module("mgh").table()
 
 
+GROUPS = tuple(_GROUPS)
+
+
 def names(group=None):
     """The names of the problems.
 

@@ -1,0 +1,65 @@
+"""Suites: groups of problems with the methods that fit them."""
+
+import difflib
+
+from numopt.catalog import METHODS
+
+# suite -> methods; the problems are the group of the same name
+_METHODS: dict[str, tuple[str, ...] | None] = {
+    "mgh": ("bfgs", "cg", "l-bfgs-b"),
+    "bounds": None,  # all that take bounds
+    "scalable": ("cg", "l-bfgs-b"),
+    "data": ("bfgs", "cg", "l-bfgs-b"),
+}
+SUITES = tuple(_METHODS)
+
+
+def of_suite(suite, problems, methods):
+    """(problems, methods) with what the suite stands for filled in.
+
+    Parameters
+    ----------
+    suite : str or None
+    problems, methods : str or list of str or None
+        What the user named beside it.
+
+    Returns
+    -------
+    problems, methods
+
+    Raises
+    ------
+    ValueError
+        For a suite that isn't known, one that comes together with problems, or one without methods.
+    """
+    if suite is None:
+        return problems, methods
+    if not isinstance(suite, str):
+        raise TypeError(f"suite must be a name; got {suite!r}")
+    name = suite.lower()
+    if name not in _METHODS:
+        close = difflib.get_close_matches(name, SUITES, 2, 0.5)
+        hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"known are {', '.join(SUITES)}"
+        raise ValueError(f"unknown suite {suite!r}; {hint}")
+    if problems is not None:
+        raise ValueError(f"suite {name!r} is a group of problems; name either a suite or problems")
+    if methods is None:
+        fitting = _METHODS[name]
+        methods = [row.name for row in METHODS.values() if takes_bounds(row)] if fitting is None else list(fitting)
+        if not methods:
+            raise ValueError(f"no method takes the problems of suite {name!r} yet; name methods to try all the same")
+    return [name], methods
+
+
+def takes_bounds(row):
+    """Whether a method takes bounds."""
+    return bool(getattr(row, "bounds", False))
+
+
+# scipy's methods that take bounds
+_SCIPY = ("Nelder-Mead", "L-BFGS-B", "TNC", "SLSQP", "Powell", "trust-constr", "COBYLA", "COBYQA")
+
+
+def reference_with_bounds(name):
+    """scipy's method to compare with on a problem with bounds: the same if it takes them, or else L-BFGS-B."""
+    return name if name is None or name in _SCIPY else "L-BFGS-B"
