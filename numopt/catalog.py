@@ -171,6 +171,31 @@ ALIASES = {"cg": "cg-pr", "gradient-descent": "gd", "bb": "barzilai-borwein"}
 OPTION_ALIASES = {"maxfun": "maxfev"}
 
 
+# What method=None stands for; docs/default_method.md says how it was chosen.
+MATRIX_UP_TO = 200  # variables; beyond, n x n matrices cost more than they save
+HESSIAN_UP_TO = 1000  # the same with the Hessian given, which Newton's method has to factor
+DEFAULT_GTOL = 1e-8  # with a gradient that is exact to rounding; with differences the methods' own, 1e-5
+
+
+def default_method(n, gradient, hessian, product, bounded):
+    """(row, gtol or None for the method's own) that ``method=None`` stands for.
+
+    Parameters
+    ----------
+    n : int
+    gradient, hessian, product : bool
+        Whether the user gives the gradient, the Hessian, its products with vectors.
+    bounded : bool
+    """
+    if gradient and hessian and n <= HESSIAN_UP_TO:
+        name = "newton"
+    elif gradient and product and not bounded and n > MATRIX_UP_TO:
+        name = "trust-ncg"
+    else:
+        name = "bfgs" if n <= MATRIX_UP_TO else "lbfgs"
+    return METHODS[name], DEFAULT_GTOL if gradient else None
+
+
 def defaults(method):
     """The options of a method with their defaults; ``maxiter`` None stands for 200 n."""
     found = {**COMMON, "maxiter": None}

@@ -128,7 +128,7 @@ def test_arguments_that_do_not_fit():
         ({"jac": 3}, TypeError, "jac must be callable"),
         ({"hess": "cs"}, ValueError, "hess='cs'"),
         ({"callback": 3}, TypeError, "callback must be callable"),
-        ({"bounds": [(0, 1)]}, ValueError, "bounds are not supported yet"),
+        ({"bounds": [(0, 1)]}, ValueError, r"bounds must have length \d, as x0 has; got 1"),
         ({"constraints": {"type": "eq"}}, ValueError, "constraints are not supported yet"),
         ({"tol": "small"}, TypeError, "'tol'"),
         ({"tol": -1.0}, ValueError, "at least 0"),

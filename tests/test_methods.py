@@ -190,8 +190,28 @@ def test_same_answer_as_scipy(rosen, name):
         assert np.allclose(ours.x, theirs.x, atol=1e-4)
 
 
-def test_default_method_is_scipys(rosen):
-    assert np.array_equal(minimize(rosen.jitted, rosen.x0, jac=True).x, run(rosen, "bfgs").x)
+def test_default_method(rosen):
+    value, gradient = (lambda x: rosen.python(x)[0]), (lambda x: rosen.python(x)[1])
+    bounds = [(-2.0, 1.0)] * 4
+    for given, method, gtol in (
+        ({"jac": True}, "bfgs", 1e-8),
+        ({}, "bfgs", 1e-5),
+        ({"jac": gradient, "hess": rosen.hess.py_func}, "newton", 1e-8),
+        ({"jac": True, "bounds": bounds}, "bfgs", 1e-8),
+        ({"jac": "3-point", "bounds": bounds}, "bfgs", 1e-5),
+        ({"jac": gradient, "hess": rosen.hess.py_func, "bounds": bounds}, "newton", 1e-8),
+        ({"jac": True, "tol": 1e-3}, "bfgs", 1e-3),
+        ({"jac": True, "options": {"gtol": 1e-4}}, "bfgs", 1e-4),
+        ({"jac": True, "options": {"maxiter": 4}}, "bfgs", 1e-8),
+    ):
+        fun = rosen.python if given.get("jac") is True else value
+        default = minimize(fun, rosen.x0, **given)
+        options = {"gtol": gtol, **given.pop("options", {})}
+        given.pop("tol", None)
+        named = minimize(fun, rosen.x0, method=method, options=options, **given)
+        assert np.array_equal(default.x, named.x) and default.nfev == named.nfev
+    large = minimize(lambda x: (float(x @ x), 2.0 * x), np.ones(201), jac=True)
+    assert large.state[0] == "lbfgs" and large.success
 
 
 def test_bfgs_inverse_hessian(bowl):

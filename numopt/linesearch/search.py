@@ -110,9 +110,10 @@ def make_search(start, advance):
         f0 = p[F]
         s[PHI0], s[DPHI0], s[SC1] = f0, p[SLOPE], p[C1]
         s[SC2] = p[LINE_TOL] if kind == EXACT else p[C2]
+        first = p[T0] if p[T0] > 0.0 else p[STEP_MIN]
         # relative to the first trial, which is tiny where the gradient is huge
-        s[SMIN], s[SMAX] = p[STEP_MIN] * min(1.0, p[T0]), p[STEP_MAX]
-        s[ST] = s[SFIRST] = min(p[T0], p[STEP_MAX])
+        s[SMIN], s[SMAX] = p[STEP_MIN] * min(1.0, first), p[STEP_MAX]
+        s[ST] = s[SFIRST] = min(first, p[STEP_MAX])
         start(s)
         values_only = kind == ARMIJO and lazy_gradient(R)
         bounded, bent = c[BOUNDED] != 0, False
@@ -160,7 +161,7 @@ def make_search(start, advance):
         elif tlow > 0.0:
             copy(xlow, xt)
             copy(glow, gt)
-        if bounded and tlow > 0.0 and sufficient_decrease(s, tlow, flow):
+        if bounded and c[ABORT] == 0 and tlow > 0.0 and sufficient_decrease(s, tlow, flow):
             task = ACCEPT  # the interval has closed in on a bend, where no slope is small
         p[T] = tlow
         c[TASK], p[F_TRIAL] = task, flow

@@ -25,7 +25,7 @@ def attribute(unit):
 
 def solver_parts(method, options):
     """(catalogue row, compiled loop, line search, counters, scalars) of a solver, for use in compiled code."""
-    row = find_method(method)
+    row = find_method(method or "bfgs")
     values, front = read_options(row, options, None, 1)
     for name in front:
         if name != "line_search":

@@ -13,7 +13,7 @@ from signal import default_int_handler
 import numpy as np
 
 from numopt.callbacks.bind import Bound
-from numopt.catalog import LINE_SEARCHES, METHODS, OPTION_ALIASES, OPTIONS
+from numopt.catalog import LINE_SEARCHES, METHODS, OPTION_ALIASES, OPTIONS, default_method
 from numopt.drivers import units
 from numopt.kernels import slots as s
 from numopt.kernels.status import NEW, RUNNING, Status
@@ -51,7 +51,9 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
         Extra arguments of fun, jac, hess and hessp.  For jitted functions: numbers, arrays, and tuples of them.
     method : str, optional
         A name from the table of methods (``numopt.METHODS``), or scipy's name of one of them, in any case.
-        Default: ``'BFGS'``.
+        Default: chosen by what is given (docs/default_method.md): Newton's method with ``hess``, else BFGS, or
+        limited-memory BFGS for more than 200 variables, all of them with bounds or without.  Unless ``tol`` or
+        ``gtol`` is given, it aims at a gradient of 1e-8 where the gradient isn't made of differences.
     jac : {callable, True, 'inplace', '2-point', '3-point', 'cs'}, optional
         The gradient ``jac(x, *args) -> array (n,)``; True if fun returns value and gradient; ``'inplace'`` if
         ``fun(x, g, *args)`` writes the gradient to g and returns the value, which spares a large problem an
@@ -113,25 +115,32 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
     if bounds is not None:
         box = Box(bounds, x)
         x, bounded, fixed = box.x, box.bounded, box.fixed
-        if bounded and method is None:
-            row = METHODS["l-bfgs-b"]
-        if bounded and not row.bounds:
-            takes = ", ".join(repr(name) for name, other in METHODS.items() if other.bounds)
-            raise ValueError(f"method {row.name!r} takes no bounds; those that do are {takes}")
-    n = x.size
+    n, gtol = x.size, None
+    if method is None:
+        gradient = not (jac is None or jac is False or (type(jac) is str and jac in ("2-point", "3-point")))
+        hessian = hess is not None and not isinstance(hess, str)
+        row, gtol = default_method(n, gradient, hessian, hessp is not None, bounded)
+    elif bounded and not row.bounds:
+        takes = ", ".join(repr(name) for name, other in METHODS.items() if other.bounds)
+        raise ValueError(f"method {row.name!r} takes no bounds; those that do are {takes}")
     check_callables(fun, jac, hess, hessp, callback)
-    if not row.second_order and (hess is not None or hessp is not None):
+    if method is not None and not row.second_order and (hess is not None or hessp is not None):
         warn_of_hessian(row)
     if not isinstance(args, tuple):
         args = (args,)
     if options or tol is not None:
         values, front = read_options(row, options, tol, size)
+        if gtol is not None and tol is None and "gtol" not in options:
+            values["gtol"] = gtol
         words, scalars = new_state(row, values)
     else:
         front = _NOTHING
-        template = _TEMPLATES.get(row.name)
+        template = _TEMPLATES.get((row.name, gtol))
         if template is None:
-            template = _TEMPLATES[row.name] = new_state(row, read_options(row, None, None, n)[0])
+            values = read_options(row, None, None, n)[0]
+            if gtol is not None:
+                values["gtol"] = gtol
+            template = _TEMPLATES[row.name, gtol] = new_state(row, values)
         words, scalars = template[0].copy(), template[1]
     if words[s.MAXITER] < 0:
         words[s.MAXITER] = row.iterations(n)
@@ -265,7 +274,7 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback,
     here, there = addressof(first_byte(words)), addressof(first_byte(reals))
     if jac is False:
         jac = None
-    if jac is None or row.second_order or front:
+    if jac is None or row.second_order or front or bounded:
         steps, rel_steps = front.get("eps"), front.get("finite_diff_rel_step")
         if jac is not None:
             steps = None

@@ -32,7 +32,7 @@ _SCIPY_NAMES = {row.scipy: row for row in METHODS.values() if row.scipy}
 
 
 def find_method(method, constraints=()):
-    """The catalogue's row for what the user named."""
+    """The catalogue's row for what the user named; None for None."""
     if type(method) is str and type(constraints) is tuple and not constraints:
         row = METHODS.get(method) or _SCIPY_NAMES.get(method)
         if row is not None:
@@ -40,7 +40,7 @@ def find_method(method, constraints=()):
     if constraints is not None and not (isinstance(constraints, (list, tuple, dict)) and len(constraints) == 0):
         raise ValueError("constraints are not supported yet by numopt.minimize; leave constraints out")
     if method is None:
-        return METHODS["bfgs"]
+        return None  # for the front door to choose
     if isinstance(method, str):
         name = method.lower().replace("_", "-")
         name = ALIASES.get(name, name)
