@@ -187,9 +187,9 @@ def default_method(n, gradient, hessian, product, bounded):
         Whether the user gives the gradient, the Hessian, its products with vectors.
     bounded : bool
     """
-    if gradient and hessian and n <= HESSIAN_UP_TO:
+    if gradient and ((hessian and n <= HESSIAN_UP_TO) or (product and n <= MATRIX_UP_TO)):
         name = "newton"
-    elif gradient and product and not bounded and n > MATRIX_UP_TO:
+    elif gradient and product and not bounded:
         name = "trust-ncg"
     else:
         name = "bfgs" if n <= MATRIX_UP_TO else "lbfgs"

@@ -124,7 +124,7 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
         takes = ", ".join(repr(name) for name, other in METHODS.items() if other.bounds)
         raise ValueError(f"method {row.name!r} takes no bounds; those that do are {takes}")
     check_callables(fun, jac, hess, hessp, callback)
-    if method is not None and not row.second_order and (hess is not None or hessp is not None):
+    if not row.second_order and (hess is not None or hessp is not None):
         warn_of_hessian(row)
     if not isinstance(args, tuple):
         args = (args,)
