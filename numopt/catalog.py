@@ -40,6 +40,14 @@ class Method:
         Whether f never rises; otherwise the best point is kept beside the current one.
     scipy : str or None
         The method of ``scipy.optimize.minimize`` that it is an equal of.
+    bounds : bool
+        Whether it takes bounds.
+    values_only : bool
+        Whether it never asks for gradients.
+    diagonal : bool
+        Whether it makes use of the Hessian's diagonal, where a Hessian is given.
+    budget : int or None
+        Iterations and evaluations for each variable, unless one of ``maxiter`` and ``maxfev`` is given (as in scipy).
     """
 
     name: str
@@ -53,6 +61,10 @@ class Method:
     second_order: bool = False
     monotone: bool = True
     scipy: str | None = None
+    bounds: bool = False
+    values_only: bool = False
+    diagonal: bool = False
+    budget: int | None = None
 
     def words(self, n, m, bounded=False):
         """Size of the workspace in doubles, for n variables and memory m; the bounds, if any, come last."""
@@ -60,7 +72,7 @@ class Method:
 
     def iterations(self, n):
         """The default of maxiter."""
-        return n * (200 if self.monotone else 10000)
+        return n * (self.budget or (200 if self.monotone else 10000))
 
 
 # option -> (block, slot, type, least value); -inf < least means that the value must exceed or equal it
@@ -89,7 +101,15 @@ OPTIONS: dict[str, tuple[str, int, type, float]] = {
     "initial_trust_radius": ("p", s.RADIUS_INITIAL, float, 1e-300),
     "max_trust_radius": ("p", s.RADIUS_MAX, float, 1e-300),
     "eta": ("p", s.ETA, float, 0.0),
+    "xatol": ("p", s.XATOL, float, 0.0),
+    "fatol": ("p", s.FATOL, float, 0.0),
+    "adaptive": ("c", s.CHOICE, bool, 0),
+    "seed": ("c", s.RANDOM, int, 0),
+    "update": ("c", s.CHOICE, str, 0),
 }
+
+# option -> its words, each with its number
+WORDS = {"update": {"newton": 0, "line": 1}}
 
 COMMON = {
     "gtol": 1e-5,
@@ -105,6 +125,10 @@ SEARCHING = {"c1": 1e-4, "c2": 0.9, "line_tol": 1e-3, "maxls": 20, "initial_step
 
 # scipy's trust-region methods measure the gradient by its 2-norm
 _TRUST = {"gtol": 1e-4, "norm": 2.0, "initial_trust_radius": 1.0, "max_trust_radius": 1000.0, "eta": 0.15}
+# without derivatives: what bounds the work, and scipy's tolerances
+_WORK = {"f_lower": float("-inf"), "maxfev": 2**62}
+_SPREAD = {"xatol": 1e-4, "fatol": 1e-4}
+_FREE: dict[str, Any] = {"line_search": None, "bounds": True, "values_only": True}
 _CG = {"c1": 1e-4, "c2": 0.4, "restart_every": 0}
 
 _ROWS = [
@@ -142,6 +166,8 @@ _ROWS = [
     Method("dogleg", "trust region, dogleg", "trust-region", 3, 2, 1, None, _TRUST, second_order=True, scipy="dogleg"),
     Method("trust-ncg", "trust region, Steihaug's conjugate gradient", "trust-region", 3, 2, 2, None, _TRUST,
            second_order=True, scipy="trust-ncg"),
+    Method("nelder-mead", "the simplex method of Nelder and Mead", "nelder-mead", 3, 1, 0,
+           defaults={**_SPREAD, "adaptive": False}, scipy="Nelder-Mead", budget=200, **_FREE),
 ]  # fmt: skip
 
 METHODS = {row.name: row for row in _ROWS}
@@ -155,7 +181,7 @@ OPTION_ALIASES = {"maxfun": "maxfev"}
 
 def defaults(method):
     """The options of a method with their defaults; ``maxiter`` None stands for 200 n."""
-    found = {**COMMON, "maxiter": None}
+    found = {**(_WORK if method.values_only else COMMON), "maxiter": None}
     if method.line_search is not None:
         found.update(SEARCHING)
     found.update(method.defaults)

@@ -276,6 +276,9 @@ def value(fun, pair, arg_types):
     load, call = loader(arg_types), _call(fun)
     returned = _compiled_type(fun, "fun", arg_types)
     if pair:
+        if not (isinstance(returned, types.BaseTuple) and len(returned) == 2):
+            raise TypeError(f"with jac=True fun must return (f, g); the jitted function returns {returned}")
+        _check_value(returned.types[0])
 
         def adapter(xp, n, data):
             x = carray(void_pointer(xp), (n,), _real)

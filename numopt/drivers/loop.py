@@ -7,7 +7,7 @@ cut off by any of its evaluations: until it has its point, it changes only what 
 """
 
 from numopt.kernels.compiling import kernel
-from numopt.kernels.oracle import evaluate, now, vector
+from numopt.kernels.oracle import evaluate, evaluate_value, now, vector
 from numopt.kernels.slots import (
     ABORT,
     ACCEPT,
@@ -26,12 +26,15 @@ from numopt.kernels.slots import (
     NORM_ORDER,
     PARITY,
     PAUSE_AT,
+    REDUCTION_SMALL,
     RESTARTS,
+    SPREAD_SMALL,
     STARTED_AT,
     STATUS,
     STEP_NORM,
     TRACK_BEST,
     UNBOUNDED_BELOW,
+    VALUES_ONLY,
     X_BEST,
     X_NORM,
     XTOL_ABS,
@@ -47,6 +50,7 @@ from numopt.kernels.vectors import copy, distance, norm
 
 _LINE_SEARCH, _STALLED = int(Status.LINE_SEARCH), int(Status.STALLED)
 _NAN, _UNBOUNDED = int(Status.NAN), int(Status.UNBOUNDED)
+_MAXITER, _SPREAD, _FTOL = int(Status.MAXITER), int(Status.SPREAD), int(Status.FTOL)
 
 
 @kernel
@@ -75,12 +79,14 @@ def _begin(R):
     """Evaluate the start; returns the status."""
     c, p = R.c, R.p
     x, g = vector(R, X + c[PARITY]), vector(R, G + c[PARITY])
-    p[F] = evaluate(R, x, g)
-    if c[ABORT] != 0:
+    p[F] = evaluate(R, x, g) if c[VALUES_ONLY] == 0 else evaluate_value(R, x, g)
+    if c[VALUES_ONLY] != 0 and c[ABORT] == 0 and p[F] != p[F]:
+        p[F] = float("inf")
+    if c[ABORT] != 0 or c[VALUES_ONLY] != 0:
         for i in range(g.size):
             g[i] = float("nan")
     p[F_PREV], p[F_BEST], p[GNORM_BEST] = p[F], float("inf"), float("inf")
-    p[GNORM] = norm(g, p[NORM_ORDER])
+    p[GNORM] = norm(g, p[NORM_ORDER]) if c[VALUES_ONLY] == 0 else float("nan")
     _keep_best(R)
     note_progress(c, p)
     _record(R)
@@ -94,7 +100,8 @@ def _move(R):
     p[F_PREV], p[F] = p[F], p[F_TRIAL]
     c[PARITY] = 1 - c[PARITY]
     c[NIT] += 1
-    p[GNORM] = norm(vector(R, G + c[PARITY]), p[NORM_ORDER])
+    if c[VALUES_ONLY] == 0:
+        p[GNORM] = norm(vector(R, G + c[PARITY]), p[NORM_ORDER])
     if p[XTOL_REL] > 0.0 or p[XTOL_ABS] > 0.0:
         x = vector(R, X + c[PARITY])
         p[STEP_NORM] = distance(x, vector(R, X + 1 - c[PARITY]))
@@ -112,6 +119,10 @@ def _search_ended(R, task, restart):
         return _UNBOUNDED
     if task == FLAT:
         return _STALLED
+    if task == SPREAD_SMALL:
+        return _SPREAD
+    if task == REDUCTION_SMALL:
+        return _FTOL
     if restart:
         c[RESTARTS] += 1
         return RUNNING
@@ -139,7 +150,9 @@ def make_run(init, step):
             elif p[T] != 0.0:
                 _move(R)
                 status = after_step(c, p)
-                if task != ACCEPT and status == RUNNING:
+                if task >= SPREAD_SMALL and (status == RUNNING or status == _MAXITER):
+                    status = _search_ended(R, task, False)
+                elif task != ACCEPT and status == RUNNING:
                     # a lower point, but not an acceptable one: go on from there afresh
                     status = _search_ended(R, task, True)
                     init(R)

@@ -29,10 +29,12 @@ UNITS = {
     "lbfgs": ("numopt.solvers.lbfgs", "run", 1),
     "newton": ("numopt.solvers.newton", "run", 1),
     "trust-region": ("numopt.solvers.trust_region", "run", 1),
+    "nelder-mead": ("numopt.solvers.nelder_mead", "run", 1),
     "composite/value_grad": ("numopt.kernels.composite", "value_grad", 4),
     "composite/value": ("numopt.kernels.composite", "value", 3),
     "composite/grad": ("numopt.kernels.composite", "grad", 4),
     "composite/hess": ("numopt.kernels.composite", "hess", 4),
+    "composite/diagonal": ("numopt.kernels.composite", "diagonal", 4),
     "composite/hessp": ("numopt.kernels.composite", "hessp", 5),
 }
 

@@ -33,8 +33,9 @@ from numopt.kernels.slots import NFEV, NJEV
     BOTH,
     BOTH_DATA,
     GRAD_VALUES,  # values computed with each gradient: 1 if GRAD is a function of value and gradient
-) = range(17)
-N_COMPOSITE = 17
+    MATRIX,  # n x n, for the diagonal of a Hessian
+) = range(18)
+N_COMPOSITE = 18
 
 _EPS2 = 2.220446049250313e-16**0.5
 _EPS3 = 2.220446049250313e-16 ** (1.0 / 3.0)
@@ -97,6 +98,8 @@ def _differences(k, x, g, f):
 def value(xp, n, data):
     """f(x)."""
     k = _words(data, N_COMPOSITE)
+    if k[VALUE] == 0:
+        return call4(k[BOTH], xp, k[SCRATCH], n, k[BOTH_DATA])
     return call3(k[VALUE], xp, n, k[VALUE_DATA])
 
 
@@ -182,6 +185,17 @@ def hess(xp, hp, n, data):
             mean = 0.5 * (H[i * n + j] + H[j * n + i])
             H[i * n + j] = mean
             H[j * n + i] = mean
+    return 0.0
+
+
+@kernel
+def diagonal(xp, outp, n, data):
+    """Sets the diagonal of the Hessian."""
+    k = _words(data, N_COMPOSITE)
+    out, H = _reals(outp, n), _reals(k[MATRIX], n * n)
+    call4(k[HESS], xp, k[MATRIX], n, k[HESS_DATA])
+    for i in range(n):
+        out[i] = H[i * n + i]
     return 0.0
 
 

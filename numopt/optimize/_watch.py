@@ -25,13 +25,15 @@ def report(row, search, c, p, w):
     else:
         at_x, at_g, f = s.best_point(c, p)
         x, g, f = _vector(w, n, int(at_x)), _vector(w, n, int(at_g)), float(f)
-        if at_x != s.X0 + parity:
+        if at_x != s.X0 + parity and not row.values_only:
             gnorm = float(np.linalg.norm(g, p[s.NORM_ORDER]))
     status, success, message = _STATUS[status]
     result = OptimizeResult({
         "x": x, "fun": f, "jac": g, "success": success, "status": status, "message": message, "nit": nit, "nfev": nfev,
         "njev": njev, "nhev": nhev, "optimality": gnorm,
     })  # fmt: skip
+    if row.values_only:
+        del result["jac"]
     if row.unit == "bfgs":
         result["hess_inv"] = w[(s.N_COMMON + 1) * n :].reshape(n, n).copy() if c[s.PAIRS] or c[s.GIVEN_H] else np.eye(n)
     object.__setattr__(result, "state", (row.name, search or "", c, p, w))
