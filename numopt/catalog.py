@@ -168,6 +168,8 @@ _ROWS = [
            second_order=True, scipy="trust-ncg"),
     Method("nelder-mead", "the simplex method of Nelder and Mead", "nelder-mead", 3, 1, 0,
            defaults={**_SPREAD, "adaptive": False}, scipy="Nelder-Mead", budget=200, **_FREE),
+    Method("powell", "Powell's conjugate directions", "powell", 2, 1, 0, defaults={"xtol": 1e-4, "ftol": 1e-4},
+           scipy="Powell", budget=1000, **_FREE),
 ]  # fmt: skip
 
 METHODS = {row.name: row for row in _ROWS}

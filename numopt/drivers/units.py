@@ -30,6 +30,7 @@ UNITS = {
     "newton": ("numopt.solvers.newton", "run", 1),
     "trust-region": ("numopt.solvers.trust_region", "run", 1),
     "nelder-mead": ("numopt.solvers.nelder_mead", "run", 1),
+    "powell": ("numopt.solvers.powell", "run", 1),
     "composite/value_grad": ("numopt.kernels.composite", "value_grad", 4),
     "composite/value": ("numopt.kernels.composite", "value", 3),
     "composite/grad": ("numopt.kernels.composite", "grad", 4),

@@ -98,7 +98,8 @@ def at_start(c, p):
 def after_step(c, p):
     """The status after an accepted step.  The gradient comes first: it is the strongest statement."""
     status = at_start(c, p)
-    if status == RUNNING or status == _MAXITER:
+    if c[VALUES_ONLY] == 0 and (status == RUNNING or status == _MAXITER):
+        # without gradients a step without any reduction means little: the methods have tests of their own
         if reduction_small(p):
             return _FTOL
         if step_small(p):
