@@ -170,6 +170,16 @@ _ROWS = [
            defaults={**_SPREAD, "adaptive": False}, scipy="Nelder-Mead", budget=200, **_FREE),
     Method("powell", "Powell's conjugate directions", "powell", 2, 1, 0, defaults={"xtol": 1e-4, "ftol": 1e-4},
            scipy="Powell", budget=1000, **_FREE),
+    Method("pattern-search", "pattern search of Hooke and Jeeves", "pattern-search", 4,
+           defaults={**_SPREAD, "initial_step": 0.5}, budget=2000, **_FREE),
+    Method("random-search", "local random search, 1/5 success rule", "random-search",
+           defaults={**_SPREAD, "initial_step": 0.5, "seed": 0}, budget=10000, **_FREE),
+    Method("coordinate-descent", "coordinate descent, cyclic", "coordinate-descent", 4, 0, 0,
+           defaults={**_SPREAD, "update": "newton"}, diagonal=True, **_FREE),
+    Method("coordinate-descent-random", "coordinate descent, random order", "coordinate-descent", 4, 0, 1,
+           defaults={**_SPREAD, "update": "newton", "seed": 0}, diagonal=True, **_FREE),
+    Method("coordinate-descent-greedy", "coordinate descent, largest slope first", "coordinate-descent", 4, 0, 2,
+           None, {"update": "newton"}, diagonal=True, bounds=True),
 ]  # fmt: skip
 
 METHODS = {row.name: row for row in _ROWS}

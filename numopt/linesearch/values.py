@@ -28,7 +28,7 @@ _PROBES = (0.1, 1e-4)
 
 
 @kernel
-def _phi(R, x, d, t, xt):
+def phi(R, x, d, t, xt):
     """phi(t), in xt its point; keeps the lowest."""
     p = R.p
     step_to(x, t, d, xt)
@@ -65,11 +65,11 @@ def _bracket(R, x, d, f0, first, low, high, xt):
     b = min(first, high) if high > 0.0 else max(-first, low)
     if b == 0.0:
         return a, b, b, f0, False
-    fb = _phi(R, x, d, b, xt)
+    fb = phi(R, x, d, b, xt)
     if fa < fb:
         a, b, fa, fb = b, a, fb, fa
     c = _within(b + _GOLD * (b - a), low, high)
-    fc = fb if c == b else _phi(R, x, d, c, xt)
+    fc = fb if c == b else phi(R, x, d, c, xt)
     for _ in range(_MAX_BRACKET):
         if c_[ABORT] != 0 or not fc < fb or fc == -inf or c <= low or c >= high:
             break
@@ -81,25 +81,25 @@ def _bracket(R, x, d, f0, first, low, high, xt):
         limit = _within(b + _MAX_JUMP * (c - b), low, high)
         beyond = _within(c + _GOLD * (c - b), low, high)
         if (u - c) * (b - u) > 0.0:
-            fu = _phi(R, x, d, u, xt)
+            fu = phi(R, x, d, u, xt)
             if fu < fc:
                 return b, u, c, fu, True
             if fu > fb:
                 return a, b, u, fb, True
             u = beyond
-            fu = _phi(R, x, d, u, xt)
+            fu = phi(R, x, d, u, xt)
         elif (u - limit) * (limit - c) >= 0.0:
             u = limit
-            fu = _phi(R, x, d, u, xt)
+            fu = phi(R, x, d, u, xt)
         elif (u - limit) * (c - u) > 0.0:
-            fu = _phi(R, x, d, u, xt)
+            fu = phi(R, x, d, u, xt)
             if fu < fc:
                 b, c, fb, fc = c, u, fc, fu
                 u = _within(c + _GOLD * (c - b), low, high)
-                fu = fc if u == c else _phi(R, x, d, u, xt)
+                fu = fc if u == c else phi(R, x, d, u, xt)
         else:
             u = beyond
-            fu = _phi(R, x, d, u, xt)
+            fu = phi(R, x, d, u, xt)
         a, b, c, fa, fb, fc = b, c, u, fb, fc, fu
     if c_[ABORT] != 0:
         return a, b, c, fb, False
@@ -109,7 +109,7 @@ def _bracket(R, x, d, f0, first, low, high, xt):
         end, other, fe = c, (a if c == b else b), fc
         for share in _PROBES:
             u = end + share * (other - end)
-            fu = _phi(R, x, d, u, xt)
+            fu = phi(R, x, d, u, xt)
             if c_[ABORT] != 0:
                 break
             if fu < fe:
@@ -157,7 +157,7 @@ def line_minimum(R, x, d, f0, first, tol, xt):
             last = a - t if t >= middle else c - t
             step = _SECTION * last
         u = t + step if abs(step) >= tol1 else (t + tol1 if step >= 0.0 else t - tol1)
-        fu = _phi(R, x, d, u, xt)
+        fu = phi(R, x, d, u, xt)
         if counters[ABORT] != 0:
             return
         if fu > ft:
