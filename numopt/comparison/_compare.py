@@ -40,8 +40,8 @@ _MOST_BYTES = 2**31
 def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, progress=False):
     """Run our solvers and scipy's side by side.
 
-    Both get the same function (value and gradient in one call, ``jac=True``), the same start and the default
-    tolerances of scipy's method, and are timed in turn: with the threads that BLAS takes by default, and with
+    Both get the same function (value and gradient in one call, ``jac=True``; the value alone where the method asks for
+    no gradients), the same start and the default tolerances of scipy's method, and are timed in turn: with the threads that BLAS takes by default, and with
     one.  Threads make scipy's BFGS faster on large problems and its L-BFGS-B much slower, so each solver is
     credited with the setting that suits it better.
 
@@ -209,14 +209,18 @@ def _pair(problem, row, caller, repeat):
     import numopt
 
     fun = problem.fun_and_grad if caller == "jitted" else problem.python_fun_and_grad
-    second = {"hess": _hessian(fun, caller == "jitted")} if row.second_order else {}
-    start = problem.x0
+    second: dict = {"hess": _hessian(fun, caller == "jitted")} if row.second_order else {}
+    start, given = problem.x0, fun
+    if row.values_only:
+        given = problem.fun if caller == "jitted" else lambda x: fun(x)[0]
+    else:
+        second["jac"] = True
 
     def ours():
-        return numopt.minimize(fun, start.copy(), method=row.name, jac=True, **second)
+        return numopt.minimize(given, start.copy(), method=row.name, **second)
 
     def reference():
-        return scipy.optimize.minimize(fun, start.copy(), method=name, jac=True, **second)
+        return scipy.optimize.minimize(given, start.copy(), method=name, **second)
 
     name = reference_of(row)
     solvers = [ours] if name is None else [ours, reference]

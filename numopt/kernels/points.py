@@ -21,7 +21,7 @@ from numopt.kernels.vectors import copy
 
 _GAMMA = int64(0x9E3779B97F4A7C15 - (1 << 64))
 _M1, _M2 = uint64(0xBF58476D1CE4E5B9), uint64(0x94D049BB133111EB)
-_S30, _S27, _S31, _S11 = uint64(30), uint64(27), uint64(31), uint64(11)
+_S30, _S27, _S31, _S12 = uint64(30), uint64(27), uint64(31), uint64(12)
 
 
 @kernel
@@ -32,12 +32,12 @@ def advance(state):
 
 @kernel
 def uniform(state):
-    """The number in (0, 1) that belongs to a state: 53 bits, and half a unit in the last place."""
+    """The number in (0, 1) that belongs to a state: 52 bits and a half, which never rounds to 1."""
     z = uint64(state)
     z = (z ^ (z >> _S30)) * _M1
     z = (z ^ (z >> _S27)) * _M2
     z = z ^ (z >> _S31)
-    return (float(z >> _S11) + 0.5) * 2.0**-53
+    return (float(z >> _S12) + 0.5) * 2.0**-52
 
 
 @kernel

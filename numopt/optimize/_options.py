@@ -189,6 +189,8 @@ def read_options(method, options, tol, n, check_wolfe=True):
             values["maxfev"] = -1
     elif method.budget is not None and values["maxiter"] == 2**62 and (options or {}).get("maxfev") is None:
         values["maxfev"] = -1
+    if method.line_search is None and values.get("initial_step") == 0.0:
+        raise ValueError("option 'initial_step' must be positive; got 0")
     for name, words in WORDS.items():
         if isinstance(values.get(name), str):
             values[name] = words[values[name]]

@@ -10,8 +10,8 @@ an iteration tries points on the line through it and the worst,
     \text{ inside } -\psi
 
 and puts the first that is good enough in the place of the worst; where none is, all points move towards the best,
-:math:`x_j \leftarrow x_0 + \sigma (x_j - x_0)`.  Standard: chi = 2, psi = sigma = 1/2; with ``adaptive`` (Gao & Han
-(4.1)) chi = 1 + 2/n, psi = 3/4 - 1/(2n), sigma = 1 - 1/n, better for many variables.
+:math:`x_j \leftarrow x_0 + \sigma (x_j - x_0)`.  Standard: chi = 2, psi = sigma = 1/2; with ``adaptive`` (Gao &
+Han) chi = 1 + 2/n, psi = 3/4 - 1/(2n), sigma = 1 - 1/n, better for many variables.
 
 The first iteration evaluates the simplex: x0, and for each variable x0 with that one 5 % larger (0.00025 where it is
 zero), or ``initial_simplex``.  It ends where max |x_j - x_0| <= xatol (largest component) and
@@ -20,7 +20,7 @@ of the first simplex are reflected inwards first.  ``step`` in the history is t,
 
 Workspace, after the common vectors: the values of all points but the best, their order from the second best to the
 worst, the centroid (n each), and the points (n x n).  The best point is the current x.  The sums are taken in scipy's
-order, so that the iterates are the same to the last bit.
+order, so that the iterates are the same to the last bit until two values are equal.
 
 References
 ----------
