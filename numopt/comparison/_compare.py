@@ -41,9 +41,9 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
     """Run our solvers and scipy's side by side.
 
     Both get the same function (value and gradient in one call, ``jac=True``; the value alone where the method asks for
-    no gradients), the same start and the default tolerances of scipy's method, and are timed in turn: with the threads that BLAS takes by default, and with
-    one.  Threads make scipy's BFGS faster on large problems and its L-BFGS-B much slower, so each solver is
-    credited with the setting that suits it better.
+    no gradients), the same start and the default tolerances of scipy's method, and are timed in turn: with the threads
+    that BLAS takes by default, and with one.  Threads make scipy's BFGS faster on large problems and its L-BFGS-B much
+    slower, so each solver is credited with the setting that suits it better.
 
     Parameters
     ----------

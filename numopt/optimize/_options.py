@@ -129,6 +129,8 @@ def _number(name, value, kind, least):
     """``value`` as int or float, with its range checked."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
+    if (type(value) is kind or (kind is float and type(value) is int)) and kind is not str and value >= least:
+        return kind(value)
     if kind is str:
         if not isinstance(value, str) or value not in WORDS[name]:
             raise ValueError(f"option {name!r} must be one of {', '.join(map(repr, WORDS[name]))}; got {value!r}")
@@ -191,9 +193,8 @@ def read_options(method, options, tol, n, check_wolfe=True):
         values["maxfev"] = -1
     if method.line_search is None and values.get("initial_step") == 0.0:
         raise ValueError("option 'initial_step' must be positive; got 0")
-    for name, words in WORDS.items():
-        if isinstance(values.get(name), str):
-            values[name] = words[values[name]]
+    if type(values.get("update")) is str:
+        values["update"] = WORDS["update"][values["update"]]
     if "eta" in values:
         first, most, eta = (values[name] for name in ("initial_trust_radius", "max_trust_radius", "eta"))
         if not first < most < math.inf:

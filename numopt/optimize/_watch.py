@@ -20,12 +20,15 @@ def report(row, search, c, p, w):
     """The result of a run as things stand."""
     n, nfev, njev, nhev, nit, _, _, status = c[: s.STATUS + 1].tolist()
     parity, f, gnorm = c.item(s.PARITY), p.item(s.F), p.item(s.GNORM)
-    if row.monotone and not c[s.ABORT]:
+    if row.values_only:
+        at_x, _, f = s.best_point(c, p) if c[s.ABORT] else (s.X0 + parity, 0, f)
+        x, g, f = _vector(w, n, int(at_x)), None, float(f)
+    elif row.monotone and not c[s.ABORT]:
         x, g = _vector(w, n, s.X0 + parity), _vector(w, n, s.G0 + parity)
     else:
         at_x, at_g, f = s.best_point(c, p)
         x, g, f = _vector(w, n, int(at_x)), _vector(w, n, int(at_g)), float(f)
-        if at_x != s.X0 + parity and not row.values_only:
+        if at_x != s.X0 + parity:
             gnorm = float(np.linalg.norm(g, p[s.NORM_ORDER]))
     status, success, message = _STATUS[status]
     result = OptimizeResult({

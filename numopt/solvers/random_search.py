@@ -7,9 +7,10 @@ r"""Local random search with the 1/5 success rule, the (1 + 1) evolution strateg
     \begin{cases} y, \; \sigma e^{1/d} & f(y) < f(x) \\ x, \; \sigma e^{-1/(4 d)} & \text{otherwise} \end{cases}
 
 so that sigma stays where one step in five succeeds (somewhat fewer while it has to shrink), near the best rate on a
-sphere and in a corridor; d = 1 + n/2 lets sigma change by about the same factor in n steps whatever n is.  An iteration is one evaluation.  sigma starts at
-``initial_step`` max(1, largest |x0_i|).  It ends where sigma <= xatol and |f(y) - f(x)| <= fatol: status SPREAD.  NaN
-counts as +inf.  Points beyond the bounds are moved onto them.  ``step`` in the history is sigma.
+sphere and in a corridor; d = 1 + n/2 lets sigma change by about the same factor in n steps whatever n is.  An iteration
+is one evaluation.  sigma starts at ``initial_step`` max(1, largest |x0_i|).  It ends where sigma <= xatol and
+|f(y) - f(x)| <= fatol: status SPREAD.  NaN counts as +inf.  Points beyond the bounds are moved onto them.  ``step`` in
+the history is sigma.
 
 The random numbers are those of :mod:`numopt.kernels.points`, begun at ``seed``; equal seeds give equal runs, also where
 a run is stopped and resumed.
