@@ -6,7 +6,7 @@ point in the trial buffers, its value in ``p[F_TRIAL]`` and the step length in `
 cut off by any of its evaluations: until it has its point, it changes only what it sets anew when taken again.
 """
 
-from numopt.kernels.compiling import kernel
+from numopt.kernels.compiling import inlined, kernel
 from numopt.kernels.oracle import evaluate, evaluate_value, now, vector
 from numopt.kernels.slots import (
     ABORT,
@@ -69,7 +69,7 @@ def _record(R):
 def _keep_best(R):
     """Copy x where it is the lowest point so far; only for methods whose values may rise."""
     c, p = R.c, R.p
-    if c[TRACK_BEST] != 0 and p[F] < p[F_BEST]:
+    if p[F] < p[F_BEST]:
         copy(vector(R, X + c[PARITY]), vector(R, X_BEST))
         copy(vector(R, G + c[PARITY]), vector(R, G_BEST))
 
@@ -87,13 +87,14 @@ def _begin(R):
             g[i] = float("nan")
     p[F_PREV], p[F_BEST], p[GNORM_BEST] = p[F], float("inf"), float("inf")
     p[GNORM] = norm(g, p[NORM_ORDER]) if c[VALUES_ONLY] == 0 else float("nan")
-    _keep_best(R)
+    if c[TRACK_BEST] != 0:
+        _keep_best(R)
     note_progress(c, p)
     _record(R)
     return at_start(c, p)
 
 
-@kernel
+@inlined
 def _move(R):
     """Make the trial point the current one."""
     c, p = R.c, R.p
@@ -106,7 +107,8 @@ def _move(R):
         x = vector(R, X + c[PARITY])
         p[STEP_NORM] = distance(x, vector(R, X + 1 - c[PARITY]))
         p[X_NORM] = norm(x, 2.0)
-    _keep_best(R)
+    if c[TRACK_BEST] != 0:
+        _keep_best(R)
     note_progress(c, p)
     _record(R)
 

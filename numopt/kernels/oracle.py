@@ -13,7 +13,7 @@ from numba import carray, njit, types
 from numba.extending import intrinsic, overload
 
 from numopt.kernels.clock import seconds
-from numopt.kernels.compiling import kernel
+from numopt.kernels.compiling import inlined, kernel
 from numopt.kernels.slots import (
     A_P,
     A_TICK,
@@ -249,7 +249,7 @@ def goes_on(counters):
     return c[ABORT] == 0
 
 
-@kernel
+@inlined
 def admitted(R):
     """Whether one more evaluation may be made; counts down to the next look at the clock."""
     c = R.c
@@ -276,7 +276,7 @@ def evaluate(R, x, g):
     return f
 
 
-@kernel
+@inlined
 def evaluate_value(R, x, scratch):
     """f(x) alone, counted."""
     if not admitted(R):
