@@ -31,11 +31,33 @@ MEANING = {
     "eta": "a step is taken where f falls by more than this share of what the model promised",
     "damping": "alpha of H + alpha I; for the saddle-free method the least eigenvalue, relative to the largest",
     "maxcor": "pairs kept",
+    "xatol": "largest component of the differences between the points compared, to reach together with fatol",
+    "fatol": "difference of their values to reach",
+    "adaptive": "parameters by the number of variables (Gao & Han)",
+    "seed": "of the random numbers",
+    "update": "one variable's minimum by `'newton'` or by line minimisation, `'line'`",
     "restart_every": "iterations between restarts; 0: only where the formulas ask for one",
 }
 
 
+# what an option means to one method in particular
+OWN = {
+    ("powell", "xtol"): "a hundredth of the relative tolerance of the line minimisations",
+    ("powell", "ftol"): "relative reduction of f in an iteration that ends the run",
+    ("pattern-search", "initial_step"): "first mesh, relative to max(1, abs(x0))",
+    ("random-search", "initial_step"): "first sigma, relative to max(1, largest abs(x0))",
+}
+# those of the front door that only one method has
+MATRICES = {
+    "bfgs": ("hess_inv0", "the first inverse Hessian (n, n)"),
+    "nelder-mead": ("initial_simplex", "the first points (n + 1, n), in the place of x0"),
+    "powell": ("direc", "the first directions (n, n), one a row"),
+}
+
+
 def _value(value):
+    if isinstance(value, (bool, str)):
+        return f"{value!r}"
     return "200 n (10000 n without a line search)" if value is None else "none" if value == 2**62 else f"{value:g}"
 
 
@@ -58,6 +80,9 @@ def page():
         "| `disp` | False | a live line and a summary |",
         "| `eps`, `finite_diff_rel_step` | scipy's | absolute, relative difference steps |",
         "",
+        "Methods that ask for values only have of these `f_lower`, `maxiter`, `maxfev`, `max_time`, `history`, "
+        "`return_all` and `disp`; `tol` sets both of their tolerances.",
+        "",
         "With a line search also `line_search` ([line searches](line_searches.md)) and:",
         "",
         "| option | default | meaning |",
@@ -77,11 +102,20 @@ def page():
         lines += ["", f"### `{row.name}`", "", row.title[0].upper() + row.title[1:] + "."]
         if row.scipy:
             lines.append(f"The equal of scipy's `{row.scipy}`.")
+        if row.values_only:
+            lines.append("Values only: no gradient is asked for, and the result has no `jac`.")
+        if row.budget:
+            lines.append(f"`maxiter` and `maxfev` are {row.budget} n, unless one of them is given.")
         if row.line_search:
             lines.append(f"Line search: `{row.line_search}`.")
         if own:
             lines += ["", "| option | default | meaning |", "|---|---|---|"]
-            lines += [f"| `{name}` | {_value(value)} | {MEANING[name]} |" for name, value in own.items()]
+            lines += [
+                f"| `{name}` | {_value(value)} | {OWN.get((row.name, name), MEANING[name])} |"
+                for name, value in own.items()
+            ]
+            if row.name in MATRICES:
+                lines.append("| `{}` | None | {} |".format(*MATRICES[row.name]))
     return "\n".join(lines) + "\n"
 
 

@@ -46,6 +46,12 @@ class Method:
         How many n x n matrices more it takes with bounds.
     scipy : str or None
         The method of ``scipy.optimize.minimize`` that it is an equal of.
+    values_only : bool
+        Whether it never asks for gradients.
+    diagonal : bool
+        Whether it makes use of the Hessian's diagonal, where a Hessian is given.
+    budget : int or None
+        Iterations and evaluations for each variable, unless one of ``maxiter`` and ``maxfev`` is given (as in scipy).
     """
 
     name: str
@@ -60,6 +66,9 @@ class Method:
     monotone: bool = True
     scipy: str | None = None
     bounds: bool = False
+    values_only: bool = False
+    diagonal: bool = False
+    budget: int | None = None
     bounded_unit: str | None = None
     bounded_matrices: int = 0
 
@@ -76,7 +85,7 @@ class Method:
 
     def iterations(self, n):
         """The default of maxiter."""
-        return n * (200 if self.monotone else 10000)
+        return n * (self.budget or (200 if self.monotone else 10000))
 
 
 # option -> (block, slot, type, least value); -inf < least means that the value must exceed or equal it
@@ -105,7 +114,15 @@ OPTIONS: dict[str, tuple[str, int, type, float]] = {
     "initial_trust_radius": ("p", s.RADIUS_INITIAL, float, 1e-300),
     "max_trust_radius": ("p", s.RADIUS_MAX, float, 1e-300),
     "eta": ("p", s.ETA, float, 0.0),
+    "xatol": ("p", s.XATOL, float, 0.0),
+    "fatol": ("p", s.FATOL, float, 0.0),
+    "adaptive": ("c", s.CHOICE, bool, 0),
+    "seed": ("c", s.RANDOM, int, 0),
+    "update": ("c", s.CHOICE, str, 0),
 }
+
+# option -> its words, each with its number
+WORDS = {"update": {"newton": 0, "line": 1}}
 
 COMMON = {
     "gtol": 1e-5,
@@ -121,6 +138,10 @@ SEARCHING = {"c1": 1e-4, "c2": 0.9, "line_tol": 1e-3, "maxls": 20, "initial_step
 
 # scipy's trust-region methods measure the gradient by its 2-norm
 _TRUST = {"gtol": 1e-4, "norm": 2.0, "initial_trust_radius": 1.0, "max_trust_radius": 1000.0, "eta": 0.15}
+# without derivatives: what bounds the work, and scipy's tolerances
+_WORK = {"f_lower": float("-inf"), "maxfev": 2**62}
+_SPREAD = {"xatol": 1e-4, "fatol": 1e-4}
+_FREE: dict[str, Any] = {"line_search": None, "bounds": True, "values_only": True}
 _CG = {"c1": 1e-4, "c2": 0.4, "restart_every": 0}
 
 _ROWS = [
@@ -160,6 +181,20 @@ _ROWS = [
     Method("dogleg", "trust region, dogleg", "trust-region", 3, 2, 1, None, _TRUST, second_order=True, scipy="dogleg"),
     Method("trust-ncg", "trust region, Steihaug's conjugate gradient", "trust-region", 3, 2, 2, None, _TRUST,
            second_order=True, scipy="trust-ncg"),
+    Method("nelder-mead", "the simplex method of Nelder and Mead", "nelder-mead", 3, 1, 0,
+           defaults={**_SPREAD, "adaptive": False}, scipy="Nelder-Mead", budget=200, **_FREE),
+    Method("powell", "Powell's conjugate directions", "powell", 2, 1, 0, defaults={"xtol": 1e-4, "ftol": 1e-4},
+           scipy="Powell", budget=1000, **_FREE),
+    Method("pattern-search", "pattern search of Hooke and Jeeves", "pattern-search", 4,
+           defaults={**_SPREAD, "initial_step": 0.5}, budget=2000, **_FREE),
+    Method("random-search", "local random search, 1/5 success rule", "random-search",
+           defaults={**_SPREAD, "initial_step": 0.5, "seed": 0}, budget=10000, **_FREE),
+    Method("coordinate-descent", "coordinate descent, cyclic", "coordinate-descent", 4, 0, 0,
+           defaults={**_SPREAD, "update": "newton"}, diagonal=True, **_FREE),
+    Method("coordinate-descent-random", "coordinate descent, random order", "coordinate-descent", 4, 0, 1,
+           defaults={**_SPREAD, "update": "newton", "seed": 0}, diagonal=True, **_FREE),
+    Method("coordinate-descent-greedy", "coordinate descent, largest slope first", "coordinate-descent", 4, 0, 2,
+           None, {"update": "newton"}, diagonal=True, bounds=True),
 ]  # fmt: skip
 
 METHODS = {row.name: row for row in _ROWS}
@@ -198,7 +233,7 @@ def default_method(n, gradient, hessian, product, bounded):
 
 def defaults(method):
     """The options of a method with their defaults; ``maxiter`` None stands for 200 n."""
-    found = {**COMMON, "maxiter": None}
+    found = {**(_WORK if method.values_only else COMMON), "maxiter": None}
     if method.line_search is not None:
         found.update(SEARCHING)
     found.update(method.defaults)

@@ -23,7 +23,7 @@ class OptimizeResult(dict):
     fun : float
         The objective there.
     jac : ndarray, shape (n,)
-        The gradient there.
+        The gradient there; absent with methods that ask for values only.
     success : bool
         Whether a convergence test that was asked for holds.
     status : Status
@@ -33,7 +33,7 @@ class OptimizeResult(dict):
     nit, nfev, njev, nhev : int
         Iterations, and evaluations of objective, gradient and Hessian.
     optimality : float
-        The norm of the gradient that the convergence test looked at.
+        The norm of the gradient that the convergence test looked at; NaN where only values were asked for.
     active_mask : ndarray of int, shape (n,)
         With bounds: -1 where x is at its lower bound, 1 at its upper, 2 where the bounds are equal, else 0.
     multipliers : ndarray, shape (n,)
@@ -42,6 +42,10 @@ class OptimizeResult(dict):
     hess_inv : ndarray, shape (n, n), or LinearOperator
         With BFGS and L-BFGS: the last approximation of the inverse Hessian; with L-BFGS a
         ``scipy.optimize.LbfgsInvHessProduct``, made when it is asked for.
+    final_simplex : tuple
+        With Nelder-Mead: the points (n + 1, n) and their values (n + 1,), the best first; made when it is asked for.
+    direc : ndarray, shape (n, n)
+        With Powell's method: the directions, one a row; made when it is asked for.
     history : ndarray
         With ``options={'history': True}``: a structured array with the columns f, gnorm, step, nfev, seconds.
     allvecs : list of ndarray
@@ -61,6 +65,14 @@ class OptimizeResult(dict):
             from scipy.optimize import LbfgsInvHessProduct
 
             self[key] = LbfgsInvHessProduct(*_pairs(*self.state[2:]))
+            return self[key]
+        if key == "final_simplex" and self.state is not None and self.state[0] == "nelder-mead":
+            self[key] = _simplex(*self.state[2:])
+            return self[key]
+        if key == "direc" and self.state is not None and self.state[0] == "powell":
+            _, _, c, _, w = self.state
+            n = int(c[s.N])
+            self[key] = w[(s.N_COMMON + 2) * n :][: n * n].reshape(n, n).copy()
             return self[key]
         raise KeyError(key)
 
@@ -122,6 +134,18 @@ def _pairs(c, p, w, fixed=None):
     whole = np.zeros((2, k, fixed.size))
     whole[:, :, np.isnan(fixed)] = S[rows], Y[rows]
     return whole[0], whole[1]
+
+
+def _simplex(c, p, w):
+    """Points and values of Nelder-Mead's simplex, the best first; values that there was no time for are NaN."""
+    n, x = int(c[s.N]), s.X0 + int(c[s.PARITY])
+    points = w[(s.N_COMMON + 3) * n :][: n * n].reshape(n, n)
+    values = w[s.N_COMMON * n :][:n].copy()
+    if c[s.STAGE] >= 0:
+        values[c[s.STAGE] :] = np.nan
+    points, values = np.vstack([w[x * n : (x + 1) * n], points]), np.append(p[s.F], values)
+    order = np.argsort(values, kind="stable")
+    return points[order], values[order]
 
 
 def _rebuild(items, state):

@@ -9,6 +9,7 @@ import scipy.optimize
 
 import numopt
 from numopt import METHODS, Status, minimize
+from numopt.catalog import defaults
 from numopt.kernels import slots
 from numopt.kernels.vectors import norm_inf
 
@@ -19,6 +20,7 @@ TUNED = {"gd-fixed": {"step": 0.3}, "gd-decay": {"step": 0.3, "kappa": 1e-4},
          "nesterov": {"step": 0.1, "momentum": 0.5}}  # fmt: skip
 SUPERLINEAR = ["bfgs", "lbfgs", "l-bfgs-b", "newton", "newton-damped", "saddle-free-newton"]
 CONJUGATE = [name for name in NAMES if METHODS[name].unit == "cg"]
+VALUES = [name for name in NAMES if METHODS[name].values_only]
 
 
 def run(objective, name, caller="jitted", **options):
@@ -26,12 +28,25 @@ def run(objective, name, caller="jitted", **options):
     if "step" in tuned and objective.hess is not None:
         tuned["step"] = 1e-4  # Rosenbrock's valley is steep
     options = {**tuned, **options}
+    if name in VALUES:
+        # they have other tolerances, as tight here
+        tolerance = options.pop("gtol", None)
+        options.pop("ftol", None)
+        if tolerance is not None:
+            names = ("xtol", "ftol") if name == "powell" else ("xatol", "fatol")
+            options |= dict.fromkeys(names, tolerance)
     return minimize(getattr(objective, caller), objective.x0, jac=True, method=name, options=options)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_bowl(bowl, name):
     result = run(bowl, name, gtol=1e-7, ftol=-1.0)
+    if name in VALUES:
+        assert result.success and result.status is (Status.FTOL if name == "powell" else Status.SPREAD)
+        assert np.abs(result.x - 1.0).max() <= 1e-6 and result.fun == bowl.python(result.x)[0]
+        assert "jac" not in result and math.isnan(result.optimality) and result.njev == 0
+        assert result.nfev <= (60 if "coordinate" in name or name == "powell" else 900)
+        return
     assert result.success and result.status is Status.GRADIENT
     assert np.abs(result.x - 1.0).max() <= 1e-7
     # the certificate, not what the solver says of itself
@@ -103,12 +118,17 @@ def test_no_iterations(bowl, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_start_at_the_solution(bowl, name):
     result = minimize(bowl.jitted, np.ones(3), jac=True, method=name)
-    assert result.success and result.nit == 0 and result.nfev == 1
+    if name in VALUES:  # what lies around has to be looked at
+        assert result.success and np.abs(result.x - 1.0).max() <= 1e-4 and result.fun <= 1e-8
+    else:
+        assert result.success and result.nit == 0 and result.nfev == 1
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_variable(name):
-    options = TUNED.get(name, {})
+    options = dict(TUNED.get(name, {}))
+    if "xatol" in defaults(METHODS[name]):
+        options["xatol"] = 1e-6
     result = minimize(lambda x: ((x[0] - 2.0) ** 2, 2.0 * (x - 2.0)), 5.0, jac=True, method=name, options=options)
     assert result.success and abs(result.x[0] - 2.0) < 1e-5 and result.x.shape == (1,)
 
@@ -141,7 +161,9 @@ def test_nan_on_the_way_is_stepped_back_from(name):
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_nan_at_the_start(name, bad):
     result = minimize(lambda x: (bad, x), [1.0, 2.0], jac=True, method=name)
-    assert result.status is Status.NAN and np.array_equal(result.x, [1.0, 2.0]) and result.nfev == 1
+    assert result.status is Status.NAN and np.array_equal(result.x, [1.0, 2.0])
+    # without gradients a method may look around for a point that has a value
+    assert result.nfev == 1 or (name in VALUES and result.nfev <= 50)
 
 
 @pytest.mark.parametrize("name", ["bfgs", "lbfgs", "cg-pr", "gd"])

@@ -23,7 +23,8 @@ NAMES = list(METHODS)
 
 def _run(objective, name, fun=None, **options):
     hess = objective.hess if METHODS[name].second_order else None
-    options.setdefault("gtol", 1e-12)
+    if not METHODS[name].values_only:
+        options.setdefault("gtol", 1e-12)
     return minimize(fun or objective.jitted, objective.x0, jac=True, hess=hess, method=name, options=options)
 
 

@@ -21,7 +21,7 @@ from numopt.kernels.slots import (
 )
 
 _HEAD = N_TABLE - 2
-N_COMPOSITE = 19  # as in numopt.kernels.composite, which would import Numba
+N_COMPOSITE = 20  # as in numopt.kernels.composite, which would import Numba
 _KNOWN: dict = {}  # (fun, jac) -> adapter of value and gradient
 
 SCHEMES = {"2-point": 2, "3-point": 3}
@@ -65,25 +65,32 @@ class Bound:
         Absolute or relative difference steps.
     hess_scheme : int
         2 or 3: differences of the gradient, where no Hessian is given.
+    values_only : bool
+        Whether only values will be asked for; jac then says no more than what fun returns (True, ``'inplace'``).
+    diagonal : bool
+        Whether only the diagonal of the given Hessian will be asked for.
     """
 
     def __init__(self, fun, jac, hess, hessp, args, n, c, table, counters, lazy=False, second_order=False,
-                 steps=None, rel_steps=None, hess_scheme=3, lower=None, upper=None, fixed=None):  # fmt: skip
+                 steps=None, rel_steps=None, hess_scheme=3, values_only=False, diagonal=False, lower=None, upper=None,
+                 fixed=None):  # fmt: skip
         self.fun, self.jac, self.hess, self.hessp, self.args = fun, jac, hess, hessp, args
         self.n, self.c, self.keep, self.python = n if fixed is None else fixed.size, c, [], None
         self.fixed, self.n_free, self.box = fixed, n, (lower, upper)
         self.data_table, self.counters = None, counters
-        if not (args or lazy or second_order or fixed is not None):
-            adapter = _KNOWN.get((id(fun), jac if jac is True or type(jac) is str else id(jac)))
+        self.values_only, self.diagonal = values_only, diagonal
+        if not (args or lazy or second_order or hess is not None or fixed is not None):
+            adapter = _KNOWN.get((id(fun), self._what(jac)))
             if adapter is not None:
                 # the same jitted functions as before, without arguments: their table is its head alone, and stands
                 # in the last words of the solver's own table
                 self.keep, self.data_table = adapter, table[_HEAD:]
                 head = counters + 8 * (N_COUNTERS + _HEAD)
-                table[_HEAD], table[A_VALUE_GRAD], table[A_DATA] = counters, adapter.address, head
+                table[_HEAD], table[A_DATA] = counters, head
+                table[A_VALUE if values_only and jac != "inplace" else A_VALUE_GRAD] = adapter.address
                 return
         kind = kind_of(fun)
-        if jac is None:
+        if jac is None and not values_only:
             jac = "2-point"
         scheme = SCHEMES.get(jac, 0) if isinstance(jac, str) else 0
         for function in (jac, hess, hessp):
@@ -92,12 +99,20 @@ class Bound:
         parts = getattr(self, "_" + kind)(fun, jac, hess, hessp, lazy, scheme, second_order)
         if fixed is not None:
             self._reduce(parts)
-        if scheme == 0 and not second_order and "pair" not in parts:
+        if values_only and hess is None:
+            table[A_VALUE], table[A_VALUE_GRAD] = parts.get("value", 0), parts.get("value_grad", 0)
+            table[A_DATA] = parts.get("value_data", parts.get("data", 0))
+        elif scheme == 0 and not second_order and not values_only and "pair" not in parts:
             table[A_VALUE_GRAD] = parts["value_grad"]
             table[A_VALUE], table[A_GRAD] = parts.get("value", 0), parts.get("grad", 0)
             table[A_DATA] = parts.get("data", 0)
         else:
             self._compose(parts, table, scheme, second_order, lazy, steps, rel_steps, hess_scheme)
+
+    def _what(self, jac):
+        """The second half of a key of ``_KNOWN``."""
+        what = jac if jac is True or type(jac) is str else id(jac)
+        return ("value", what) if self.values_only else what
 
     def _python(self, fun, jac, hess, hessp, lazy, scheme, second_order):
         self.python = p = PythonCallables(
@@ -105,9 +120,9 @@ class Bound:
             as_callable(hessp, "hessp"), self.args, self.n, self.c,
         )  # fmt: skip
         parts = {}
-        if scheme == 0:
+        if scheme == 0 and not self.values_only:
             parts["value_grad"] = p.value_grad()
-        if scheme or (lazy and jac is not True):
+        if scheme or self.values_only or (lazy and jac is not True):
             parts["value"] = p.value()
         if not scheme and (second_order or (lazy and jac is not True)):
             parts["grad"] = p.grad()
@@ -134,7 +149,9 @@ class Bound:
         self.data_table, keep = arguments.table_of(self.args, self.counters)
         parts = {"data": self.data_table.ctypes.data}
         made = {}
-        if scheme == 0:
+        if self.values_only and jac != "inplace":
+            made["value"] = jitted.value(fun, jac is True, types)
+        elif scheme == 0:
             made["value_grad"] = jitted.value_grad(fun, jac, types)
         separate = jac is not True and jac not in ("cs", "inplace")
         if scheme or (lazy and separate):
@@ -149,12 +166,12 @@ class Bound:
         if hessp is not None:
             made["hessp"] = jitted.product(hessp, types)
         self.keep += [keep, made]
-        if list(made) == ["value_grad"] and not self.args:
+        if len(made) == 1 and not self.args and (self.values_only or "value_grad" in made):
             if len(_KNOWN) >= 256:
                 _KNOWN.clear()
-            adapter = made["value_grad"]
+            (adapter,) = made.values()
             adapter.numopt_functions = fun, jac  # kept alive: the key is their identity
-            _KNOWN[id(fun), jac if jac is True or type(jac) is str else id(jac)] = adapter
+            _KNOWN[id(fun), self._what(jac)] = adapter
         parts.update({name: adapter.address for name, adapter in made.items()})
         return parts
 
@@ -169,7 +186,9 @@ class Bound:
             found = address_of(function)
             if found is not None:
                 parts[name], parts[name + "_data"] = found[0], found[1] or data
-        if jac is True:
+        if jac is True and self.values_only:
+            parts["value_grad"], parts["data"] = parts.pop("value"), parts.pop("value_data")
+        elif jac is True:
             parts["value_grad"] = parts["grad"] = parts.pop("value")
             parts["data"] = parts["grad_data"] = parts.pop("value_data")
         else:
@@ -225,9 +244,16 @@ class Bound:
         k[14], k[15] = parts.get("value_grad", 0), parts.get("value_grad_data", data)
         k[16] = self.jac is True or self.jac in ("cs", "inplace")
         table[A_VALUE_GRAD], table[A_DATA] = units.address("composite/value_grad"), k.ctypes.data
-        if lazy and "value_grad" not in parts:
+        if self.values_only:
+            table[A_VALUE] = units.address("composite/value")
+        elif lazy and "value_grad" not in parts:
             table[A_VALUE], table[A_GRAD] = units.address("composite/value"), units.address("composite/grad")
-        if second_order:
+        if self.diagonal:
+            if self.hess is not None:
+                arrays.append(np.empty(self.n_free * self.n_free))
+                k[19] = arrays[-1].ctypes.data
+                table[A_HESS] = units.address("composite/diagonal")
+        elif second_order:
             table[A_HESS] = units.address("composite/hess")
             table[A_HESSP] = units.address("composite/hessp")
 

@@ -160,6 +160,17 @@ def _flag(data, role, what, x, v):
 
 
 @njit
+def _copied(x, data):
+    """A copy of x in a vector of the run's workspace that holds nothing else unless the call fails."""
+    counters = carray(void_pointer(data), (HEAD,), types.int64)[0]
+    table = carray(void_pointer(counters + 8 * N_COUNTERS), (N_TABLE,), types.int64)
+    y = carray(void_pointer(table[A_W] + 8 * V_FAILED * x.size), (x.size,), types.float64)
+    for i in range(x.size):
+        y[i] = x[i]
+    return y
+
+
+@njit
 def _count_values(data, count):
     """Add to the run's count of evaluations."""
     head = carray(void_pointer(data), (HEAD,), types.int64)
@@ -276,17 +287,20 @@ def value(fun, pair, arg_types):
     load, call = loader(arg_types), _call(fun)
     returned = _compiled_type(fun, "fun", arg_types)
     if pair:
+        if not (isinstance(returned, types.BaseTuple) and len(returned) == 2):
+            raise TypeError(f"with jac=True fun must return (f, g); the jitted function returns {returned}")
+        _check_value(returned.types[0])
 
         def adapter(xp, n, data):
             x = carray(void_pointer(xp), (n,), _real)
-            ok, result = call((x.copy(), *load(data)))
+            ok, result = call((_copied(x, data), *load(data)))
             return float(result[0]) if ok else _flag(data, FUN, RAISED, x, x)
     else:
         _check_value(returned)
 
         def adapter(xp, n, data):
             x = carray(void_pointer(xp), (n,), _real)
-            ok, f = call((x.copy(), *load(data)))
+            ok, f = call((_copied(x, data), *load(data)))
             return float(f) if ok else _flag(data, FUN, RAISED, x, x)
 
     return _export(adapter, 3)

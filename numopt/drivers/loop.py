@@ -7,8 +7,8 @@ cut off by any of its evaluations: until it has its point, it changes only what 
 """
 
 from numopt.kernels.bounds import optimality
-from numopt.kernels.compiling import kernel
-from numopt.kernels.oracle import evaluate, now, vector
+from numopt.kernels.compiling import inlined, kernel
+from numopt.kernels.oracle import evaluate, evaluate_value, now, vector
 from numopt.kernels.slots import (
     ABORT,
     ACCEPT,
@@ -27,12 +27,15 @@ from numopt.kernels.slots import (
     NIT,
     PARITY,
     PAUSE_AT,
+    REDUCTION_SMALL,
     RESTARTS,
+    SPREAD_SMALL,
     STARTED_AT,
     STATUS,
     STEP_NORM,
     TRACK_BEST,
     UNBOUNDED_BELOW,
+    VALUES_ONLY,
     X_BEST,
     X_NORM,
     XTOL_ABS,
@@ -48,6 +51,7 @@ from numopt.kernels.vectors import copy, distance, norm
 
 _LINE_SEARCH, _STALLED = int(Status.LINE_SEARCH), int(Status.STALLED)
 _NAN, _UNBOUNDED = int(Status.NAN), int(Status.UNBOUNDED)
+_MAXITER, _SPREAD, _FTOL = int(Status.MAXITER), int(Status.SPREAD), int(Status.FTOL)
 
 
 @kernel
@@ -66,7 +70,7 @@ def _record(R):
 def _keep_best(R):
     """Copy x where it is the lowest point so far; only for methods whose values may rise."""
     c, p = R.c, R.p
-    if c[TRACK_BEST] != 0 and p[F] < p[F_BEST]:
+    if p[F] < p[F_BEST]:
         copy(vector(R, X + c[PARITY]), vector(R, X_BEST))
         copy(vector(R, G + c[PARITY]), vector(R, G_BEST))
 
@@ -76,31 +80,36 @@ def _begin(R):
     """Evaluate the start; returns the status."""
     c, p = R.c, R.p
     x, g = vector(R, X + c[PARITY]), vector(R, G + c[PARITY])
-    p[F] = evaluate(R, x, g)
-    if c[ABORT] != 0:
+    p[F] = evaluate(R, x, g) if c[VALUES_ONLY] == 0 else evaluate_value(R, x, g)
+    if c[VALUES_ONLY] != 0 and c[ABORT] == 0 and p[F] != p[F]:
+        p[F] = float("inf")
+    if c[ABORT] != 0 or c[VALUES_ONLY] != 0:
         for i in range(g.size):
             g[i] = float("nan")
     p[F_PREV], p[F_BEST], p[GNORM_BEST] = p[F], float("inf"), float("inf")
-    p[GNORM] = optimality(R, c[PARITY])
-    _keep_best(R)
+    p[GNORM] = optimality(R, c[PARITY]) if c[VALUES_ONLY] == 0 else float("nan")
+    if c[TRACK_BEST] != 0:
+        _keep_best(R)
     note_progress(c, p)
     _record(R)
     return at_start(c, p)
 
 
-@kernel
+@inlined
 def _move(R):
     """Make the trial point the current one."""
     c, p = R.c, R.p
     p[F_PREV], p[F] = p[F], p[F_TRIAL]
     c[PARITY] = 1 - c[PARITY]
     c[NIT] += 1
-    p[GNORM] = optimality(R, c[PARITY])
+    if c[VALUES_ONLY] == 0:
+        p[GNORM] = optimality(R, c[PARITY])
     if p[XTOL_REL] > 0.0 or p[XTOL_ABS] > 0.0:
         x = vector(R, X + c[PARITY])
         p[STEP_NORM] = distance(x, vector(R, X + 1 - c[PARITY]))
         p[X_NORM] = norm(x, 2.0)
-    _keep_best(R)
+    if c[TRACK_BEST] != 0:
+        _keep_best(R)
     note_progress(c, p)
     _record(R)
 
@@ -111,6 +120,10 @@ def _search_ended(R, task, restart):
     c, p = R.c, R.p
     if task == UNBOUNDED_BELOW:
         return _UNBOUNDED
+    if task == SPREAD_SMALL:
+        return _SPREAD
+    if task == REDUCTION_SMALL:
+        return _FTOL
     flat = task == FLAT or c[FLAT_AT] == c[NIT] + 1
     if restart:
         # Afresh: a flat f too, since it is only along the last direction that it is known to be flat
@@ -143,7 +156,9 @@ def make_run(init, step):
             elif p[T] != 0.0:
                 _move(R)
                 status = after_step(c, p)
-                if task != ACCEPT and status == RUNNING:
+                if task >= SPREAD_SMALL and (status == RUNNING or status == _MAXITER):
+                    status = _search_ended(R, task, False)
+                elif task != ACCEPT and status == RUNNING:
                     # a lower point, but not an acceptable one: go on from there afresh
                     status = _search_ended(R, task, True)
                     init(R)

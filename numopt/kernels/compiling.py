@@ -13,5 +13,8 @@ _OPTIONS: Any = {"error_model": "numpy", "nogil": True, "no_cpython_wrapper": Tr
 
 kernel = njit(**_OPTIONS)
 
+# For small functions of a Run on the way to each evaluation: handing a Run over means copying some forty words.
+inlined = njit(inline="always", **_OPTIONS)
+
 # Sums in a fixed but unspecified order: lets LLVM use vector registers for a reduction.
 reduction = njit(fastmath={"reassoc", "contract", "nsz"}, **_OPTIONS)

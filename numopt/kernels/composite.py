@@ -35,8 +35,9 @@ from numopt.kernels.slots import NFEV, NJEV
     GRAD_VALUES,  # values computed with each gradient: 1 if GRAD is a function of value and gradient
     LOWER,  # bounds that the points of differences respect, or 0
     UPPER,
-) = range(19)
-N_COMPOSITE = 19
+    MATRIX,  # n x n, for the diagonal of a Hessian
+) = range(20)
+N_COMPOSITE = 20
 
 _EPS2 = 2.220446049250313e-16**0.5
 _EPS3 = 2.220446049250313e-16 ** (1.0 / 3.0)
@@ -135,6 +136,8 @@ def _differences(k, x, g, f):
 def value(xp, n, data):
     """f(x)."""
     k = _words(data, N_COMPOSITE)
+    if k[VALUE] == 0:
+        return call4(k[BOTH], xp, k[SCRATCH], n, k[BOTH_DATA])
     return call3(k[VALUE], xp, n, k[VALUE_DATA])
 
 
@@ -230,6 +233,17 @@ def hess(xp, hp, n, data):
             mean = 0.5 * (H[i * n + j] + H[j * n + i])
             H[i * n + j] = mean
             H[j * n + i] = mean
+    return 0.0
+
+
+@kernel
+def diagonal(xp, outp, n, data):
+    """Sets the diagonal of the Hessian."""
+    k = _words(data, N_COMPOSITE)
+    out, H = _reals(outp, n), _reals(k[MATRIX], n * n)
+    call4(k[HESS], xp, k[MATRIX], n, k[HESS_DATA])
+    for i in range(n):
+        out[i] = H[i * n + i]
     return 0.0
 
 

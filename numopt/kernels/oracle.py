@@ -13,7 +13,7 @@ from numba import carray, njit, types
 from numba.extending import intrinsic, overload
 
 from numopt.kernels.clock import seconds
-from numopt.kernels.compiling import kernel
+from numopt.kernels.compiling import inlined, kernel
 from numopt.kernels.slots import (
     A_P,
     A_TICK,
@@ -99,12 +99,14 @@ def _call_value_grad(R, x, g):
     if isinstance(R.types[0], types.Integer):
         # x.ctypes.data is unsigned in Numba, the words of the ABI are signed
         return lambda R, x, g: call4(R.fun, types.intp(x.ctypes.data), types.intp(g.ctypes.data), x.size, R.data)
+    if isinstance(R.types[0], types.NoneType):
+        return lambda R, x, g: float("nan")  # a method that asks for values only
     return lambda R, x, g: R.fun(x, g, R.data)
 
 
 def call_value(R, x, g):
-    """f(x); may overwrite g."""
-    return R.fun(x, g, R.data)
+    """f(x); may overwrite g.  Without a function of value and gradient, ``R.value(x, data)`` is the objective."""
+    return R.value(x, R.data) if R.fun is None else R.fun(x, g, R.data)
 
 
 @overload(call_value, target="generic")
@@ -117,6 +119,8 @@ def _call_value(R, x, g):
             return call4(R.fun, types.intp(x.ctypes.data), types.intp(g.ctypes.data), x.size, R.data)
 
         return by_address
+    if isinstance(R.types[0], types.NoneType):
+        return lambda R, x, g: R.value(x, R.data)
     return lambda R, x, g: R.fun(x, g, R.data)
 
 
@@ -129,6 +133,8 @@ def call_grad(R, x, g):
 def _call_grad(R, x, g):
     if isinstance(R.types[0], types.Integer):
         return lambda R, x, g: call4(R.grad, types.intp(x.ctypes.data), types.intp(g.ctypes.data), x.size, R.data)
+    if isinstance(R.types[0], types.NoneType):
+        return lambda R, x, g: float("nan")
     return lambda R, x, g: R.fun(x, g, R.data)
 
 
@@ -163,6 +169,19 @@ def _call_hess(R, x, H):
     if isinstance(R.types[3], types.NoneType):
         return lambda R, x, H: 0.0
     return lambda R, x, H: R.hess(x, H, R.data)
+
+
+def has_hessian(R):
+    """Whether a Hessian was given."""
+    return R.hess is not None
+
+
+@overload(has_hessian, target="generic")
+def _has_hessian(R):
+    if isinstance(R.types[0], types.Integer):
+        return lambda R: R.hess != 0
+    given = not isinstance(R.types[3], types.NoneType)
+    return lambda R: given
 
 
 def lazy_gradient(R):
@@ -230,7 +249,7 @@ def goes_on(counters):
     return c[ABORT] == 0
 
 
-@kernel
+@inlined
 def admitted(R):
     """Whether one more evaluation may be made; counts down to the next look at the clock."""
     c = R.c
@@ -257,7 +276,7 @@ def evaluate(R, x, g):
     return f
 
 
-@kernel
+@inlined
 def evaluate_value(R, x, scratch):
     """f(x) alone, counted."""
     if not admitted(R):

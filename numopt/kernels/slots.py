@@ -41,6 +41,10 @@ from numpy import int64
     BOUNDED,  # 1 if the workspace ends with marks of the free variables, lower and upper bounds (n each)
     VALUES_ONLY,  # 1 if the method never asks for gradients
 ) = range(31)
+# methods without derivatives: how far the step has come (one that is cut off goes on there), the state of the random
+# numbers or (Powell's method has none) a place among the directions, which of two variants
+STAGE, RANDOM, CHOICE = 34, 35, 36
+PLACE = RANDOM
 FLAT_AT = 37  # the iteration after which f was last too flat for the search to see a decrease
 
 N_COUNTERS = 40
@@ -77,6 +81,8 @@ N_COUNTERS = 40
 RADIUS = 38
 # options of the trust region
 (RADIUS_INITIAL, RADIUS_MAX, ETA) = range(39, 42)
+# methods without derivatives: tolerances on the spread of points and values; the state
+(XATOL, FATOL, MESH, F_BASE, F_START, LARGEST, T_LOW, F_LOW) = range(48, 56)
 # the state of the line search, see numopt.linesearch
 LS = 64
 N_LS = 24
@@ -125,6 +131,8 @@ def best_point(c, p):
 
 # what a line search answers
 TRY, ACCEPT, FLAT, FAILED, UNBOUNDED_BELOW = range(5)
+# what the step of a method without derivatives may answer besides: its own convergence test holds
+SPREAD_SMALL, REDUCTION_SMALL = 5, 6
 
 # line searches
 STRONG_WOLFE, ARMIJO, HAGER_ZHANG, EXACT = range(4)

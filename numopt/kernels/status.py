@@ -13,12 +13,13 @@ class Status(IntEnum):
     MAXITER = 1  #: nit >= maxiter
     LINE_SEARCH = 2  #: no acceptable step found, although phi'(0) < 0 promises a visible decrease
     NAN = 3  #: the objective is NaN or inf where the method can't step back from it
-    FTOL = 4  #: f_prev - f <= ftol * max(|f_prev|, |f|, 1)
+    FTOL = 4  #: f_prev - f <= ftol * max(|f_prev|, |f|, 1); Powell's method: see there
     XTOL = 5  #: norm(step) <= xrtol * (xrtol + norm(x))
     STALLED = 6  #: the decrease still promised is below the rounding error of f
     MAXFEV = 7  #: nfev >= maxfev
     MAX_TIME = 8  #: the clock passed max_time
     UNBOUNDED = 9  #: f = -inf, or f below the lower limit
+    SPREAD = 10  #: the points compared are within xatol, and their values within fatol, of the best one's
     INTERRUPTED = 98  #: Ctrl-C
     CALLBACK = 99  #: the callback raised StopIteration
     FAILED = 100  #: a callable of the user's raised
@@ -34,7 +35,7 @@ class Status(IntEnum):
         return _MESSAGES[self]
 
 
-_SUCCESS = frozenset((Status.GRADIENT, Status.FTOL, Status.XTOL))
+_SUCCESS = frozenset((Status.GRADIENT, Status.FTOL, Status.XTOL, Status.SPREAD))
 
 # The two numbers below are never a result's: they are what ``c[STATUS]`` holds while a run goes on.
 NEW, RUNNING = -2, -1
@@ -51,6 +52,7 @@ _MESSAGES = {
     Status.MAXFEV: "Stopped: maxfev evaluations done.",
     Status.MAX_TIME: "Stopped: max_time has passed.",
     Status.UNBOUNDED: "Stopped: the objective seems to be unbounded below.",
+    Status.SPREAD: "Converged: points and values are within xatol and fatol of the best.",
     Status.INTERRUPTED: "Stopped: interrupted by the user.",
     Status.CALLBACK: "Stopped: `callback` raised StopIteration.",
     Status.FAILED: "Failed: a callable raised an exception.",

@@ -15,6 +15,7 @@ from numopt.kernels.slots import (
     NIT,
     STEP_NORM,
     TRACK_BEST,
+    VALUES_ONLY,
     X_NORM,
     XTOL_ABS,
     XTOL_REL,
@@ -70,9 +71,10 @@ def note_progress(c, p):
 def idle(c):
     """No progress in f nor in the gradient for many steps: rounding decides where they go.
 
-    Only for methods whose values never rise: of the others some go uphill for longer.
+    Only for methods whose values never rise: of the others some go uphill for longer.  Without gradients many steps
+    that find nothing lower are as it should be.
     """
-    return c[TRACK_BEST] == 0 and c[IDLE] >= _IDLE_STEPS
+    return c[TRACK_BEST] == 0 and c[VALUES_ONLY] == 0 and c[IDLE] >= _IDLE_STEPS
 
 
 @kernel
@@ -83,8 +85,8 @@ def at_start(c, p):
         return c[ABORT]
     if f < p[F_LOWER] or f == float("-inf"):
         return _UNBOUNDED
-    if not (abs(f) < float("inf") and gnorm < float("inf")):
-        return _NAN
+    if c[VALUES_ONLY] == 0 and not (abs(f) < float("inf") and gnorm < float("inf")):
+        return _NAN  # without gradients the step decides: other points may have a value
     if gradient_small(p):
         return _GRADIENT
     if c[NIT] >= c[MAXITER]:
@@ -96,7 +98,8 @@ def at_start(c, p):
 def after_step(c, p):
     """The status after an accepted step.  The gradient comes first: it is the strongest statement."""
     status = at_start(c, p)
-    if status == RUNNING or status == _MAXITER:
+    if c[VALUES_ONLY] == 0 and (status == RUNNING or status == _MAXITER):
+        # without gradients a step without any reduction means little: the methods have tests of their own
         if reduction_small(p):
             return _FTOL
         if step_small(p):

@@ -57,10 +57,13 @@ def jit_solver(method="bfgs", **options):
     Returns
     -------
     solve : jitted function
-        ``solve(fun, x0, data=None, hess=None) -> (x, f, gnorm, status, nit, nfev)``.  ``fun(x, g, data) -> float`` is
-        a jitted function that writes the gradient to g; ``data`` is whatever it needs, an array or a tuple;
-        ``hess(x, H, data)`` (for Newton's methods and trust regions) writes the Hessian to the flat array H, row by
-        row.  The number ``status`` is that of :class:`numopt.Status`.
+        ``solve(fun, x0, data=None, hess=None, lower=None, upper=None) -> (x, f, gnorm, status, nit, nfev)``.
+        ``fun(x, g, data) -> float`` is a jitted function that writes the gradient to g; for methods that need no
+        gradients it is ``fun(x, data) -> float``, and ``gnorm`` is NaN.  ``data`` is whatever it needs, an array or a
+        tuple; ``hess(x, H, data)`` (for Newton's methods and trust regions) writes the Hessian to the flat array H,
+        row by row; for coordinate descent H is its diagonal.  ``lower`` and ``upper`` are arrays, for methods that
+        take bounds: both or none, -inf and inf where there is no bound.  The number ``status`` is that of
+        :class:`numopt.Status`.
 
     Notes
     -----
@@ -90,24 +93,47 @@ def jit_solver(method="bfgs", **options):
     row, run, search, c0, p0 = solver_parts(method, options)
     m = int(c0[s.MEMORY])
     vectors, matrices, small = row.vectors + s.N_COMMON + 2 * m, row.matrices, row.words(0, m)
-    per_variable, second_order = row.iterations(1), row.second_order
+    per_variable, second_order, values_only = row.iterations(1), row.second_order, row.values_only
+    takes_bounds = row.bounds
+    no_bounds = f"method {row.name!r} takes no bounds"
+    bad_bounds = "lower and upper must be arrays of the length of x0, with lower <= upper"
     needs = f"method {row.name!r} needs hess(x, H, data) as the fourth argument"
 
     @njit(error_model="numpy", nogil=True)
-    def solve(fun, x0, data=None, hess=None):
+    def solve(fun, x0, data=None, hess=None, lower=None, upper=None):
         if second_order and hess is None:
             raise ValueError(needs)
         n = x0.size
         c, p = c0.copy(), p0.copy()
-        w, h = np.empty(vectors * n + matrices * n * n + small), np.empty(1)
+        bounds = 0
+        if lower is not None and upper is not None:
+            if not takes_bounds:
+                raise ValueError(no_bounds)
+            bounds = 2 * n
+        elif lower is not None or upper is not None:
+            raise ValueError(bad_bounds)
+        w, h = np.empty(vectors * n + matrices * n * n + small + bounds), np.empty(1)
         c[s.N] = n
+        if c[s.MAXFEV] < 0:
+            c[s.MAXFEV] = per_variable * n
         if c[s.MAXITER] < 0:
             c[s.MAXITER] = per_variable * n
         w[:n] = x0
-        R = Run(fun, None, None, hess, None, data, search, 0, 0, c, p, w, h)
+        if lower is not None and upper is not None:
+            if lower.size != n or upper.size != n or not (lower <= upper).all():
+                raise ValueError(bad_bounds)
+            c[s.BOUNDED] = 1
+            w[w.size - 2 * n : w.size - n] = lower
+            w[w.size - n :] = upper
+            for i in range(n):
+                w[i] = min(max(w[i], lower[i]), upper[i])
+        if values_only:
+            R = Run(None, fun, None, hess, None, data, search, 0, 0, c, p, w, h)
+        else:
+            R = Run(fun, None, None, hess, None, data, search, 0, 0, c, p, w, h)
         run(R)
         k, j, f = _best_point(c, p)
-        gnorm = norm(vector(R, j), p[s.NORM_ORDER])
+        gnorm = np.nan if values_only else norm(vector(R, j), p[s.NORM_ORDER])
         return w[k * n : (k + 1) * n].copy(), f, gnorm, c[s.STATUS], c[s.NIT], c[s.NFEV]
 
     return solve

@@ -25,6 +25,7 @@ from numopt.optimize._options import (
     find_method,
     read_arrays,
     read_options,
+    warn_of_gradient,
     warn_of_hessian,
 )
 from numopt.optimize._watch import Watch, report
@@ -124,8 +125,10 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
         takes = ", ".join(repr(name) for name, other in METHODS.items() if other.bounds)
         raise ValueError(f"method {row.name!r} takes no bounds; those that do are {takes}")
     check_callables(fun, jac, hess, hessp, callback)
-    if not row.second_order and (hess is not None or hessp is not None):
+    if not (row.second_order or row.diagonal) and (hess is not None or hessp is not None):
         warn_of_hessian(row)
+    if row.values_only and callable(jac):
+        warn_of_gradient(row)
     if not isinstance(args, tuple):
         args = (args,)
     if options or tol is not None:
@@ -144,6 +147,8 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
         words, scalars = template[0].copy(), template[1]
     if words[s.MAXITER] < 0:
         words[s.MAXITER] = row.iterations(n)
+    if words[s.MAXFEV] < 0:
+        words[s.MAXFEV] = row.iterations(n)
     words[s.N] = n
     try:
         reals = np.empty(s.N_SCALARS + row.words(n, words.item(s.MEMORY), bounded))
@@ -163,6 +168,16 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
             given = np.linalg.inv(np.linalg.inv(given)[np.ix_(free, free)])
         reals[s.N_SCALARS + (s.N_COMMON + 1) * n :][: n * n] = given.ravel()
         words[s.GIVEN_H] = 1
+    elif front:
+        points = front.get("initial_simplex")
+        if points is not None:
+            reals[s.N_SCALARS : s.N_SCALARS + n], points = points[0], points[1:]
+        else:
+            points = front.get("direc")
+        if points is not None:
+            first = s.N_SCALARS + (s.N_COMMON + row.vectors) * n
+            reals[first : first + n * n] = points.ravel()
+            words[s.GIVEN_H] = 1
     search = front.get("line_search", row.line_search)
     return _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback, fixed)
 
@@ -176,6 +191,7 @@ def new_state(row, values):
     """The integer block (counters, then the table of addresses) and the scalars of a fresh run."""
     words, p = np.zeros(s.N_COUNTERS + s.N_TABLE, np.int64), np.zeros(s.N_SCALARS)
     words[s.STATUS], words[s.VARIANT], words[s.TRACK_BEST] = NEW, row.variant, not row.monotone
+    words[s.VALUES_ONLY], p[s.FTOL_REL] = row.values_only, -1.0
     p[s.STEP_MIN], p[s.STEP_MAX], p[s.CURVATURE_MIN] = 1e-20, 1e20, 1e-10
     for name, value in values.items():
         block, slot, _, _ = OPTIONS[name]
@@ -252,9 +268,9 @@ def resume(state, fun, args=(), jac=None, hess=None, hessp=None, callback=None, 
             (c if block == "c" else p)[slot] = values[name]
     check_wolfe_constants(row, p[s.C1], p[s.C2])
     c[s.STATUS], c[s.ABORT], c[s.HISTORY_ROWS], c[s.HISTORY_SIZE] = RUNNING, 0, 0, 0
-    if c[s.NFEV] == 0:
+    if c[s.NFEV] == 0 or (row.values_only and math.isnan(p[s.F])):
         c[s.STATUS] = NEW
-    elif not (math.isfinite(p[s.F]) and math.isfinite(p[s.GNORM])):
+    elif not (math.isfinite(p[s.F]) and (row.values_only or math.isfinite(p[s.GNORM]))):
         c[s.STATUS] = int(Status.NAN)
     elif p[s.GNORM] <= p[s.GTOL]:
         c[s.STATUS] = int(Status.GRADIENT)
@@ -274,16 +290,23 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback,
     here, there = addressof(first_byte(words)), addressof(first_byte(reals))
     if jac is False:
         jac = None
-    if jac is None or row.second_order or front or bounded:
-        steps, rel_steps = front.get("eps"), front.get("finite_diff_rel_step")
+    if row.values_only and jac is not True and jac != "inplace":
+        jac = None
+    if jac is None or row.second_order or row.values_only or row.diagonal or front or bounded:
+        if isinstance(hess, str) or not (row.second_order or row.diagonal):
+            scheme, hess = 2 if hess == "2-point" else 3, None
+        else:
+            scheme = 3
+        steps, rel_steps = (front or _NOTHING).get("eps"), (front or _NOTHING).get("finite_diff_rel_step")
         if jac is not None:
             steps = None
         elif steps is None and rel_steps is None:
             steps = _EPS_SCIPY
         lower, upper = (w[-2 * n : -n], w[-n:]) if bounded else (None, None)
         bound = Bound(
-            fun, jac, None if isinstance(hess, str) else hess, hessp, args, n, c, table, here, search == "armijo",
-            row.second_order, steps, rel_steps, 2 if hess == "2-point" else 3, lower, upper, fixed,
+            fun, jac, hess, hessp if row.second_order else None, args, n, c, table, here, search == "armijo",
+            row.second_order or (row.diagonal and hess is not None), steps, rel_steps, scheme, row.values_only,
+            row.diagonal, lower, upper, fixed,
         )  # fmt: skip
     else:
         bound = Bound(fun, jac, None, None, args, n, c, table, here, search == "armijo", fixed=fixed)

@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 
 from numopt.callbacks.pointers import address_of, check_signature
-from numopt.catalog import ALIASES, LINE_SEARCHES, METHODS, OPTION_ALIASES, OPTIONS, defaults
+from numopt.catalog import ALIASES, LINE_SEARCHES, METHODS, OPTION_ALIASES, OPTIONS, WORDS, defaults
 from numopt.optimize._warn import warn
 
 # options that the front door itself handles
@@ -22,7 +22,11 @@ FRONT = {
     "eps": (float, "an absolute difference step, a number or one for each variable"),
     "finite_diff_rel_step": (float, "a relative difference step, a number or one for each variable"),
     "hess_inv0": (np.ndarray, "a symmetric positive definite matrix"),
+    "initial_simplex": (np.ndarray, "n + 1 points that span the space, one a row"),
+    "direc": (np.ndarray, "n directions that span the space, one a row"),
 }
+# those that only one method has
+_MATRICES = {"hess_inv0": "bfgs", "initial_simplex": "nelder-mead", "direc": "powell"}
 
 # options of scipy that change nothing here
 _IGNORED = {"iprint", "workers"}
@@ -117,6 +121,16 @@ def _number(name, value, kind, least):
     """``value`` as int or float, with its range checked."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
+    if (type(value) is kind or (kind is float and type(value) is int)) and kind is not str and value >= least:
+        return kind(value)
+    if kind is str:
+        if not isinstance(value, str) or value not in WORDS[name]:
+            raise ValueError(f"option {name!r} must be one of {', '.join(map(repr, WORDS[name]))}; got {value!r}")
+        return WORDS[name][value]
+    if kind is bool:
+        if not isinstance(value, (bool, np.bool_)):
+            raise TypeError(f"option {name!r} must be True or False; got {value!r}")
+        return bool(value)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"option {name!r} must be {'an integer' if kind is int else 'a number'}; got {value!r}")
     if kind is int:
@@ -137,9 +151,10 @@ def read_options(method, options, tol, n, check_wolfe=True):
     values = defaults(method)
     front: dict = {}
     if tol is not None:
-        values["gtol"] = _number("tol", tol, float, 0.0)
-        if values["ftol"] >= 0:
-            values["ftol"] = values["gtol"]
+        tol = _number("tol", tol, float, 0.0)
+        for name in ("gtol", "ftol") if not method.values_only else ("xatol", "fatol", "xtol", "ftol"):
+            if values.get(name, -1.0) >= 0:
+                values[name] = tol
     for given, value in (options or {}).items():
         name = OPTION_ALIASES.get(given, given)
         if name in values:
@@ -152,7 +167,7 @@ def read_options(method, options, tol, n, check_wolfe=True):
         elif (
             name in FRONT
             and not (name == "line_search" and method.line_search is None)
-            and not (name == "hess_inv0" and method.name != "bfgs")
+            and method.name == _MATRICES.get(name, method.name)
         ):
             front[name] = _front_option(name, value, n)
         elif name not in _IGNORED:
@@ -162,6 +177,16 @@ def read_options(method, options, tol, n, check_wolfe=True):
             warn(f"unknown option {given!r} for method {method.name!r} is ignored{hint}")
     if values["maxiter"] is None:
         values["maxiter"] = -1  # for the front door to fill in
+        if method.budget is not None and (options or {}).get("maxfev") is not None:
+            values["maxiter"] = 2**62 if values["maxfev"] < 2**62 else -1
+        elif method.budget is not None:
+            values["maxfev"] = -1
+    elif method.budget is not None and values["maxiter"] == 2**62 and (options or {}).get("maxfev") is None:
+        values["maxfev"] = -1
+    if method.line_search is None and values.get("initial_step") == 0.0:
+        raise ValueError("option 'initial_step' must be positive; got 0")
+    if type(values.get("update")) is str:
+        values["update"] = WORDS["update"][values["update"]]
     if "eta" in values:
         first, most, eta = (values[name] for name in ("initial_trust_radius", "max_trust_radius", "eta"))
         if not first < most < math.inf:
@@ -201,6 +226,8 @@ def _front_option(name, value, n):
         if not np.allclose(H, H.T) or not np.linalg.eigvalsh(H)[0] > 0:
             raise ValueError("option 'hess_inv0' must be symmetric and positive definite")
         return H
+    if name in ("initial_simplex", "direc"):
+        return _points(name, value, n + (name == "initial_simplex"), n, accepted)
     if name in ("eps", "finite_diff_rel_step"):
         if value is None:
             return None
@@ -213,9 +240,31 @@ def _front_option(name, value, n):
     return _number(name, value, float, 0.0)
 
 
+def _points(name, value, rows, n, accepted):
+    """A matrix of the given shape whose rows (or their differences from the first, if n + 1) are independent."""
+    if value is None:
+        return None
+    a = np.asarray(value)
+    if a.shape != (rows, n) or a.dtype.kind not in "fiu":
+        raise ValueError(f"option {name!r} must be {accepted}, of shape {(rows, n)}; got {a.dtype} {a.shape}")
+    a = a.astype(float)
+    if not np.isfinite(a).all():
+        raise ValueError(f"option {name!r} must be finite; got {a[~np.isfinite(a)][0]}")
+    edges = a[1:] - a[0] if rows > n else a
+    lengths = np.abs(edges).max(axis=1)
+    if not lengths.all() or np.linalg.matrix_rank(edges / lengths[:, None]) < n:
+        raise ValueError(f"option {name!r} must be {accepted}; those given do not span it")
+    return a
+
+
 def warn_of_hessian(method):
     """Say that second derivatives were given to a method that has no use for them."""
     warn(f"method {method.name!r} makes no use of hess and hessp")
+
+
+def warn_of_gradient(method):
+    """Say that a gradient was given to a method that has no use for it."""
+    warn(f"method {method.name!r} makes no use of jac")
 
 
 def read_arrays(path):

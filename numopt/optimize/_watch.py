@@ -21,7 +21,10 @@ def report(row, search, c, p, w, fixed=None):
     """The result of a run as things stand."""
     n, nfev, njev, nhev, nit, _, _, status = c[: s.STATUS + 1].tolist()
     parity, f, gnorm = c.item(s.PARITY), p.item(s.F), p.item(s.GNORM)
-    if row.monotone and not c[s.ABORT]:
+    if row.values_only:
+        at_x, _, f = s.best_point(c, p) if c[s.ABORT] else (s.X0 + parity, 0, f)
+        x, g, f = _vector(w, n, int(at_x)), None, float(f)
+    elif row.monotone and not c[s.ABORT]:
         x, g = _vector(w, n, s.X0 + parity), _vector(w, n, s.G0 + parity)
     else:
         at_x, at_g, f = s.best_point(c, p)
@@ -38,6 +41,9 @@ def report(row, search, c, p, w, fixed=None):
         lower, upper = (w[-2 * n : -n], w[-n:]) if c[s.BOUNDED] else (-np.inf, np.inf)
         active, multipliers = active_bounds(x, g, lower, upper)
         result["active_mask"], result["multipliers"] = expand(active, fixed, 2), expand(multipliers, fixed, np.nan)
+    if row.values_only:
+        for name in ("jac", "multipliers"):
+            result.pop(name, None)
     if row.unit == "bfgs":
         known = c[s.PAIRS] or c[s.GIVEN_H]
         H = w[(s.N_COMMON + 1) * n :][: n * n].reshape(n, n).copy() if known else np.eye(n)
