@@ -62,8 +62,9 @@ def test_heavy_and_optional_packages_stay_where_they_belong():
 def test_no_solver_imports_another_loop():
     for path in (PACKAGE / "solvers").glob("*.py"):
         for module, _ in _imports(path):
-            # lbfgs shares the curvature test of bfgs
-            assert not module.startswith("numopt.solvers") or (path.stem, module) == ("lbfgs", "numopt.solvers.bfgs")
+            # the limited-memory ones share the curvature test of bfgs
+            shared = path.stem in ("lbfgs", "lbfgsb") and module == "numopt.solvers.bfgs"
+            assert shared or not module.startswith("numopt.solvers")
 
 
 def test_no_module_bears_the_name_of_a_public_function():

@@ -99,7 +99,6 @@ def expand_matrix(H, fixed):
     return whole
 
 
-def active_bounds(x, g, lower, upper):
-    """(-1 at the lower bound, 1 at the upper, else 0; the multipliers of the bounds, >= 0 at a solution)."""
-    active = np.where(x <= lower, -1, np.where(x >= upper, 1, 0))
-    return active, np.where(active == 0, 0.0, -active * g)
+def active_bounds(x, lower, upper):
+    """-1 at the lower bound, 1 at the upper, else 0."""
+    return np.where(x <= lower, -1, np.where(x >= upper, 1, 0))

@@ -29,7 +29,7 @@ def report(row, search, c, p, w, fixed=None):
     else:
         at_x, at_g, f = s.best_point(c, p)
         x, g, f = _vector(w, n, int(at_x)), _vector(w, n, int(at_g)), float(f)
-        if at_x != s.X0 + parity:
+        if at_x != s.X0 + parity and not row.values_only:
             step = np.clip(x - g, w[-2 * n : -n], w[-n:]) - x if c[s.BOUNDED] else g
             gnorm = float(np.linalg.norm(step, p[s.NORM_ORDER]))
     status, success, message = _STATUS[status]
@@ -39,11 +39,12 @@ def report(row, search, c, p, w, fixed=None):
     })  # fmt: skip
     if c[s.BOUNDED] or fixed is not None:
         lower, upper = (w[-2 * n : -n], w[-n:]) if c[s.BOUNDED] else (-np.inf, np.inf)
-        active, multipliers = active_bounds(x, g, lower, upper)
-        result["active_mask"], result["multipliers"] = expand(active, fixed, 2), expand(multipliers, fixed, np.nan)
+        active = active_bounds(x, lower, upper)
+        result["active_mask"] = expand(active, fixed, 2)
+        if not row.values_only:
+            result["multipliers"] = expand(np.where(active == 0, 0.0, -active * g), fixed, np.nan)
     if row.values_only:
-        for name in ("jac", "multipliers"):
-            result.pop(name, None)
+        del result["jac"]
     if row.unit == "bfgs":
         known = c[s.PAIRS] or c[s.GIVEN_H]
         H = w[(s.N_COMMON + 1) * n :][: n * n].reshape(n, n).copy() if known else np.eye(n)
