@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import numopt
-from numopt import METHODS, Status, minimize, problems
+from numopt import METHODS, OptimizeWarning, Status, minimize, problems
 from numopt.kernels.points import advance, fill_normal, uniform
-from numopt.optimize._options import OptimizeWarning
 
 VALUES = [name for name, row in METHODS.items() if row.values_only]
 BOUNDED = [name for name, row in METHODS.items() if row.bounds and row.values_only]

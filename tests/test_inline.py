@@ -178,3 +178,35 @@ def test_compiles_to_ptx():
         """
     )
     assert out.split() == ["True", "True", "False"]
+
+
+@pytest.mark.parametrize("name", ["lbfgs", "bfgs", "cg", "newton", "gd"])
+def test_bounds(name):
+    """The projected gradient is what ``gnorm`` measures; the points are minimize's."""
+
+    @numba.njit
+    def bowl(x, g, data):
+        f = 0.0
+        for i in range(x.size):
+            g[i] = (i + 1.0) * (x[i] - 1.0)
+            f += 0.5 * g[i] * (x[i] - 1.0)
+        return f
+
+    @numba.njit
+    def hess(x, H, data):
+        H[:] = 0.0
+        for i in range(x.size):
+            H[i * x.size + i] = i + 1.0
+
+    solve = numopt.jit_solver(name, gtol=1e-8)
+    lower, upper = np.array([2.0, -np.inf, -np.inf]), np.array([5.0, 0.5, np.inf])
+    second = hess if name == "newton" else None
+
+    @numba.njit
+    def run(x0, lower, upper):
+        return solve(bowl, x0, None, second, lower, upper)
+
+    x, f, gnorm, status, _, _ = run(np.array([3.0, -2.0, 0.5]), lower, upper)
+    assert np.allclose(x, [2.0, 0.5, 1.0], atol=1e-8) and gnorm <= 1e-8 and status == numopt.Status.GRADIENT
+    with pytest.raises(ValueError, match="lower and upper must be arrays"):
+        run(np.array([3.0, -2.0, 0.5]), upper, lower)

@@ -9,7 +9,8 @@ from numba import njit
 from numopt.catalog import LINE_SEARCHES
 from numopt.drivers.units import UNITS
 from numopt.kernels import slots as s
-from numopt.kernels.oracle import Run, vector
+from numopt.kernels.bounds import projected_norm
+from numopt.kernels.oracle import Run, lower_bounds, upper_bounds, vector
 from numopt.kernels.vectors import norm
 from numopt.optimize._minimize import new_state
 from numopt.optimize._options import find_method, read_options
@@ -91,8 +92,10 @@ def jit_solver(method="bfgs", **options):
     [[1.0, 2.0], [3.0, 4.0]]
     """
     row, run, search, c0, p0 = solver_parts(method, options)
-    m = int(c0[s.MEMORY])
+    run_bounded, m = attribute(row.unit_for(True)), int(c0[s.MEMORY])
+    # (n-vectors, n x n matrices, single words) without bounds and with them
     vectors, matrices, small = row.vectors + s.N_COMMON + 2 * m, row.matrices, row.words(0, m)
+    bounded_matrices, bounded_small = matrices + row.bounded_matrices, row.words(0, m, True)
     per_variable, second_order, values_only = row.iterations(1), row.second_order, row.values_only
     takes_bounds = row.bounds
     no_bounds = f"method {row.name!r} takes no bounds"
@@ -105,35 +108,44 @@ def jit_solver(method="bfgs", **options):
             raise ValueError(needs)
         n = x0.size
         c, p = c0.copy(), p0.copy()
-        bounds = 0
         if lower is not None and upper is not None:
             if not takes_bounds:
                 raise ValueError(no_bounds)
-            bounds = 2 * n
+            if lower.size != n or upper.size != n or not (lower <= upper).all():
+                raise ValueError(bad_bounds)
+            w, h = np.empty((vectors + 3) * n + bounded_matrices * n * n + bounded_small), np.empty(1)
+            c[s.BOUNDED] = 1
+            w[w.size - 3 * n : w.size - 2 * n] = 1.0
+            w[w.size - 2 * n : w.size - n] = lower
+            w[w.size - n :] = upper
+            for i in range(n):
+                w[i] = min(max(x0[i], lower[i]), upper[i])
         elif lower is not None or upper is not None:
             raise ValueError(bad_bounds)
-        w, h = np.empty(vectors * n + matrices * n * n + small + bounds), np.empty(1)
+        else:
+            w, h = np.empty(vectors * n + matrices * n * n + small), np.empty(1)
+            w[:n] = x0
         c[s.N] = n
         if c[s.MAXFEV] < 0:
             c[s.MAXFEV] = per_variable * n
         if c[s.MAXITER] < 0:
             c[s.MAXITER] = per_variable * n
-        w[:n] = x0
-        if lower is not None and upper is not None:
-            if lower.size != n or upper.size != n or not (lower <= upper).all():
-                raise ValueError(bad_bounds)
-            c[s.BOUNDED] = 1
-            w[w.size - 2 * n : w.size - n] = lower
-            w[w.size - n :] = upper
-            for i in range(n):
-                w[i] = min(max(w[i], lower[i]), upper[i])
         if values_only:
             R = Run(None, fun, None, hess, None, data, search, 0, 0, c, p, w, h)
         else:
             R = Run(fun, None, None, hess, None, data, search, 0, 0, c, p, w, h)
-        run(R)
+        if lower is not None and upper is not None:
+            run_bounded(R)
+        else:
+            run(R)
         k, j, f = _best_point(c, p)
-        gnorm = np.nan if values_only else norm(vector(R, j), p[s.NORM_ORDER])
+        if values_only:
+            gnorm = np.nan
+        elif lower is not None and upper is not None:
+            x, g = vector(R, k), vector(R, j)
+            gnorm = projected_norm(x, g, lower_bounds(R), upper_bounds(R), p[s.NORM_ORDER])
+        else:
+            gnorm = norm(vector(R, j), p[s.NORM_ORDER])
         return w[k * n : (k + 1) * n].copy(), f, gnorm, c[s.STATUS], c[s.NIT], c[s.NFEV]
 
     return solve
