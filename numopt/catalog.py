@@ -44,6 +44,11 @@ class Method:
         The compiled unit that runs it with bounds, if that is another one.
     bounded_matrices : int
         How many n x n matrices more it takes with bounds.
+    products : bool
+        Whether products of the Hessian with vectors are all that it asks for: ``matrices`` are then kept only where the
+        Hessian itself is given.
+    mean_step : bool
+        Whether ``xtol`` is a tolerance on the mean absolute component of the step.
     scipy : str or None
         The method of ``scipy.optimize.minimize`` that it is an equal of.
     values_only : bool
@@ -71,15 +76,21 @@ class Method:
     budget: int | None = None
     bounded_unit: str | None = None
     bounded_matrices: int = 0
+    products: bool = False
+    mean_step: bool = False
 
     def unit_for(self, bounded):
         """The compiled unit that runs it."""
         return self.bounded_unit if bounded and self.bounded_unit else self.unit
 
-    def words(self, n, m, bounded=False):
-        """Size of the workspace in doubles, for n variables and memory m; what the bounds need comes last."""
+    def words(self, n, m, bounded=False, dense=True):
+        """Size of the workspace in doubles, for n variables and memory m; what the bounds need comes last.
+
+        ``dense``: whether the Hessian is given, for methods that otherwise ask for products only.
+        """
         if not bounded:
-            return (s.N_COMMON + self.vectors + 2 * m) * n + self.matrices * n * n + 2 * m
+            matrices = self.matrices if dense or not self.products else 0
+            return (s.N_COMMON + self.vectors + 2 * m) * n + matrices * n * n + 2 * m
         small = 9 * m * m + 10 * m  # see numopt.solvers.lbfgsb
         return (s.N_COMMON + self.vectors + 2 * m + 3) * n + (self.matrices + self.bounded_matrices) * n * n + small
 
@@ -179,8 +190,10 @@ _ROWS = [
     Method("trust-exact", "trust region, exact (Moré-Sorensen)", "trust-region", 3, 2, 0, None, _TRUST,
            second_order=True, scipy="trust-exact"),
     Method("dogleg", "trust region, dogleg", "trust-region", 3, 2, 1, None, _TRUST, second_order=True, scipy="dogleg"),
-    Method("trust-ncg", "trust region, Steihaug's conjugate gradient", "trust-region", 3, 2, 2, None, _TRUST,
-           second_order=True, scipy="trust-ncg"),
+    Method("trust-ncg", "trust region, Steihaug's conjugate gradient", "truncated-newton", 3, 1, 0, None, _TRUST,
+           second_order=True, products=True, scipy="trust-ncg"),
+    Method("newton-cg", "Newton, conjugate gradient for the direction", "truncated-newton", 3, 1, 1, "strong-wolfe",
+           {"gtol": 0.0, "xtol": 1e-5}, second_order=True, products=True, mean_step=True, scipy="Newton-CG"),
     Method("nelder-mead", "the simplex method of Nelder and Mead", "nelder-mead", 3, 1, 0,
            defaults={**_SPREAD, "adaptive": False}, scipy="Nelder-Mead", budget=200, **_FREE),
     Method("powell", "Powell's conjugate directions", "powell", 2, 1, 0, defaults={"xtol": 1e-4, "ftol": 1e-4},

@@ -161,8 +161,13 @@ def _flag(data, role, what, x, v):
 
 @njit
 def _copied(x, data):
-    """A copy of x in a vector of the run's workspace that holds nothing else unless the call fails."""
+    """A copy of x, in a vector of the run's workspace that holds nothing else unless the call fails.
+
+    Where variables are fixed the vectors of the workspace are shorter than x.
+    """
     counters = carray(void_pointer(data), (HEAD,), types.int64)[0]
+    if carray(void_pointer(counters), (N_COUNTERS,), types.int64)[N] != x.size:
+        return x.copy()
     table = carray(void_pointer(counters + 8 * N_COUNTERS), (N_TABLE,), types.int64)
     y = carray(void_pointer(table[A_W] + 8 * V_FAILED * x.size), (x.size,), types.float64)
     for i in range(x.size):

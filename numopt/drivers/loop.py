@@ -23,6 +23,7 @@ from numopt.kernels.slots import (
     GNORM_BEST,
     HISTORY_ROWS,
     HISTORY_SIZE,
+    MEAN_STEP,
     NFEV,
     NIT,
     PARITY,
@@ -47,7 +48,7 @@ from numopt.kernels.slots import (
 )
 from numopt.kernels.status import NEW, RUNNING, Status
 from numopt.kernels.stopping import after_step, at_start, note_progress
-from numopt.kernels.vectors import copy, distance, norm
+from numopt.kernels.vectors import copy, distance, mean_distance, norm
 
 _LINE_SEARCH, _STALLED = int(Status.LINE_SEARCH), int(Status.STALLED)
 _NAN, _UNBOUNDED = int(Status.NAN), int(Status.UNBOUNDED)
@@ -106,7 +107,8 @@ def _move(R):
         p[GNORM] = optimality(R, c[PARITY])
     if p[XTOL_REL] > 0.0 or p[XTOL_ABS] > 0.0:
         x = vector(R, X + c[PARITY])
-        p[STEP_NORM] = distance(x, vector(R, X + 1 - c[PARITY]))
+        before = vector(R, X + 1 - c[PARITY])
+        p[STEP_NORM] = mean_distance(x, before) if c[MEAN_STEP] != 0 else distance(x, before)
         p[X_NORM] = norm(x, 2.0)
     if c[TRACK_BEST] != 0:
         _keep_best(R)

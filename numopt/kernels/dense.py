@@ -1,8 +1,22 @@
 """Small dense linear algebra on flat, row-major, caller-owned matrices."""
 
-from numopt.kernels.compiling import kernel
+from numopt.kernels.compiling import kernel, reduction
 
 EPS = 2.220446049250313e-16
+
+
+@reduction
+def times(H, v, out):
+    """out = H v; returns v'Hv."""
+    n = v.size
+    curvature = 0.0
+    for i in range(n):
+        s = 0.0
+        for j in range(n):
+            s += H[i * n + j] * v[j]
+        out[i] = s
+        curvature += v[i] * s
+    return curvature
 
 
 @kernel

@@ -305,6 +305,14 @@ def evaluate_hess(R, x, H):
         call_hess(R, x, H)
 
 
+@kernel
+def evaluate_hessp(R, x, v, out):
+    """Sets out to the Hessian at x times v, counted."""
+    if admitted(R):
+        R.c[NHEV] += 1
+        call_hessp(R, x, v, out)
+
+
 @njit(inline="always")
 def vector(R, k):
     """The k-th vector of the workspace.  Inlined by Numba: a CUDA device function can't return an array."""

@@ -45,6 +45,9 @@ from numpy import int64
 # numbers or (Powell's method has none) a place among the directions, which of two variants
 STAGE, RANDOM, CHOICE = 34, 35, 36
 PLACE = RANDOM
+# of methods that ask for products with the Hessian: 1 if it is itself given, and kept; 1 if the tolerance on the step
+# is one on the mean of its components
+DENSE, MEAN_STEP = 31, 32
 FLAT_AT = 37  # the iteration after which f was last too flat for the search to see a decrease
 
 N_COUNTERS = 40

@@ -177,6 +177,15 @@ def distance(x, y):
     return s**0.5
 
 
+@reduction
+def mean_distance(x, y):
+    """The mean of |x_i - y_i|."""
+    s = 0.0
+    for i in range(x.size):
+        s += abs(x[i] - y[i])
+    return s / x.size
+
+
 @kernel
 def norm(x, order):
     """The norm of order ``order`` (inf, -inf, or a positive number)."""

@@ -58,11 +58,13 @@ def jit_solver(method="bfgs", **options):
     Returns
     -------
     solve : jitted function
-        ``solve(fun, x0, data=None, hess=None, lower=None, upper=None) -> (x, f, gnorm, status, nit, nfev)``.
+        ``solve(fun, x0, data=None, hess=None, lower=None, upper=None, hessp=None)``, which returns
+        ``(x, f, gnorm, status, nit, nfev)``.
         ``fun(x, g, data) -> float`` is a jitted function that writes the gradient to g; for methods that need no
         gradients it is ``fun(x, data) -> float``, and ``gnorm`` is NaN.  ``data`` is whatever it needs, an array or a
         tuple; ``hess(x, H, data)`` (for Newton's methods and trust regions) writes the Hessian to the flat array H,
-        row by row; for coordinate descent H is its diagonal.  ``lower`` and ``upper`` are arrays, for methods that
+        row by row; for coordinate descent H is its diagonal.  Methods that ask for products only take instead
+        ``hessp(x, v, out, data)``, which writes the Hessian's product with v to ``out``.  ``lower`` and ``upper`` are arrays, for methods that
         take bounds: both or none, -inf and inf where there is no bound.  The number ``status`` is that of
         :class:`numopt.Status`.
 
@@ -96,15 +98,22 @@ def jit_solver(method="bfgs", **options):
     # (n-vectors, n x n matrices, single words) without bounds and with them
     vectors, matrices, small = row.vectors + s.N_COMMON + 2 * m, row.matrices, row.words(0, m)
     bounded_matrices, bounded_small = matrices + row.bounded_matrices, row.words(0, m, True)
-    per_variable, second_order, values_only = row.iterations(1), row.second_order, row.values_only
+    products, per_variable, second_order, values_only = (
+        row.products,
+        row.iterations(1),
+        row.second_order,
+        row.values_only,
+    )
     takes_bounds = row.bounds
     no_bounds = f"method {row.name!r} takes no bounds"
     bad_bounds = "lower and upper must be arrays of the length of x0, with lower <= upper"
-    needs = f"method {row.name!r} needs hess(x, H, data) as the fourth argument"
+    needs = f"method {row.name!r} needs hess(x, H, data) as the fourth argument" + (
+        ", or hessp(x, v, out, data)" if products else ""
+    )
 
     @njit(error_model="numpy", nogil=True)
-    def solve(fun, x0, data=None, hess=None, lower=None, upper=None):
-        if second_order and hess is None:
+    def solve(fun, x0, data=None, hess=None, lower=None, upper=None, hessp=None):
+        if second_order and hess is None and (hessp is None or not products):
             raise ValueError(needs)
         n = x0.size
         c, p = c0.copy(), p0.copy()
@@ -123,8 +132,10 @@ def jit_solver(method="bfgs", **options):
         elif lower is not None or upper is not None:
             raise ValueError(bad_bounds)
         else:
-            w, h = np.empty(vectors * n + matrices * n * n + small), np.empty(1)
+            kept = 0 if products and hess is None else matrices
+            w, h = np.empty(vectors * n + kept * n * n + small), np.empty(1)
             w[:n] = x0
+            c[s.DENSE] = products and hess is not None
         c[s.N] = n
         if c[s.MAXFEV] < 0:
             c[s.MAXFEV] = per_variable * n
@@ -133,7 +144,7 @@ def jit_solver(method="bfgs", **options):
         if values_only:
             R = Run(None, fun, None, hess, None, data, search, 0, 0, c, p, w, h)
         else:
-            R = Run(fun, None, None, hess, None, data, search, 0, 0, c, p, w, h)
+            R = Run(fun, None, None, hess, hessp, data, search, 0, 0, c, p, w, h)
         if lower is not None and upper is not None:
             run_bounded(R)
         else:

@@ -150,8 +150,10 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
     if words[s.MAXFEV] < 0:
         words[s.MAXFEV] = row.iterations(n)
     words[s.N] = n
+    dense = row.products and hess is not None and not isinstance(hess, str)
+    words[s.DENSE] = dense
     try:
-        reals = np.empty(s.N_SCALARS + row.words(n, words.item(s.MEMORY), bounded))
+        reals = np.empty(s.N_SCALARS + row.words(n, words.item(s.MEMORY), bounded, dense))
     except MemoryError as error:
         hint = " (an n x n matrix is part of it); 'lbfgs' and 'cg' need a few vectors" if row.matrices else ""
         raise MemoryError(f"method {row.name!r} with {n} variables: {error}{hint}") from None
@@ -191,7 +193,7 @@ def new_state(row, values):
     """The integer block (counters, then the table of addresses) and the scalars of a fresh run."""
     words, p = np.zeros(s.N_COUNTERS + s.N_TABLE, np.int64), np.zeros(s.N_SCALARS)
     words[s.STATUS], words[s.VARIANT], words[s.TRACK_BEST] = NEW, row.variant, not row.monotone
-    words[s.VALUES_ONLY], p[s.FTOL_REL] = row.values_only, -1.0
+    words[s.VALUES_ONLY], p[s.FTOL_REL], words[s.MEAN_STEP] = row.values_only, -1.0, row.mean_step
     p[s.STEP_MIN], p[s.STEP_MAX], p[s.CURVATURE_MIN] = 1e-20, 1e20, 1e-10
     for name, value in values.items():
         block, slot, _, _ = OPTIONS[name]
@@ -245,7 +247,7 @@ def resume(state, fun, args=(), jac=None, hess=None, hessp=None, callback=None, 
         or sizes != (s.N_COUNTERS, s.N_SCALARS)
         or any(saved[name].dtype != kind for name, kind in (("c", np.int64), ("p", float), ("w", float)))
         or saved["c"][s.BOUNDED] not in (0, int(row.bounds))
-        or len(saved["w"]) != row.words(*(int(saved["c"][k]) for k in (s.N, s.MEMORY, s.BOUNDED)))
+        or len(saved["w"]) != row.words(*(int(saved["c"][k]) for k in (s.N, s.MEMORY, s.BOUNDED, s.DENSE)))
         or (fixed is not None and np.isnan(fixed).sum() != saved["c"][s.N])
         or str(saved["search"]) not in ("", *LINE_SEARCHES)
         or saved["c"][s.PARITY] not in (0, 1)

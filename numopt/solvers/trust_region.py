@@ -6,14 +6,13 @@ r"""Trust-region methods on the quadratic model m(d) = f + g'd + d'Hd / 2.
     \rho = \frac{f(x) - f(x + d)}{m(0) - m(d)} \qquad (4.4)
 
 The step is taken where rho > eta; the radius falls to a quarter where rho < 1/4, and doubles where rho > 3/4 and d
-reaches it (algorithm 4.1).  Three ways to the minimiser of the model:
+reaches it (algorithm 4.1).  Two ways to the minimiser of the model:
 
 ===  ===========  ==========================================================================================
 0    exact        (H + lambda I) d = -g, lambda >= 0, lambda (Delta - |d|) = 0, by Newton's method on
                   1/|d(lambda)| - 1/Delta (algorithm 4.3); the hard case through the eigenvectors
 1    dogleg       the path from the Cauchy point to the Newton point (4.16); where H is not positive
                   definite, Steihaug's point
-2    Steihaug     conjugate gradient, cut off at the boundary and at negative curvature (algorithm 7.2)
 ===  ===========  ==========================================================================================
 
 Workspace, after the common vectors: a, b, e (n each), H (n x n), factor (n x n).
@@ -29,38 +28,28 @@ T. Steihaug, The conjugate gradient method and trust regions in large scale opti
 from numpy import int64
 
 from numopt.drivers.loop import make_run
-from numopt.kernels.compiling import kernel, reduction
-from numopt.kernels.dense import cholesky, eigen, solve_cholesky
+from numopt.kernels.compiling import kernel
+from numopt.kernels.dense import cholesky, eigen, solve_cholesky, times
 from numopt.kernels.oracle import evaluate, evaluate_hess, vector
 from numopt.kernels.slots import (
     ABORT,
-    ACCEPT,
-    ETA,
-    F_TRIAL,
     FAILED,
-    FLAT,
     FRESH,
-    GNORM,
     N_COMMON,
     NIT,
-    NORM_ORDER,
     PARITY,
     RADIUS,
     RADIUS_INITIAL,
-    RADIUS_MAX,
-    UNBOUNDED_BELOW,
     VARIANT,
     D,
-    F,
     G,
     N,
-    T,
     X,
 )
-from numopt.kernels.stopping import EPS
+from numopt.kernels.trust import RETRY, judge, to_boundary
 from numopt.kernels.vectors import combine, copy, dot, norm, scale, step_to
 
-_EXACT, _DOGLEG, _STEIHAUG = range(3)
+_EXACT, _DOGLEG = range(2)
 _A, _B, _E = int64(N_COMMON), int64(N_COMMON + 1), int64(N_COMMON + 2)
 _MATRICES = N_COMMON + 3
 
@@ -77,31 +66,6 @@ def init(R):
         R.p[RADIUS] = R.p[RADIUS_INITIAL]
 
 
-@reduction
-def _times(H, v, out):
-    """out = H v; returns v'Hv."""
-    n = v.size
-    curvature = 0.0
-    for i in range(n):
-        s = 0.0
-        for j in range(n):
-            s += H[i * n + j] * v[j]
-        out[i] = s
-        curvature += v[i] * s
-    return curvature
-
-
-@kernel
-def to_boundary(z, d, radius):
-    """tau >= 0 with |z + tau d| = radius, for |z| <= radius."""
-    a, b, c = dot(d, d), dot(z, d), dot(z, z) - radius * radius
-    if a == 0.0:
-        return 0.0
-    root = max(0.0, b * b - a * c) ** 0.5
-    # of the two formulas the one without cancellation
-    return (root - b) / a if b <= 0.0 else max(0.0, -c) / (b + root)
-
-
 @kernel
 def steihaug(H, g, radius, d, r, v, hv):
     """Algorithm 7.2; r, v, hv are scratch.  Whether d reaches the boundary."""
@@ -113,7 +77,7 @@ def steihaug(H, g, radius, d, r, v, hv):
     scale(-1.0, g, v)
     rr = dot(r, r)
     for _ in range(2 * n + 10):
-        curvature = _times(H, v, hv)
+        curvature = times(H, v, hv)
         if not curvature > 0.0:
             step_to(d, to_boundary(d, v, radius), v, d)
             return True
@@ -143,7 +107,7 @@ def dogleg(H, L, g, radius, d, a, b, e):
         copy(a, d)
         return False
     gg = dot(g, g)
-    t = gg / _times(H, g, e)
+    t = gg / times(H, g, e)
     if t * gg**0.5 >= radius:
         scale(-radius / gg**0.5, g, d)
         return True
@@ -230,9 +194,7 @@ def _model_step(R, H, L, g, radius, d):
     a, b, e = vector(R, _A), vector(R, _B), vector(R, _E)
     if R.c[VARIANT] == _EXACT:
         return exact(H, L, g, radius, d, a, b)
-    if R.c[VARIANT] == _DOGLEG:
-        return dogleg(H, L, g, radius, d, a, b, e)
-    return steihaug(H, g, radius, d, a, b, e)
+    return dogleg(H, L, g, radius, d, a, b, e)
 
 
 @kernel
@@ -250,38 +212,18 @@ def step(R):
     if not abs(norm(H, 1.0)) < float("inf"):
         for i in range(H.size):
             H[i] = 0.0  # of no use: the model is linear
-    radius, f0 = p[RADIUS], p[F]
-    rounding = 10.0 * EPS * abs(f0)
+    radius, task = p[RADIUS], RETRY
     for _ in range(_SHRINKS):
         on_boundary = _model_step(R, H, L, g, radius, d)
-        promise = -dot(g, d) - 0.5 * _times(H, d, vector(R, _E))
+        promise = -dot(g, d) - 0.5 * times(H, d, vector(R, _E))
         step_to(x, 1.0, d, xt)
         f = evaluate(R, xt, gt)
         if c[ABORT] != 0:
             return FAILED
-        if f == float("-inf"):
-            p[F_TRIAL], p[T] = f, 1.0
-            return UNBOUNDED_BELOW
-        gnorm = norm(gt, p[NORM_ORDER])
-        if promise <= rounding and abs(f - f0) <= rounding:
-            # f can't tell any more: the gradient does
-            rho = 1.0 if gnorm < p[GNORM] else -1.0
-            if rho < 0.0:
-                return FLAT
-        elif abs(f) < float("inf") and gnorm < float("inf"):
-            rho = (f0 - f) / promise  # (4.4)
-        else:
-            rho = -1.0
-        if rho < 0.25:
-            radius = 0.25 * min(radius, dot(d, d) ** 0.5)
-        elif rho > 0.75 and on_boundary:
-            radius = min(2.0 * radius, p[RADIUS_MAX])
-        if rho > p[ETA]:
-            p[RADIUS], p[F_TRIAL], p[T] = radius, f, 1.0
-            return ACCEPT
-        if not radius > 1e-3 * EPS * norm(x, 2.0) or radius < 1e-300:
+        radius, task = judge(R, f, promise, dot(d, d) ** 0.5, on_boundary, radius)
+        if task != RETRY:
             break
-    return FLAT if promise <= rounding else FAILED
+    return task if task != RETRY else FAILED
 
 
 run = make_run(init, step)
