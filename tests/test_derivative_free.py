@@ -469,3 +469,24 @@ def test_compare_hands_out_values_only():
     comparison = numopt.compare("rosenbrock", ["nelder-mead", "powell", "pattern-search"], repeat=1)
     for run in comparison.runs:
         assert run.ours.nfev > 0 and (run.scipy is None or run.scipy.nfev >= run.ours.nfev)
+
+
+def test_simplex_and_fixed_variables():
+    simplex = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    with pytest.raises(ValueError, match="'initial_simplex' can't be given where bounds fix a variable"):
+        minimize(lambda x: x @ x, [0.0, 0.0], method="nelder-mead", bounds=[(0, 0), (None, None)],
+                 options={"initial_simplex": simplex})  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name, row in METHODS.items() if row.values_only or row.diagonal])
+def test_bounds_through_minimize(name):
+    """The answer of the bowl in a box, and no point outside, whatever the start."""
+    lower, upper = np.array([2.0, -np.inf, 0.0]), np.array([5.0, 0.5, np.inf])
+
+    def fun(x):
+        assert (lower <= x).all() and (x <= upper).all()
+        return (x[0] - 1.0) ** 2 + 2.0 * (x[1] - 1.0) ** 2 + 3.0 * (x[2] - 1.0) ** 2
+
+    result = minimize(fun, [3.0, -2.0, 0.5], method=name, bounds=list(zip(lower, upper, strict=True)))
+    assert result.success and np.allclose(result.x, [2.0, 0.5, 1.0], atol=2e-3)
+    assert result.active_mask.tolist() == [-1, 1, 0]

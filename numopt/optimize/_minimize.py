@@ -171,11 +171,13 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
         reals[s.N_SCALARS + (s.N_COMMON + 1) * n :][: n * n] = given.ravel()
         words[s.GIVEN_H] = 1
     elif front:
-        points = front.get("initial_simplex")
-        if points is not None:
-            reals[s.N_SCALARS : s.N_SCALARS + n], points = points[0], points[1:]
-        else:
-            points = front.get("direc")
+        name = "initial_simplex" if front.get("initial_simplex") is not None else "direc"
+        points = front.get(name)
+        if points is not None and fixed is not None:
+            raise ValueError(f"option {name!r} can't be given where bounds fix a variable; leave one of them out")
+        if points is not None and name == "initial_simplex":
+            first, points = points[0], points[1:]
+            reals[s.N_SCALARS : s.N_SCALARS + n] = np.clip(first, box.lower, box.upper) if bounded else first
         if points is not None:
             first = s.N_SCALARS + (s.N_COMMON + row.vectors) * n
             reals[first : first + n * n] = points.ravel()
