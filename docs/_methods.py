@@ -42,6 +42,7 @@ MEANING = {
 
 # what an option means to one method in particular
 OWN = {
+    ("newton-cg", "xtol"): "mean absolute component of the step that ends the run",
     ("powell", "xtol"): "a hundredth of the relative tolerance of the line minimisations",
     ("powell", "ftol"): "relative reduction of f in an iteration that ends the run",
     ("pattern-search", "initial_step"): "first mesh, relative to max(1, abs(x0))",
@@ -95,13 +96,18 @@ def page():
     for row in METHODS.values():
         if row.unit != unit:
             unit = row.unit
-            module = importlib.import_module(UNITS[unit][0])
-            lines += ["", f"## {module.__doc__.splitlines()[0].rstrip('.')}", "", "```text"]
-            lines += [line.rstrip() for line in module.__doc__.strip().splitlines()[1:]][1:] + ["```"]
+            for name in (unit, row.bounded_unit):
+                if name is not None:
+                    text = importlib.import_module(UNITS[name][0]).__doc__.strip().splitlines()
+                    lines += ["", f"## {text[0].rstrip('.')}", "", "```text", *map(str.rstrip, text[2:]), "```"]
         own = {k: v for k, v in defaults(row).items() if {**COMMON, **SEARCHING, "maxiter": None}.get(k, "x") != v}
         lines += ["", f"### `{row.name}`", "", row.title[0].upper() + row.title[1:] + "."]
         if row.scipy:
             lines.append(f"The equal of scipy's `{row.scipy}`.")
+        if row.bounds:
+            lines.append("Takes bounds.")
+        if row.products:
+            lines.append("Asks for products of the Hessian with vectors only: no n x n matrix, unless `hess` is given.")
         if row.values_only:
             lines.append("Values only: no gradient is asked for, and the result has no `jac`.")
         if row.budget:

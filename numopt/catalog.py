@@ -190,6 +190,8 @@ _ROWS = [
     Method("trust-exact", "trust region, exact (Moré-Sorensen)", "trust-region", 3, 2, 0, None, _TRUST,
            second_order=True, scipy="trust-exact"),
     Method("dogleg", "trust region, dogleg", "trust-region", 3, 2, 1, None, _TRUST, second_order=True, scipy="dogleg"),
+    Method("trust-sr1", "trust region, quasi-Newton model by SR1", "trust-region", 3, 3, 2, None,
+           {"initial_trust_radius": 1.0, "max_trust_radius": 1e10, "eta": 1e-3}),
     Method("trust-ncg", "trust region, Steihaug's conjugate gradient", "truncated-newton", 3, 1, 0, None, _TRUST,
            second_order=True, products=True, scipy="trust-ncg"),
     Method("newton-cg", "Newton, conjugate gradient for the direction", "truncated-newton", 3, 1, 1, "strong-wolfe",

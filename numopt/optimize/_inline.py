@@ -64,9 +64,9 @@ def jit_solver(method="bfgs", **options):
         gradients it is ``fun(x, data) -> float``, and ``gnorm`` is NaN.  ``data`` is whatever it needs, an array or a
         tuple; ``hess(x, H, data)`` (for Newton's methods and trust regions) writes the Hessian to the flat array H,
         row by row; for coordinate descent H is its diagonal.  Methods that ask for products only take instead
-        ``hessp(x, v, out, data)``, which writes the Hessian's product with v to ``out``.  ``lower`` and ``upper`` are arrays, for methods that
-        take bounds: both or none, -inf and inf where there is no bound.  The number ``status`` is that of
-        :class:`numopt.Status`.
+        ``hessp(x, v, out, data)``, which writes the Hessian's product with v to ``out``.  ``lower`` and ``upper`` are
+        arrays, for methods that take bounds: both or none, -inf and inf where there is no bound.  The number ``status``
+        is that of :class:`numopt.Status`.
 
     Notes
     -----

@@ -146,7 +146,10 @@ def _trust_region(R):
         on_boundary = _steihaug(R, x, g, radius, d)
         if c[ABORT] != 0:
             return FAILED
-        promise = -dot(g, d) - 0.5 * _product(R, x, d, vector(R, _HV))
+        curvature = _product(R, x, d, vector(R, _HV))
+        if not abs(curvature) < float("inf"):
+            curvature = 0.0  # of no use: the model is linear
+        promise = -dot(g, d) - 0.5 * curvature
         step_to(x, 1.0, d, xt)
         f = evaluate(R, xt, gt)
         if c[ABORT] != 0:

@@ -6,16 +6,20 @@ r"""Trust-region methods on the quadratic model m(d) = f + g'd + d'Hd / 2.
     \rho = \frac{f(x) - f(x + d)}{m(0) - m(d)} \qquad (4.4)
 
 The step is taken where rho > eta; the radius falls to a quarter where rho < 1/4, and doubles where rho > 3/4 and d
-reaches it (algorithm 4.1).  Two ways to the minimiser of the model:
+reaches it (algorithm 4.1).  Three methods:
 
 ===  ===========  ==========================================================================================
 0    exact        (H + lambda I) d = -g, lambda >= 0, lambda (Delta - |d|) = 0, by Newton's method on
                   1/|d(lambda)| - 1/Delta (algorithm 4.3); the hard case through the eigenvectors
 1    dogleg       the path from the Cauchy point to the Newton point (4.16); where H is not positive
                   definite, Steihaug's point
+2    SR1          the exact step, H replaced by B with B+ = B + r r' / r's, r = y - B s (6.24), left out where
+                  |r's| < 1e-8 |r| |s| (6.26); also after steps that are not taken (algorithm 6.2).  From B = I,
+                  and before the first update B = (y'y / y's) I, (6.20), where that is positive
 ===  ===========  ==========================================================================================
 
-Workspace, after the common vectors: a, b, e (n each), H (n x n), factor (n x n).
+Workspace, after the common vectors: a, b, e (n each), H (n x n), factor (n x n), and with SR1 B (n x n); H is then B
+with the updates since the last step taken.
 
 References
 ----------
@@ -33,6 +37,7 @@ from numopt.kernels.dense import cholesky, eigen, solve_cholesky, times
 from numopt.kernels.oracle import evaluate, evaluate_hess, vector
 from numopt.kernels.slots import (
     ABORT,
+    ACCEPT,
     FAILED,
     FRESH,
     N_COMMON,
@@ -42,6 +47,7 @@ from numopt.kernels.slots import (
     RADIUS_INITIAL,
     VARIANT,
     D,
+    F,
     G,
     N,
     X,
@@ -49,7 +55,7 @@ from numopt.kernels.slots import (
 from numopt.kernels.trust import RETRY, judge, to_boundary
 from numopt.kernels.vectors import combine, copy, dot, norm, scale, step_to
 
-_EXACT, _DOGLEG = range(2)
+_EXACT, _DOGLEG, _SR1 = range(3)
 _A, _B, _E = int64(N_COMMON), int64(N_COMMON + 1), int64(N_COMMON + 2)
 _MATRICES = N_COMMON + 3
 
@@ -58,12 +64,41 @@ _CLOSE = 0.1  # |d| this near to the radius, relative, is on the boundary: a mod
 _NEWTONS = 40  # factorisations for one lambda; 2 or 3 are usual
 
 
+_SKIP = 1e-8  # of the SR1 update, (6.26)
+_WILD = 100.0  # nor from where f rose by so many times what it was to fall: over a cliff no model is quadratic
+
+
 @kernel
 def init(R):
-    """A restart would not differ, but for the radius."""
-    R.c[FRESH] = 1
-    if R.c[NIT] == 0:
-        R.p[RADIUS] = R.p[RADIUS_INITIAL]
+    """Start from the first radius, and SR1 from B = I; without SR1 a restart would not differ."""
+    c, p = R.c, R.p
+    if c[NIT] == 0 or c[VARIANT] == _SR1:
+        p[RADIUS] = p[RADIUS_INITIAL]
+    c[FRESH] = 1
+    if c[VARIANT] == _SR1:
+        n = c[N]
+        B = R.w[(_MATRICES + 2 * n) * n : (_MATRICES + 3 * n) * n]
+        scale(0.0, B, B)
+        for i in range(n):
+            B[i * n + i] = 1.0
+
+
+@kernel
+def _sr1(H, s, y, r, fresh):
+    """(6.24), in place; r is scratch."""
+    n = s.size
+    ys, yy, ss = dot(y, s), dot(y, y), dot(s, s)
+    if fresh and ys > 0.0 and yy < float("inf"):
+        for i in range(n):
+            H[i * n + i] = yy / ys  # (6.20)
+    times(H, s, r)
+    combine(1.0, y, -1.0, r, r)
+    rs, rr = dot(r, s), dot(r, r)
+    if not (abs(rs) >= _SKIP * (rr * ss) ** 0.5 and rr > 0.0 and rr < float("inf")):
+        return
+    for i in range(n):
+        for j in range(n):
+            H[i * n + j] += r[i] * r[j] / rs
 
 
 @kernel
@@ -192,7 +227,7 @@ def exact(H, L, g, radius, d, a, b):
 def _model_step(R, H, L, g, radius, d):
     """Set d; whether it reaches the boundary."""
     a, b, e = vector(R, _A), vector(R, _B), vector(R, _E)
-    if R.c[VARIANT] == _EXACT:
+    if R.c[VARIANT] != _DOGLEG:
         return exact(H, L, g, radius, d, a, b)
     return dogleg(H, L, g, radius, d, a, b, e)
 
@@ -206,7 +241,12 @@ def step(R):
     xt, gt = vector(R, X + 1 - c[PARITY]), vector(R, G + 1 - c[PARITY])
     H = R.w[_MATRICES * n : (_MATRICES + n) * n]
     L = R.w[(_MATRICES + n) * n : (_MATRICES + 2 * n) * n]
-    evaluate_hess(R, x, H)
+    quasi_newton, fresh = c[VARIANT] == _SR1, c[FRESH] != 0
+    B = R.w[(_MATRICES + 2 * n) * n : (_MATRICES + 3 * n) * n] if quasi_newton else H
+    if quasi_newton:
+        copy(B, H)
+    else:
+        evaluate_hess(R, x, H)
     if c[ABORT] != 0:
         return FAILED
     if not abs(norm(H, 1.0)) < float("inf"):
@@ -220,9 +260,18 @@ def step(R):
         f = evaluate(R, xt, gt)
         if c[ABORT] != 0:
             return FAILED
+        learn = quasi_newton and f - p[F] <= _WILD * promise
         radius, task = judge(R, f, promise, dot(d, d) ** 0.5, on_boundary, radius)
+        if learn:
+            y = vector(R, _B)
+            combine(1.0, gt, -1.0, g, y)
+            _sr1(H, d, y, vector(R, _E), fresh)
+            fresh = False
         if task != RETRY:
             break
+    if quasi_newton and task == ACCEPT:
+        copy(H, B)
+        c[FRESH] = 0
     return task if task != RETRY else FAILED
 
 
