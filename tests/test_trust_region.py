@@ -6,6 +6,7 @@ import numba
 import numpy as np
 import pytest
 import scipy.optimize
+import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -178,3 +179,32 @@ def test_inside_compiled_code():
 
     x, f, gnorm, status, _, _ = solve(fun, np.ones(2), np.array([3.0]), hess)
     assert status == Status.GRADIENT and gnorm <= 1e-8 and abs(x[0] - 3.0) < 3e-3 and f < 1e-10
+
+
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("method", ["newton", "trust-exact", "trust-ncg"])
+def test_hessian_that_is_not_symmetric(jit, method):
+    """It is said, and the symmetric part is used; a matrix that is only rounded is not complained of."""
+    fun = lambda x: (
+        x[0] ** 2 + x[1] ** 2 + 0.5 * x[0] * x[1],
+        np.array([2.0 * x[0] + 0.5 * x[1], 2.0 * x[1] + 0.5 * x[0]]),
+    )
+    skew = lambda x: np.array([[2.0, 0.0], [1.0, 2.0]])  # noqa: E731
+    rounded = lambda x: np.array([[2.0, 0.5], [0.5 + 1e-9, 2.0]])  # noqa: E731
+    if jit:
+        fun, skew, rounded = numba.njit(fun), numba.njit(skew), numba.njit(rounded)
+    with pytest.warns(numopt.OptimizeWarning, match="hess returned a matrix that is not symmetric") as caught:
+        result = minimize(fun, [3.0, -1.0], jac=True, hess=skew, method=method, options={"gtol": 1e-9})
+    assert result.success and len(caught) == 1 and caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = minimize(fun, [3.0, -1.0], jac=True, hess=rounded, method=method, options={"gtol": 1e-9})
+    assert again.success and np.allclose(again.x, result.x, atol=1e-8)
+
+
+def test_sparse_hessians_and_wrong_shapes():
+    fun = lambda x: (float(x @ x), 2.0 * x)  # noqa: E731
+    sparse = minimize(fun, [1.0, 2.0], jac=True, hess=lambda x: 2.0 * scipy.sparse.eye_array(2), method="trust-exact")
+    assert sparse.success
+    with pytest.raises(ValueError, match=r"hess must return an array of shape \(2, 2\); it returned shape \(3, 3\)"):
+        minimize(fun, [1.0, 2.0], jac=True, hess=lambda x: np.eye(3), method="newton")

@@ -12,7 +12,7 @@ from numba import carray, types
 
 from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import call3, call4, call5, goes_on, void_pointer
-from numopt.kernels.slots import NFEV, NJEV
+from numopt.kernels.slots import ASYMMETRIC, N_COUNTERS, NFEV, NJEV
 
 # slots of the block; C is the address of the run's counters
 (
@@ -40,6 +40,7 @@ from numopt.kernels.slots import NFEV, NJEV
 N_COMPOSITE = 20
 
 _EPS2 = 2.220446049250313e-16**0.5
+_ROUNDING = 1e-6  # differences of the user's own are no more accurate
 _EPS3 = 2.220446049250313e-16 ** (1.0 / 3.0)
 
 
@@ -174,11 +175,26 @@ def grad(xp, gp, n, data):
 
 
 @kernel
+def _symmetric(H, n):
+    """Replace H by its symmetric part; whether it was symmetric but for rounding (or has no numbers to compare)."""
+    same = True
+    for i in range(n):
+        for j in range(i):
+            a, b = H[i * n + j], H[j * n + i]
+            same = same and not abs(a - b) > _ROUNDING * (abs(a) + abs(b))
+            H[i * n + j] = H[j * n + i] = 0.5 * (a + b)
+    return same
+
+
+@kernel
 def hess(xp, hp, n, data):
     """Sets the Hessian: the user's, or by differences of the gradient, made symmetric."""
     k = _words(data, N_COMPOSITE)
     if k[HESS] != 0:
-        return call4(k[HESS], xp, hp, n, k[HESS_DATA])
+        call4(k[HESS], xp, hp, n, k[HESS_DATA])
+        if not _symmetric(_reals(hp, n * n), n):
+            _words(k[C], N_COUNTERS)[ASYMMETRIC] = 1
+        return 0.0
     x, H, c = _reals(xp, n), _reals(hp, n * n), _words(k[C], 8)
     scratch = _reals(k[SCRATCH], 2 * n)
     up, down = scratch[:n], scratch[n:]
@@ -228,11 +244,7 @@ def hess(xp, hp, n, data):
             c[NFEV] += (scheme - 1) * k[GRAD_VALUES]
             for i in range(n):
                 H[i * n + j] = (up[i] - down[i]) / (above - below)
-    for i in range(n):
-        for j in range(i):
-            mean = 0.5 * (H[i * n + j] + H[j * n + i])
-            H[i * n + j] = mean
-            H[j * n + i] = mean
+    _symmetric(H, n)
     return 0.0
 
 

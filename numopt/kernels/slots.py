@@ -48,6 +48,7 @@ PLACE = RANDOM
 # of methods that ask for products with the Hessian: 1 if it is itself given, and kept; 1 if the tolerance on the step
 # is one on the mean of its components
 DENSE, MEAN_STEP = 31, 32
+ASYMMETRIC = 33  # 1 once a Hessian of the user's was not symmetric
 FLAT_AT = 37  # the iteration after which f was last too flat for the search to see a decrease
 
 N_COUNTERS = 40

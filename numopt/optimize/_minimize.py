@@ -2,13 +2,7 @@
 
 import ctypes
 import math
-import threading
 import time
-
-# The C functions themselves: signal.signal wraps their numbers in enumerations, which takes longer than a small run.
-from _signal import SIGINT, getsignal
-from _signal import signal as set_signal
-from signal import default_int_handler
 
 import numpy as np
 
@@ -18,6 +12,7 @@ from numopt.drivers import units
 from numopt.kernels import slots as s
 from numopt.kernels.status import NEW, RUNNING, Status
 from numopt.optimize._bounds import Box
+from numopt.optimize._interrupt import INTERRUPTED, TICK, catch_interrupt, release_interrupt
 from numopt.optimize._options import (
     check_callables,
     check_wolfe_constants,
@@ -28,6 +23,7 @@ from numopt.optimize._options import (
     warn_of_gradient,
     warn_of_hessian,
 )
+from numopt.optimize._warn import warn
 from numopt.optimize._watch import Watch, report
 
 _TICK_SECONDS = 0.05
@@ -317,7 +313,7 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback,
     if search:
         c[s.LINE_SEARCH], unit = LINE_SEARCHES[search]
         table[s.A_SEARCH] = units.address(unit)
-    table[s.A_TICK], table[s.A_C], table[s.A_P] = _TICK, here, there
+    table[s.A_TICK], table[s.A_C], table[s.A_P] = TICK, here, there
     table[s.A_W], table[s.A_W_SIZE] = there + 8 * s.N_SCALARS, w.size
     run = units.function(row.unit_for(bounded))  # compiled now, if need be: that is no part of max_time
     now = time.monotonic()
@@ -329,7 +325,7 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback,
     watch = None
     if front or callback is not None:
         watch = Watch(row, search, c, p, w, table, address, front, callback, fixed)
-    caught = _catch_interrupt(c)
+    caught = catch_interrupt(c)
     try:
         if watch is None:
             c[s.PAUSE_AT] = _NEVER
@@ -338,11 +334,14 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback,
             watch.run(run)
     finally:
         if caught:
-            _release_interrupt()
+            release_interrupt()
     result = report(row, search, c, p, w, fixed) if watch is None else watch.result()
+    if c[s.ASYMMETRIC]:
+        c[s.ASYMMETRIC] = 0
+        warn("hess returned a matrix that is not symmetric; its symmetric part was used")
     status = result["status"]
     # the flag may be up though the run had come to its end by itself
-    if status is Status.FAILED or status is Status.INTERRUPTED or c[s.ABORT] == _INTERRUPTED:
+    if status is Status.FAILED or status is Status.INTERRUPTED or c[s.ABORT] == INTERRUPTED:
         error = watch.error if watch is not None else None
         if error is None and status is not Status.FAILED and (bound.python is None or bound.python.error is None):
             error = KeyboardInterrupt()
@@ -359,53 +358,3 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback,
 _NEVER = 2**62
 # three times as fast as ndarray.ctypes.data
 addressof, first_byte = ctypes.addressof, ctypes.c_byte.from_buffer
-_MAIN_THREAD = threading.main_thread().ident
-
-
-def _nothing(_):
-    """Called by compiled code now and then; running any Python code lets Python handle signals."""
-    return 0.0
-
-
-def _make_tick():
-    pointer = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_ssize_t)(_nothing)
-    return pointer, ctypes.cast(pointer, ctypes.c_void_p).value
-
-
-_TICK_KEEP, _TICK = _make_tick()
-
-
-_INTERRUPTED = int(Status.INTERRUPTED)
-_running: list = []  # the counters of the main thread's runs, one inside the other
-
-
-def _on_interrupt(number, frame):
-    """End all runs of the main thread.
-
-    An exception that Python raises before a callback's first line would be lost in ctypes, so the flags are set first;
-    inside of the package nothing is raised, the front door looks at the flag.
-    """
-    for c in _running:
-        c[s.ABORT] = _INTERRUPTED
-    if frame is None or not frame.f_code.co_filename.startswith(units.PACKAGE_FOLDER):
-        raise KeyboardInterrupt
-
-
-def _catch_interrupt(c):
-    """Have Ctrl-C end this run; whether that is so.  A handler of the user's own is left alone."""
-    if threading.get_ident() != _MAIN_THREAD:
-        return False
-    if not _running:
-        if getsignal(SIGINT) is not default_int_handler:
-            return False
-        _running.append(c)
-        set_signal(SIGINT, _on_interrupt)
-    else:
-        _running.append(c)
-    return True
-
-
-def _release_interrupt():
-    _running.pop()
-    if not _running:
-        set_signal(SIGINT, default_int_handler)
