@@ -185,10 +185,10 @@ def test_inside_compiled_code():
 @pytest.mark.parametrize("method", ["newton", "trust-exact", "trust-ncg"])
 def test_hessian_that_is_not_symmetric(jit, method):
     """It is said, and the symmetric part is used; a matrix that is only rounded is not complained of."""
-    fun = lambda x: (
-        x[0] ** 2 + x[1] ** 2 + 0.5 * x[0] * x[1],
-        np.array([2.0 * x[0] + 0.5 * x[1], 2.0 * x[1] + 0.5 * x[0]]),
-    )
+
+    def fun(x):
+        return x[0] ** 2 + x[1] ** 2 + 0.5 * x[0] * x[1], np.array([2.0 * x[0] + 0.5 * x[1], 2.0 * x[1] + 0.5 * x[0]])
+
     skew = lambda x: np.array([[2.0, 0.0], [1.0, 2.0]])  # noqa: E731
     rounded = lambda x: np.array([[2.0, 0.5], [0.5 + 1e-9, 2.0]])  # noqa: E731
     if jit:
