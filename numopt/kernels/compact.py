@@ -58,10 +58,13 @@ def factor_middle(sy, ss, theta, k, m, J):
     """J J' = theta S'S + L D^-1 L', (3.3) of Byrd et al. (1995)."""
     for i in range(k):
         for j in range(i + 1):
-            a = theta * ss[i * m + j]
-            for l in range(j):
-                a += sy[i * m + l] * sy[j * m + l] / sy[l * m + l]
-            J[i * m + j] = a
+            J[i * m + j] = theta * ss[i * m + j]
+    for l in range(k):
+        inverse = 1.0 / sy[l * m + l]
+        for i in range(l + 1, k):
+            a = sy[i * m + l] * inverse
+            for j in range(l + 1, i + 1):
+                J[i * m + j] += a * sy[j * m + l]
     return _cholesky(J, k, m)
 
 
@@ -97,18 +100,25 @@ def factor_subspace(sy, syf, yyf, ssa, theta, k, m, C, Z, E):
         C[i * m + i] += sy[i * m + i]
     if not _cholesky(C, k, m):
         return False
-    for j in range(k):
-        for i in range(k):
-            a = _coupling(sy, syf, i, j, m)
-            for l in range(i):
-                a -= C[i * m + l] * Z[l * m + j]
-            Z[i * m + j] = a / C[i * m + i]
+    # row by row, so that the innermost loops run along rows and use vector registers
+    for i in range(k):
+        for j in range(k):
+            Z[i * m + j] = _coupling(sy, syf, i, j, m)
+        for l in range(i):
+            a = C[i * m + l]
+            for j in range(k):
+                Z[i * m + j] -= a * Z[l * m + j]
+        inverse = 1.0 / C[i * m + i]
+        for j in range(k):
+            Z[i * m + j] *= inverse
     for i in range(k):
         for j in range(i + 1):
-            a = theta * ssa[i * m + j]
-            for l in range(k):
-                a += Z[l * m + i] * Z[l * m + j]
-            E[i * m + j] = a
+            E[i * m + j] = theta * ssa[i * m + j]
+    for l in range(k):
+        for i in range(k):
+            a = Z[l * m + i]
+            for j in range(i + 1):
+                E[i * m + j] += a * Z[l * m + j]
     return _cholesky(E, k, m)
 
 

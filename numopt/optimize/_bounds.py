@@ -21,6 +21,13 @@ class Box:
     """
 
     def __init__(self, bounds, x):
+        self.fixed = None
+        lower, upper = _quick(bounds, x.size)
+        if lower is not None and ((lower < upper) & (lower <= x) & (x <= upper)).all():
+            # nothing to say, nothing to change
+            self.x, self.lower, self.upper = x, lower, upper
+            self.bounded = bool((lower > -np.inf).any() or (upper < np.inf).any())
+            return
         lower, upper = read_bounds(bounds, x.size)
         outside = np.flatnonzero((x < lower) | (x > upper))
         if outside.size:
@@ -29,13 +36,24 @@ class Box:
             warn(f"x0[{j}] = {x[j]:g}{more} is outside of its bounds ({lower[j]:g}, {upper[j]:g}); moved onto them")
         x = np.clip(x, lower, upper)
         fixed = lower == upper
-        self.fixed = None
         # where nothing is left to vary the run sees the bounds as they are, and ends at the start
         if fixed.any() and not fixed.all():
             self.fixed = np.where(fixed, lower, np.nan)
             x, lower, upper = x[~fixed], lower[~fixed], upper[~fixed]
         self.x, self.lower, self.upper = x, lower, upper
         self.bounded = bool(np.isfinite(lower).any() or np.isfinite(upper).any())
+
+
+def _quick(bounds, n):
+    """(lower, upper) of what needs no closer look, or (None, None)."""
+    if type(bounds) is list or type(bounds) is tuple or type(bounds) is np.ndarray:
+        try:
+            pairs = np.array(bounds, dtype=float)
+        except (TypeError, ValueError):
+            return None, None
+        if pairs.shape == (n, 2):
+            return pairs.T.copy()
+    return None, None
 
 
 def read_bounds(bounds, n):
@@ -101,4 +119,4 @@ def expand_matrix(H, fixed):
 
 def active_bounds(x, lower, upper):
     """-1 at the lower bound, 1 at the upper, else 0."""
-    return np.where(x <= lower, -1, np.where(x >= upper, 1, 0))
+    return np.subtract(x >= upper, x <= lower, dtype=int)
