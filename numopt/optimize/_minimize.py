@@ -303,10 +303,10 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback,
         elif steps is None and rel_steps is None:
             steps = _EPS_SCIPY
         lower, upper = (w[-2 * n : -n], w[-n:]) if bounded else (None, None)
+        hessians = row.second_order or (row.diagonal and not row.values_only and hess is not None)
         bound = Bound(
-            fun, jac, hess, hessp if row.second_order else None, args, n, c, table, here, search == "armijo",
-            row.second_order or (row.diagonal and hess is not None), steps, rel_steps, scheme, row.values_only,
-            row.diagonal, lower, upper, fixed,
+            fun, jac, hess, hessp if row.second_order else None, args, n, c, table, here, search == "armijo", hessians,
+            steps, rel_steps, scheme, row.values_only, row.diagonal, lower, upper, fixed,
         )  # fmt: skip
     else:
         bound = Bound(fun, jac, None, None, args, n, c, table, here, search == "armijo", fixed=fixed)

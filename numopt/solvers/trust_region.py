@@ -78,7 +78,8 @@ def init(R):
     if c[VARIANT] == _SR1:
         n = c[N]
         B = R.w[(_MATRICES + 2 * n) * n : (_MATRICES + 3 * n) * n]
-        scale(0.0, B, B)
+        for k in range(n * n):
+            B[k] = 0.0  # not 0 times what the memory held, which may be NaN
         for i in range(n):
             B[i * n + i] = 1.0
 
