@@ -134,8 +134,9 @@ def jit_minimize_scalar(method="brent", **options):
     Returns
     -------
     solve : jitted function
-        ``solve(fun, bracket, args=()) -> (x, f, status, nit, nfev)``; ``bracket`` is a tuple of two points to seek a bracket from, or
-        of three that are one; for ``'bounded'`` the two bounds.  The number ``status`` is that of :class:`numopt.ScalarStatus`.
+        ``solve(fun, bracket, args=()) -> (x, f, status, nit, nfev)``; ``bracket`` is a tuple of two points to
+        seek a bracket from, or of three that are one; for ``'bounded'`` the two bounds.  Nothing is raised; the number
+        ``status`` is that of :class:`numopt.ScalarStatus`.
 
     Examples
     --------

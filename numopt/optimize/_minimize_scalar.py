@@ -37,13 +37,13 @@ def minimize_scalar(fun, bracket=None, bounds=None, args=(), method=None, tol=No
     args : tuple
         Extra arguments of fun.
     method : str or callable, optional
-        ``'brent'`` (the default), ``'bounded'`` (the default with ``bounds``), ``'golden'``; a callable is called as scipy does,
-        ``method(fun, args=args, bracket=bracket, bounds=bounds, **options)``.
+        ``'brent'`` (the default), ``'bounded'`` (the default with ``bounds``), ``'golden'``; a callable is
+        called as scipy does, ``method(fun, args=args, bracket=bracket, bounds=bounds, **options)``.
     tol : float, optional
         The relative tolerance on x; for ``'bounded'`` the absolute one.
     options : dict, optional
-        ``xtol`` (``'bounded'``: ``xatol``, default 1e-5), by default 1.48e-8, for golden section the square root of the rounding
-        unit; ``maxiter``: 500, golden section 5000; ``disp``: print how the run ended.
+        ``xtol`` (``'bounded'``: ``xatol``, default 1e-5), by default 1.48e-8, for golden section the
+        square root of the rounding unit; ``maxiter``: 500, golden section 5000; ``disp``: print how the run ended.
 
     Returns
     -------

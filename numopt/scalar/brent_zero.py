@@ -8,7 +8,7 @@ log2(abs(b - a)/tol)^2 evaluations, and mostly after ten.
 .. math::
 
     d = -\frac{p}{q}: \quad
-    \text{linear, } a = c:   \quad s = f_b/f_a, \; p = 2ms, \; q = 1 - s \qquad (1)
+    \text{linear, } a = c: \quad p = f_b (a - b), \; q = f_a - f_b \qquad (1)
 
     \text{quadratic:} \quad s = \frac{f_b}{f_a}, \; t = \frac{f_a}{f_c}, \; r = \frac{f_b}{f_c}, \;
     p = s\,(2mt(t - r) - (b - a)(r - 1)), \; q = (t - 1)(r - 1)(s - 1) \qquad (2)
@@ -31,10 +31,9 @@ from numopt.scalar.status import CONVERGED, MAXITER, NAN
 @kernel
 def interpolate(a, b, c, fa, fb, fc, m):
     """(p, q) of (1) or (2)."""
-    s = fb / fa
     if a == c:
-        return 2.0 * m * s, 1.0 - s  # (1)
-    t, r = fa / fc, fb / fc
+        return fb * (a - b), fa - fb  # (1)
+    s, t, r = fb / fa, fa / fc, fb / fc
     return s * (2.0 * m * t * (t - r) - (b - a) * (r - 1.0)), (t - 1.0) * (r - 1.0) * (s - 1.0)  # (2)
 
 

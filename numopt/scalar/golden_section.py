@@ -1,14 +1,17 @@
 r"""Golden section: a minimum between a and c, bracketed by a point between them.
 
-Two points x1 < x2 divide the interval in the golden ratio, and the part beyond the worse of them is cut off; each step takes one
-evaluation and shrinks the interval by 0.618:
+Two points x1 < x2 divide the interval in the golden ratio, and the part beyond the worse of them is cut off;
+each step takes one evaluation and shrinks the interval by 0.618:
 
-.. math:: f_1 > f_2:\ [x_1, x_3], \; x_2' = R\, x_2 + (1 - R)\, x_3; \qquad \text{else } [x_0, x_2], \qquad R = (\sqrt 5 - 1)/2
+.. math::
+
+    f_1 > f_2:\ [x_1, x_3], \; x_2' = R\, x_2 + (1 - R)\, x_3; \qquad \text{else } [x_0, x_2], \qquad
+    R = (\sqrt 5 - 1)/2
 
 It ends when x3 - x0 <= xtol (abs(x1) + abs(x2)) + 1e-11 (for minima at 0, where no relative tolerance is ever met).
 
-J. Kiefer, "Sequential minimax search for a maximum", Proc. AMS 4 (1953), pp. 502-506; Press et al., *Numerical Recipes* (3rd ed.,
-2007), section 10.2, pp. 492-496.  NaN counts as inf.
+J. Kiefer, "Sequential minimax search for a maximum", Proc. AMS 4 (1953), pp. 502-506; Press et al., *Numerical Recipes*
+(3rd ed., 2007), section 10.2, pp. 492-496.  NaN counts as inf.
 """
 
 import math

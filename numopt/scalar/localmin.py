@@ -13,7 +13,8 @@ points come closer than tol = rtol abs(x) + atol, and it ends when abs(x - (a + 
 within 2 tol of a minimum.  Near a minimum f is flat, so rtol below the square root of the machine's precision is in
 vain.  NaN counts as inf.
 
-``brent`` seeks a bracket first; ``bounded`` begins at 0.382 of the interval and never leaves it, nor evaluates its ends.
+``brent`` seeks a bracket first; ``bounded`` begins at 0.382 of the interval and never leaves it, nor evaluates
+its ends.
 
 References: R. P. Brent, *Algorithms for Minimization without Derivatives* (1973), ch. 5, pp. 61-80.  G. E. Forsythe,
 M. A. Malcolm & C. B. Moler, *Computer Methods for Mathematical Computations* (1977), section 8.2, pp. 179-188.

@@ -1,6 +1,8 @@
-r"""Ridders' method: false position on f(x) exp(lambda x), where lambda makes the three points a, m, b lie on a line.
+r"""Ridders' method: false position on f(x) exp(lambda x), where lambda makes the points at a, m, b lie on a line.
 
-.. math:: x = m + (m - a) \frac{\operatorname{sign}(f_a - f_b)\, f_m}{\sqrt{f_m^2 - f_a f_b}}, \qquad m = (a + b)/2 \qquad (1)
+.. math::
+
+    x = m + (m - a) \frac{\operatorname{sign}(f_a - f_b)\, f_m}{\sqrt{f_m^2 - f_a f_b}}, \qquad m = (a + b)/2 \qquad (1)
 
 Two evaluations an iteration, order 2.  C. J. F. Ridders, "A new algorithm for computing a single root of a real
 continuous function", IEEE Trans. Circuits and Systems 26 (1979), pp. 979-980.
@@ -12,6 +14,8 @@ from numopt.kernels.compiling import kernel
 from numopt.scalar.bisection import ends
 from numopt.scalar.call import call, put, scalars
 from numopt.scalar.status import CONVERGED, MAXITER, NAN
+
+TINY, HUGE = 1e-100, 1e150  # beyond, squares would vanish or overflow
 
 
 @kernel
@@ -30,8 +34,10 @@ def ridders(f, a, b, args, xtol, rtol, maxiter):
             return m, NAN, k + 1, calls
         if fm == 0.0 or abs(h) < 0.5 * tol:
             return m, CONVERGED, k + 1, calls
-        scale = max(abs(fa), abs(fb), abs(fm))  # squares must neither overflow nor vanish
-        ga, gb, gm = fa / scale, fb / scale, fm / scale
+        ga, gb, gm = fa, fb, fm
+        scale = max(abs(fa), abs(fb), abs(fm))
+        if not TINY < scale < HUGE:
+            ga, gb, gm = fa / scale, fb / scale, fm / scale
         s = h * gm / math.sqrt(gm * gm - ga * gb)  # (1)
         if fa < fb:
             s = -s
