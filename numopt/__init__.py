@@ -9,16 +9,22 @@ __version__ = "0.1.0.dev0"
 
 _HOME = {
     "minimize": "numopt.optimize._minimize",
+    "minimize_scalar": "numopt.optimize._minimize_scalar",
+    "root_scalar": "numopt.optimize._root_scalar",
     "resume": "numopt.optimize._minimize",
     "scipy_method": "numopt.optimize._scipy",
     "check_derivatives": "numopt.optimize._check",
     "warmup": "numopt.drivers.warm",
     "jit_solver": "numopt.optimize._inline",
+    "jit_minimize_scalar": "numopt.optimize._inline_scalar",
+    "jit_root_scalar": "numopt.optimize._inline_scalar",
     "compare": "numopt.comparison._compare",
     "METHODS": "numopt.catalog",
     "OptimizeResult": "numopt.result",
     "OptimizeWarning": "numopt.optimize._warn",
+    "RootResults": "numopt.result",
     "Status": "numopt.kernels.status",
+    "ScalarStatus": "numopt.scalar.status",
 }
 
 __all__ = ["__version__", *_HOME]

@@ -124,6 +124,37 @@ class OptimizeResult(dict):
         np.savez(path, method=method, search=search, c=c, p=p, w=w, **more)
 
 
+class RootResults(OptimizeResult):
+    """What ``root_scalar`` returns; an instance of ``scipy.optimize.RootResults`` too once scipy.optimize is imported.
+
+    Attributes
+    ----------
+    root : float
+        The estimate of the root.
+    iterations, function_calls : int
+        Iterations, and calls of f and its derivatives.
+    converged : bool
+        Whether the tolerance on x is met.
+    flag : str
+        ``'converged'``, or why not.
+    method : str
+        The method that was used.
+    status : ScalarStatus
+        The same as the flag, as a number.
+    """
+
+    @property  # type: ignore[misc]
+    def __class__(self):
+        module = sys.modules.get("scipy.optimize")
+        return getattr(module, "RootResults", RootResults)
+
+    def __reduce__(self):
+        return RootResults, (dict(self),)
+
+    def __copy__(self):
+        return RootResults(self)
+
+
 def _pairs(c, p, w, fixed=None):
     """S and Y of limited-memory BFGS, oldest pair first, a pair a row; zero for fixed variables."""
     n, m, k = (int(c[slot]) for slot in (s.N, s.MEMORY, s.PAIRS))

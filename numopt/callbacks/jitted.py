@@ -111,7 +111,8 @@ def _compiled_type(function, name, arg_types, x_type=_X):
         return types.Dispatcher(function).get_call_type(typing, (x_type, *arg_types), {}).return_type
     except NumbaError as error:
         reason = _first_reason(error)
-        given = ", ".join(str(t) for t in ("x: float64 array (n,)", *arg_types))
+        x = "x: float64" if x_type == _real else "x: float64 array (n,)"
+        given = ", ".join(str(t) for t in (x, *arg_types))
         raise TypeError(f"{name} does not compile for ({given}): {reason}") from None
     except Exception as error:  # what is no error of typing comes from the depths of Numba
         raise TypeError(f"{name} can't be compiled: {type(error).__name__}: {error}") from None

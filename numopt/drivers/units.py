@@ -46,6 +46,13 @@ UNITS = {
     "reduced/vector": ("numopt.kernels.reduced", "vector", 4),
     "reduced/matrix": ("numopt.kernels.reduced", "matrix", 4),
     "reduced/product": ("numopt.kernels.reduced", "product", 5),
+    "scalar/bisection": ("numopt.scalar.bisection", "unit", 3),
+    "scalar/brent-zero": ("numopt.scalar.brent_zero", "unit", 3),
+    "scalar/ridders": ("numopt.scalar.ridders", "unit", 3),
+    "scalar/newton": ("numopt.scalar.newton_root", "unit", 3),
+    "scalar/secant": ("numopt.scalar.secant", "unit", 3),
+    "scalar/localmin": ("numopt.scalar.localmin", "unit", 3),
+    "scalar/golden": ("numopt.scalar.golden_section", "unit", 3),
 }
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -85,7 +92,7 @@ def key():
         import llvmlite
 
         digest = hashlib.sha256()
-        for folder in ("kernels", "linesearch", "solvers", "drivers"):
+        for folder in ("kernels", "linesearch", "solvers", "scalar", "drivers"):
             for path in sorted((_PACKAGE / folder).glob("*.py")):
                 digest.update(path.name.encode() + path.read_bytes())
         digest.update(_numba_version())
