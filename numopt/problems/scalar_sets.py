@@ -1,9 +1,9 @@
 """Functions of one variable: roots and minima known from the literature.
 
 ROOTS: the families of G. E. Alefeld, F. A. Potra & Y. Shi, "Algorithm 748: enclosing zeros of continuous functions",
-ACM TOMS 21 (1995), pp. 327-344, Table I (a selection of its parameters), and polynomials from R. P. Brent (1973), ch. 4.
-MINIMA: R. P. Brent (1973), section 5.6, the function with 20 poles between whose neighbours a minimum lies, and functions
-with one minimum between a and b.
+ACM TOMS 21 (1995), pp. 327-344, Table I (a selection of its parameters), and polynomials from Brent (1973), ch. 4.
+MINIMA: R. P. Brent (1973), section 5.6, the function with 20 poles between whose neighbours a minimum lies, and
+functions with one minimum between a and b.
 """
 
 import math

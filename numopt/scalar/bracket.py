@@ -8,8 +8,8 @@ the minimum of the parabola through the three points,
     u = b - \frac{(b - c)\, q - (b - a)\, r}{2 (q - r)}, \quad
     r = (b - a)(f_b - f_c), \quad q = (b - c)(f_b - f_a) \qquad (1)
 
-which may lie between b and c (then it may end the search), or beyond c by at most ``GROW`` times the last interval; where
-(1) points uphill u = c + 1.618 (c - b).  Then a, b, c move on by one point.
+which may lie between b and c (then it may end the search), or beyond c by at most ``GROW`` times the last interval;
+where (1) points uphill u = c + 1.618 (c - b).  Then a, b, c move on by one point.
 
 W. H. Press, S. A. Teukolsky, W. T. Vetterling & B. P. Flannery, *Numerical Recipes* (3rd ed., 2007),
 section 10.1, pp. 490-492.
