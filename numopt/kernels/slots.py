@@ -42,9 +42,10 @@ from numpy import int64
     VALUES_ONLY,  # 1 if the method never asks for gradients
 ) = range(31)
 # methods without derivatives: how far the step has come (one that is cut off goes on there), the state of the random
-# numbers or (Powell's method has none) a place among the directions, which of two variants
+# numbers or (Powell's method has none) a place among the directions, which of two variants or (Powell's) whether the
+# directions were set back to the coordinates
 STAGE, RANDOM, CHOICE = 34, 35, 36
-PLACE = RANDOM
+PLACE, AFRESH = RANDOM, CHOICE
 # of methods that ask for products with the Hessian: 1 if it is itself given, and kept; 1 if the tolerance on the step
 # is one on the mean of its components
 DENSE, MEAN_STEP = 31, 32

@@ -1,9 +1,9 @@
 r"""Powell's method of conjugate directions.
 
 An iteration minimises along each of n directions in turn, first the coordinates (or ``direc``).  Before the next one
-the displacement of the whole iteration, :math:`d = x_k - x_{k-1}`, may become a direction: with :math:`f_0` the value
-at the start of the iteration, :math:`f_N` at its end, :math:`f_E = f(x_k + d)` one step further, and :math:`\Delta`
-the largest decrease along one direction, it does where
+the displacement over those n lines, d, may become a direction: with :math:`f_0` the value before the first of them,
+:math:`f_N` after the last, :math:`f_E = f(x_N + d)` one step further, and :math:`\Delta` the largest decrease along one
+direction, it does where
 
 .. math::
 
@@ -11,14 +11,17 @@ the largest decrease along one direction, it does where
     2 (f_0 - 2 f_N + f_E) (f_0 - f_N - \Delta)^2 < \Delta (f_0 - f_E)^2 ,
 
 f is minimised along it, and it takes the place of the direction of the largest decrease, so that the directions stay
-independent (Powell's criterion as Numerical Recipes and scipy have it).  It ends where
+independent (Powell's criterion).  The next displacement counts from the minimum along d: on a quadratic function it is
+then conjugate to d, since two minima along parallel lines differ by a conjugate direction.  (Numerical Recipes and
+scipy count from before that minimum, which spoils it: their directions may end up parallel.)  It ends where
 2 (f_0 - f_N) <= ftol (|f_0| + |f_N|) + 1e-20, status FTOL.  The lines are minimised to the relative tolerance
 100 xtol; f at the start of a line is known, which spares an evaluation a line that scipy makes.
 
-With bounds no point lies outside of them: a line ends where it meets one.
+With bounds no point lies outside of them: a line ends where it meets one.  A run that would end at a bound goes on for
+an iteration along the coordinates first, and from there if that lowers f.
 
-Workspace, after the common vectors: x at the start of the iteration, x within it (n each), the directions (n x n, one
-a row).  A step that is cut off goes on with the line that it was at.
+Workspace, after the common vectors: x where the displacement begins, x within the iteration (n each), the directions
+(n x n, one a row).  A step that is cut off goes on with the line that it was at.
 
 References
 ----------
@@ -32,11 +35,13 @@ from numpy import int64
 
 from numopt.drivers.loop import make_run
 from numopt.kernels.compiling import kernel
-from numopt.kernels.oracle import vector
+from numopt.kernels.oracle import lower_bounds, upper_bounds, vector
 from numopt.kernels.points import clip, keep_if_lower, value_at
 from numopt.kernels.slots import (
     ABORT,
     ACCEPT,
+    AFRESH,
+    BOUNDED,
     F_BASE,
     F_LOW,
     F_START,
@@ -69,21 +74,37 @@ _TINY = 1e-20
 
 
 @kernel
+def _coordinates(R):
+    n = R.c[N]
+    V = R.w[_DIRECTIONS * n : (_DIRECTIONS + n) * n]
+    for k in range(n * n):
+        V[k] = 0.0
+    for i in range(n):
+        V[i * n + i] = 1.0
+
+
+@kernel
 def init(R):
     """The coordinate directions, if none are given."""
     c = R.c
     c[FRESH] = 1
     if c[NIT] > 0:
         return
-    n = c[N]
     if c[GIVEN_H] == 0:
-        V = R.w[_DIRECTIONS * n : (_DIRECTIONS + n) * n]
-        for k in range(n * n):
-            V[k] = 0.0
-        for i in range(n):
-            V[i * n + i] = 1.0
+        _coordinates(R)
     copy(vector(R, X + c[PARITY]), vector(R, _START))
-    c[STAGE] = 0
+    c[STAGE], c[AFRESH] = 0, 0
+
+
+@kernel
+def _at_a_bound(R, x):
+    if R.c[BOUNDED] == 0:
+        return False
+    lower, upper = lower_bounds(R), upper_bounds(R)
+    for i in range(x.size):
+        if x[i] <= lower[i] or x[i] >= upper[i]:
+            return True
+    return False
 
 
 @kernel
@@ -131,7 +152,7 @@ def step(R):
         if stage == 0:
             copy(x, base)
             f, along = p[F], False
-            if c[NIT] > 0:
+            if c[NIT] > 0 and c[AFRESH] == 0:
                 along = _extrapolated(R, base)
         else:
             copy(V[(stage - 1) * n : stage * n], d)
@@ -148,7 +169,7 @@ def step(R):
                 for i in range(n):
                     V[big * n + i] = V[(n - 1) * n + i]
                     V[(n - 1) * n + i] = p[T_LOW] * d[i]
-            copy(x, vector(R, _START))
+            copy(base, vector(R, _START))
             p[F_START], p[LARGEST], c[PLACE] = f, 0.0, 0
         elif before - f > p[LARGEST]:
             p[LARGEST], c[PLACE] = before - f, stage - 1
@@ -162,7 +183,13 @@ def step(R):
     p[T] = 1.0
     if f == float("-inf"):
         return ACCEPT
-    if 2.0 * (f0 - f) <= p[FTOL_REL] * (abs(f0) + abs(f)) + _TINY:
+    if 2.0 * (f0 - f) > p[FTOL_REL] * (abs(f0) + abs(f)) + _TINY:
+        c[AFRESH] = 0
+    elif c[AFRESH] == 0 and _at_a_bound(R, base):
+        # directions that all lead out of the box leave f where it is: the coordinates have the last word
+        _coordinates(R)
+        c[AFRESH] = 1
+    else:
         return REDUCTION_SMALL
     return ACCEPT
 
