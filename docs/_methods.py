@@ -1,6 +1,7 @@
 """Write docs/methods.md from the catalogue: ``python docs/_methods.py``.  A test keeps the two in agreement."""
 
 import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -99,7 +100,7 @@ def page():
             for name in (unit, row.bounded_unit):
                 if name is not None:
                     text = importlib.import_module(UNITS[name][0]).__doc__.strip().splitlines()
-                    lines += ["", f"## {text[0].rstrip('.')}", "", "```text", *map(str.rstrip, text[2:]), "```"]
+                    lines += ["", f"## {text[0].rstrip('.')}", "", "```{eval-rst}", *_rst(text[2:]), "```"]
         own = {k: v for k, v in defaults(row).items() if {**COMMON, **SEARCHING, "maxiter": None}.get(k, "x") != v}
         lines += ["", f"### `{row.name}`", "", row.title[0].upper() + row.title[1:] + "."]
         if row.scipy:
@@ -123,6 +124,30 @@ def page():
             if row.name in MATRICES:
                 lines.append("| `{}` | None | {} |".format(*MATRICES[row.name]))
     return "\n".join(lines) + "\n"
+
+
+def _rst(lines):
+    """A module's docstring as the page takes it: |x| is a norm in it, and g_ no link; a heading can't stand there."""
+    out, math, references = [], False, False
+    for line in map(str.rstrip, lines):
+        if re.fullmatch("-+", line):
+            continue
+        if line == "References":
+            out += [".. rubric:: References", ""]
+            references = True
+        elif references:
+            out.append(f"| {line.removeprefix('.. ').strip()}" if line else "")
+        else:
+            math = line.startswith(".. math::") or (math and (not line or line.startswith(" ")))
+            out.append(line if math or re.match(r"=+ ", line) else _escaped(line))
+    return out
+
+
+def _escaped(line):
+    line = re.sub(r"\[(\w+)\]_", r"[\1]", line)
+    # what stands between backticks stays as it is
+    parts = re.split("(`+[^`]*`+)", line)
+    return "".join(p if p.startswith("`") else re.sub(r"(?<=\w)_(?!\w)", r"\\_", p.replace("|", r"\|")) for p in parts)
 
 
 def _statuses():

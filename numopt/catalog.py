@@ -165,7 +165,7 @@ _ROWS = [
            None, {"step": 1e-3, "drop": 0.5, "drop_every": 1000.0}, monotone=False, bounds=True),
     Method("barzilai-borwein", "gradient descent, Barzilai-Borwein step", "gd", 1, 0, 4, None, {},
            monotone=False, bounds=True),
-    Method("heavy-ball", "gradient descent with momentum (Polak)", "gd", 1, 0, 5, None,
+    Method("heavy-ball", "gradient descent with momentum (heavy ball)", "gd", 1, 0, 5, None,
            {"step": 1e-3, "momentum": 0.9}, monotone=False, bounds=True),
     Method("nesterov", "gradient descent with Nesterov's momentum", "gd", 1, 0, 6, None,
            {"step": 1e-3, "momentum": 0.9}, monotone=False, bounds=True),

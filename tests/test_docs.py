@@ -9,11 +9,17 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/contributing_a_solver.md", "docs/comparing.md"])
+PAGES = [
+    page
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    if "```python\n" in page.read_text("utf-8")
+]
+
+
+@pytest.mark.parametrize("name", [str(page.relative_to(ROOT)) for page in PAGES])
 def test_examples_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL)
-    assert blocks
     space: dict = {"__name__": "example"}
     for block in blocks:
         exec(compile(block, name, "exec"), space)

@@ -13,7 +13,7 @@ class Status(IntEnum):
     MAXITER = 1  #: nit >= maxiter
     LINE_SEARCH = 2  #: no acceptable step found, although phi'(0) < 0 promises a visible decrease
     NAN = 3  #: the objective is NaN or inf where the method can't step back from it
-    FTOL = 4  #: f_prev - f <= ftol * max(|f_prev|, |f|, 1); Powell's method: see there
+    FTOL = 4  #: f_prev - f <= ftol * max(abs(f_prev), abs(f), 1); Powell's method: see there
     XTOL = 5  #: norm(step) <= xrtol * (xrtol + norm(x))
     STALLED = 6  #: the decrease still promised is below the rounding error of f
     MAXFEV = 7  #: nfev >= maxfev
