@@ -26,7 +26,12 @@ def test_examples_run(name, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("compiled_objective", "gradient agrees"), ("inside_compiled_code", "converged: 100.0%")]
+    ("name", "words"),
+    [
+        ("compiled_objective", "gradient agrees"),
+        ("inside_compiled_code", "converged: 100.0%"),
+        ("implied_volatility", "without a solution: 1"),
+    ],
 )
 def test_example_scripts_run(name, words, capsys):
     runpy.run_path(str(ROOT / "examples" / f"{name}.py"), run_name="__main__")

@@ -74,7 +74,7 @@ def jit_root_scalar(method="brentq", xtol=None, rtol=None, maxiter=None):
     ...         E[k] = brentq(kepler, M[k] - e, M[k] + e, (M[k], e))[0]
     ...     return E
     >>> anomalies(np.array([0.5, 1.0, 2.0]), 0.3).round(6).tolist()
-    [0.704875, 1.286612, 2.233589]
+    [0.69125, 1.288091, 2.236031]
     """
     method = find_root(method)
     row = ROOT_METHODS[method]
@@ -106,7 +106,7 @@ def _root_solver(method, xtol, rtol, maxiter):
 
         @_jit
         def solve(f, x0, args=(), fprime=None):
-            return newton_root(f, fprime, 0, None, float(x0), args, xtol, rtol, maxiter)
+            return newton_root(f, fprime, False, None, float(x0), args, xtol, rtol, maxiter)
     elif method == "halley":
 
         @_jit
@@ -149,7 +149,7 @@ def jit_minimize_scalar(method="brent", **options):
     ... def minimum(a):
     ...     return brent(quartic, (0.0, 1.0), (a,))[0]
     >>> round(minimum(2.0), 6)
-    1.164763
+    1.164878
     """
     method, (name, xtol, maxiter) = find_minimum(method)[0], SCALAR_METHODS[find_minimum(method)[0]]
     for key in options:

@@ -28,7 +28,8 @@ def minimize_scalar(fun, bracket=None, bounds=None, args=(), method=None, tol=No
     fun : callable
         ``fun(x, *args) -> float``: a Python function, one compiled by ``numba.njit``, or a C function
         (``numba.cfunc``, ctypes, cffi, ``scipy.LowLevelCallable``) ``double f(double)`` or
-        ``double f(double, void *user_data)``.  NaN counts as inf.
+        ``double f(double, void *user_data)``.  NaN counts as inf; a bounded search whose first two points both have
+        no finite value knows nothing of where to go, and usually ends with ``ScalarStatus.NAN``.
     bracket : sequence of 2 or 3 floats, optional
         For Brent's method and golden section: two points from which a bracket is sought downhill (0 and 1 by
         default; the minimum may lie outside), or three in a row, the value in the middle below both others.
@@ -58,9 +59,9 @@ def minimize_scalar(fun, bracket=None, bounds=None, args=(), method=None, tol=No
     --------
     >>> import numopt
     >>> r = numopt.minimize_scalar(lambda x: (x - 2) * x * (x + 2)**2)
-    >>> round(r.x, 7), r.success
+    >>> float(round(r.x, 7)), r.success
     (1.2807764, True)
-    >>> round(numopt.minimize_scalar(lambda x: (x - 2) * x * (x + 2)**2, bounds=(-3, -1)).x, 4)
+    >>> float(round(numopt.minimize_scalar(lambda x: (x - 2) * x * (x + 2)**2, bounds=(-3, -1)).x, 4))
     -2.0
     """
     if type(args) is not tuple:

@@ -44,7 +44,9 @@ def slope(r, fprime, out, x, args):
 
 
 def curvature(r, fprime2, out, x, args):
-    """(f''(x), evaluations that it took); 0 where it is not given."""
+    """(f''(x), evaluations that it took); 0 where it is not given, or not wanted (False)."""
+    if fprime2 is False:
+        return 0.0, 0
     if fprime2 is None:
         return (float(r[2]) if isinstance(r, tuple) and len(r) > 2 else 0.0), 0
     return float(fprime2(x, *args)), 1
@@ -93,6 +95,8 @@ def _curvature(r, fprime2, out, x, args):
             return by_address(fprime2, x, args, 0), 1
 
         return at_address
+    if isinstance(fprime2, types.Boolean):
+        return lambda r, fprime2, out, x, args: (0.0, 0)
     if not _none(fprime2):
         return lambda r, fprime2, out, x, args: (float(fprime2(x, *args)), 1)
     if isinstance(r, types.BaseTuple) and len(r) > 2:
