@@ -32,6 +32,7 @@ MEANING = {
     "eta": "a step is taken where f falls by more than this share of what the model promised",
     "damping": "alpha of H + alpha I; for the saddle-free method the least eigenvalue, relative to the largest",
     "maxcor": "pairs kept",
+    "lanczos_vectors": "Lanczos vectors kept, of n numbers each: at most so many products an iteration",
     "xatol": "largest component of the differences between the points compared, to reach together with fatol",
     "fatol": "difference of their values to reach",
     "adaptive": "parameters by the number of variables (Gao & Han)",

@@ -26,8 +26,9 @@ class Method:
     unit : str
         The compiled unit that runs it.
     vectors, matrices : int
-        What the method's workspace holds beside the common vectors: vectors of n and n x n matrices (limited
-        memory: 2 m vectors and 2 m numbers more).
+        What the method's workspace holds beside the common vectors: vectors of n and n x n matrices.
+    kept : (int, int)
+        How many vectors and how many numbers more, for each unit of the memory m, where the method has one.
     variant : int
         Which formula of the unit.
     line_search : str or None
@@ -78,6 +79,7 @@ class Method:
     bounded_matrices: int = 0
     products: bool = False
     mean_step: bool = False
+    kept: tuple[int, int] = (2, 2)
 
     def unit_for(self, bounded):
         """The compiled unit that runs it."""
@@ -90,7 +92,8 @@ class Method:
         """
         if not bounded:
             matrices = self.matrices if dense or not self.products else 0
-            return (s.N_COMMON + self.vectors + 2 * m) * n + matrices * n * n + 2 * m
+            vectors, numbers = self.kept
+            return (s.N_COMMON + self.vectors + vectors * m) * n + matrices * n * n + numbers * m
         small = 9 * m * m + 10 * m  # see numopt.solvers.lbfgsb
         return (s.N_COMMON + self.vectors + 2 * m + 3) * n + (self.matrices + self.bounded_matrices) * n * n + small
 
@@ -121,6 +124,7 @@ OPTIONS: dict[str, tuple[str, int, type, float]] = {
     "momentum": ("p", s.MOMENTUM, float, 0.0),
     "damping": ("p", s.DAMPING, float, 0.0),
     "maxcor": ("c", s.MEMORY, int, 1),
+    "lanczos_vectors": ("c", s.MEMORY, int, 2),
     "restart_every": ("c", s.RESTART_EVERY, int, 0),
     "initial_trust_radius": ("p", s.RADIUS_INITIAL, float, 1e-300),
     "max_trust_radius": ("p", s.RADIUS_MAX, float, 1e-300),
@@ -194,6 +198,8 @@ _ROWS = [
            {"initial_trust_radius": 1.0, "max_trust_radius": 1e10, "eta": 1e-3}),
     Method("trust-ncg", "trust region, Steihaug's conjugate gradient", "truncated-newton", 3, 1, 0, None, _TRUST,
            second_order=True, products=True, scipy="trust-ncg"),
+    Method("trust-krylov", "trust region, generalised Lanczos method", "krylov", 1, 1, 0, None,
+           {**_TRUST, "lanczos_vectors": 50}, second_order=True, products=True, kept=(1, 5), scipy="trust-krylov"),
     Method("newton-cg", "Newton, conjugate gradient for the direction", "truncated-newton", 3, 1, 1, "strong-wolfe",
            {"gtol": 0.0, "xtol": 1e-5}, second_order=True, products=True, mean_step=True, scipy="Newton-CG"),
     Method("nelder-mead", "the simplex method of Nelder and Mead", "nelder-mead", 3, 1, 0,

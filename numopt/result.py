@@ -61,7 +61,7 @@ class OptimizeResult(dict):
 
     def __missing__(self, key):
         # made when asked for: scipy.optimize takes longer to import than most runs do
-        if key == "hess_inv" and self.state is not None and self.state[2][s.MEMORY] > 0:
+        if key == "hess_inv" and self.state is not None and self.state[0] in ("lbfgs", "l-bfgs-b"):
             from scipy.optimize import LbfgsInvHessProduct
 
             self[key] = LbfgsInvHessProduct(*_pairs(*self.state[2:]))

@@ -1,17 +1,21 @@
 """Methods that ask for products of the Hessian with vectors only, and the quasi-Newton trust region."""
 
+import functools
 import time
 
 import numba
 import numpy as np
 import pytest
 import scipy.optimize
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import numopt
 from numopt import Status, minimize, problems
 from numopt.comparison._compare import _hessian
+from numopt.kernels.tridiagonal import leftmost, solve_tridiagonal
 
-PRODUCTS = ["trust-ncg", "newton-cg"]
+PRODUCTS = ["trust-ncg", "trust-krylov", "newton-cg"]
 
 
 def quartic(x):
@@ -28,7 +32,8 @@ def test_no_matrix_unless_one_is_given(name):
     for how in ({"hessp": quartic_hessp}, {}):
         result = minimize(quartic, np.linspace(-3.0, 4.0, n), jac=True, method=name, **how)
         assert result.success and np.abs(result.x - 1.0).max() < 1e-3
-        assert result.state[4].size < 20 * n  # the workspace: some vectors
+        kept = 50 if name == "trust-krylov" else 0
+        assert result.state[4].size < (20 + kept) * n  # the workspace: some vectors
     assert result.njev > result.nfev or result.nfev > result.nit  # differences of the gradient are counted
 
 
@@ -48,15 +53,23 @@ def test_same_steps_from_matrix_product_and_differences(rosen, name, jit):
     assert results[1].nhev > results[0].nhev  # one product each
 
 
-@pytest.mark.parametrize("name", ["newton-cg", "trust-ncg"])
+@functools.cache
+def mgh_hessians():
+    """The problems with Hessians by differences of the gradient."""
+    return [(problem, _hessian(problem.fun_and_grad, False)) for problem in problems.mgh()]
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
 def test_beside_scipy(name):
     """With the same Hessian: what scipy solves but for one problem, and evaluations."""
     ours, scipys, ratios = [], [], []
-    for problem in problems.mgh():
-        hess = _hessian(problem.fun_and_grad, True)
-        result = minimize(problem.fun_and_grad, problem.x0, jac=True, hess=hess, method=name)
+    # at its default of 1e-4 trust-krylov, like scipy's, ends before many a minimum, and where is chance
+    options = {"gtol": 1e-8} if name == "trust-krylov" else {}
+    for problem, hess in mgh_hessians():
+        result = minimize(problem.fun_and_grad, problem.x0, jac=True, hess=hess, method=name, options=options)
         other = scipy.optimize.minimize(problem.fun_and_grad, problem.x0, jac=True, hess=hess,
-                                        method="Newton-CG" if name == "newton-cg" else name)  # fmt: skip
+                                        method="Newton-CG" if name == "newton-cg" else name,
+                                        options=options)  # fmt: skip
         for end, solved in ((result, ours), (other, scipys)):
             f, g = problem.fun_and_grad(end.x)
             solved.append(problem.solved(f, np.abs(g).max()))
@@ -135,3 +148,114 @@ def test_products_inside_compiled_code():
     assert status == Status.GRADIENT and gnorm <= 1e-9 and np.allclose(x, target, atol=1e-8)
     with pytest.raises(ValueError, match=r"or hessp\(x, v, out, data\)"):
         solve(fun, np.zeros(3), target)
+
+
+@numba.njit
+def _tridiagonal(a, e, b, radius):
+    h, D, u = np.zeros(a.size), np.zeros(a.size), np.zeros(a.size)
+    return solve_tridiagonal(a, e, a.size, b, radius, h, D, u), h, leftmost(a, e, a.size)
+
+
+def _least_in_the_ball(T, b, radius):
+    """The least value of b h_0 + h'Th / 2 in |h| <= radius, from eigenvectors and distances to the least eigenvalue."""
+    values, V = np.linalg.eigh(T)
+    c, gap = b * V[0], values - values[0]
+    if values[0] > 0 and np.linalg.norm(c / values) <= radius:
+        return -0.5 * (c * c / values).sum()
+    excess = lambda nu: np.linalg.norm(c / (gap + nu)) - radius  # noqa: E731
+    tiny = max(values[0], 1e-18 * np.abs(values).max())
+    if excess(tiny) > 0:
+        nu = scipy.optimize.brentq(excess, tiny, max(0.0, values[0]) + 1.1 * b / radius + tiny, xtol=1e-300)
+        d = -c / (gap + nu)
+    else:
+        d = np.where(gap > 0, -c / np.where(gap > 0, gap, 1.0), 0.0)
+        d[0] = np.sqrt(max(0.0, radius**2 - d @ d)) * (-1.0 if c[0] > 0 else 1.0)
+    return c @ d + 0.5 * (values * d * d).sum()
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1), st.integers(1, 12), st.floats(-3, 3), st.floats(-6, 3), st.booleans(), st.floats(-8, 3),
+    st.floats(-4, 3),
+)  # fmt: skip
+def test_tridiagonal_subproblem_is_solved(seed, k, log_a, log_e, split, log_b, log_radius):
+    rng = np.random.default_rng(seed)
+    a, e = rng.standard_normal(k) * 10**log_a, np.abs(rng.standard_normal(k)) * 10**log_e
+    if split:  # two blocks: the hard case, where the second has the least eigenvalue
+        e[rng.integers(0, k)] = 0.0
+    b, radius = 10**log_b, 10**log_radius
+    T = np.diag(a) + np.diag(e[1:], 1) + np.diag(e[1:], -1)
+    shift, h, least = _tridiagonal(a, e, b, radius)
+    wanted = _least_in_the_ball(T, b, radius)
+    assert np.linalg.norm(h) <= radius * (1 + 1e-9)
+    assert b * h[0] + 0.5 * h @ T @ h <= wanted + 1e-8 * abs(wanted)
+    size = np.abs(T).sum(1).max()
+    assert shift >= 0.0 and shift + np.linalg.eigvalsh(T)[0] >= -1e-12 * size
+    assert shift == 0.0 or np.linalg.norm(h) >= radius * (1 - 1e-9)
+    assert abs(least - np.linalg.eigvalsh(T)[0]) <= 1e-13 * size * k
+
+
+def _spectrum(values, seed=0):
+    V = np.linalg.qr(np.random.default_rng(seed).standard_normal((len(values), len(values))))[0]
+    return V @ np.diag(values) @ V.T
+
+
+def test_krylov_minimises_a_quadratic_in_one_step_with_a_product_for_each_eigenvalue():
+    H = _spectrum(np.repeat([1.0, 5.0, 30.0], 10))
+    g = np.random.default_rng(1).standard_normal(30)
+    calls = []
+
+    def hessp(x, v):
+        calls.append(v)
+        return H @ v
+
+    result = minimize(
+        lambda x: (g @ x + 0.5 * x @ H @ x, g + H @ x), np.zeros(30), jac=True, hessp=hessp, method="trust-krylov",
+        options={"initial_trust_radius": 900.0, "gtol": 1e-8},
+    )  # fmt: skip
+    assert result.success and result.nit <= 3 and np.allclose(result.x, np.linalg.solve(H, -g), atol=1e-8)
+    # three eigenvalues, then the search beside the invariant subspace
+    assert len(calls) <= result.nit * (3 + 6)
+
+
+def test_krylov_takes_no_product_for_a_shorter_radius():
+    seen = []
+
+    def fun(x):
+        seen.append("f")
+        return float((x**4).sum() - x.sum()), 4.0 * x**3 - 1.0
+
+    def hessp(x, v):
+        seen.append("p")
+        return 12.0 * x * x * v
+
+    start = np.linspace(0.1, 0.2, 5)  # hardly any curvature: the first radius is much too long
+    result = minimize(fun, start, jac=True, hessp=hessp, method="trust-krylov", options={"initial_trust_radius": 900.0})
+    assert result.success and "ff" in "".join(seen)[1:]
+
+
+def test_krylov_finds_negative_curvature_that_the_gradient_does_not_see():
+    """x[1] = 0 leads straight into the saddle of x^2 - y^2 + y^4 / 4; the Krylov space of g is the line there."""
+
+    def saddle(x):
+        return x[0] ** 2 - x[1] ** 2 + x[1] ** 4 / 4, np.array([2 * x[0], -2 * x[1] + x[1] ** 3])
+
+    def hessp(x, v):
+        return np.array([2.0 * v[0], (-2.0 + 3.0 * x[1] ** 2) * v[1]])
+
+    result = minimize(saddle, [1.0, 0.0], jac=True, hessp=hessp, method="trust-krylov")
+    assert result.success and abs(result.fun + 1.0) < 1e-8
+
+
+@pytest.mark.parametrize("kept", [2, 5, 200])
+def test_krylov_with_few_vectors(kept):
+    n = 300
+    x0 = np.tile([-1.2, 1.0], n // 2)
+    result = minimize(
+        scipy.optimize.rosen, x0, jac=scipy.optimize.rosen_der, hessp=scipy.optimize.rosen_hess_prod,
+        method="trust-krylov", options={"lanczos_vectors": kept, "maxiter": 20000, "gtol": 1e-6},
+    )  # fmt: skip
+    assert result.success and np.abs(scipy.optimize.rosen_der(result.x)).max() <= 1e-6
+    with pytest.raises(ValueError, match="lanczos_vectors"):
+        minimize(scipy.optimize.rosen, x0, jac=scipy.optimize.rosen_der, method="trust-krylov",
+                 options={"lanczos_vectors": 1})  # fmt: skip

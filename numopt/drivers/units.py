@@ -30,6 +30,7 @@ UNITS = {
     "lbfgsb": ("numopt.solvers.lbfgsb", "run", 1),
     "newton": ("numopt.solvers.newton", "run", 1),
     "truncated-newton": ("numopt.solvers.truncated_newton", "run", 1),
+    "krylov": ("numopt.solvers.krylov", "run", 1),
     "trust-region": ("numopt.solvers.trust_region", "run", 1),
     "nelder-mead": ("numopt.solvers.nelder_mead", "run", 1),
     "powell": ("numopt.solvers.powell", "run", 1),

@@ -1,12 +1,15 @@
-"""What the trust-region methods share: the judgement of a step, the radius, the way to the boundary.
+"""What the trust-region methods share: products, the judgement of a step, the radius, the way to the boundary.
 
 Nocedal & Wright, Numerical Optimization, 2nd ed., Springer 2006, algorithm 4.1.
 """
 
 from numopt.kernels.compiling import kernel
-from numopt.kernels.oracle import vector
+from numopt.kernels.dense import times
+from numopt.kernels.oracle import evaluate, evaluate_hessp, vector
 from numopt.kernels.slots import (
+    ABORT,
     ACCEPT,
+    DENSE,
     ETA,
     F_TRIAL,
     FAILED,
@@ -19,13 +22,15 @@ from numopt.kernels.slots import (
     UNBOUNDED_BELOW,
     F,
     G,
+    N,
     T,
     X,
 )
 from numopt.kernels.stopping import EPS
-from numopt.kernels.vectors import dot, norm
+from numopt.kernels.vectors import dot, norm, step_to
 
 RETRY = -1  # the step was not taken: once more, with the new radius
+SHRINKS = 200  # quarters of the radius; 120 take 1 below any rounding of x
 
 
 @kernel
@@ -37,6 +42,30 @@ def to_boundary(z, d, radius):
     root = max(0.0, b * b - a * c) ** 0.5
     # of the two formulas the one without cancellation
     return (root - b) / a if b <= 0.0 else max(0.0, -c) / (b + root)
+
+
+@kernel
+def product(R, x, v, out, at):
+    """out = H v; returns v'Hv.  ``at``: where in the workspace a dense H stands, in vectors."""
+    n = R.c[N]
+    if R.c[DENSE] != 0:
+        return times(R.w[at * n : (at + n) * n], v, out)
+    evaluate_hessp(R, x, v, out)
+    return dot(v, out)
+
+
+@kernel
+def attempt(R, d, curvature, on_boundary, radius):
+    """Evaluate at x + d and judge: (new radius, task).  ``curvature``: d'Hd of the model."""
+    x, g = vector(R, X + R.c[PARITY]), vector(R, G + R.c[PARITY])
+    xt, gt = vector(R, X + 1 - R.c[PARITY]), vector(R, G + 1 - R.c[PARITY])
+    if not abs(curvature) < float("inf"):
+        curvature = 0.0  # of no use: the model is linear
+    step_to(x, 1.0, d, xt)
+    f = evaluate(R, xt, gt)
+    if R.c[ABORT] != 0:
+        return radius, FAILED
+    return judge(R, f, -dot(g, d) - 0.5 * curvature, dot(d, d) ** 0.5, on_boundary, radius)
 
 
 @kernel

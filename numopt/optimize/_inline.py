@@ -96,7 +96,7 @@ def jit_solver(method="bfgs", **options):
     row, run, search, c0, p0 = solver_parts(method, options)
     run_bounded, m = attribute(row.unit_for(True)), int(c0[s.MEMORY])
     # (n-vectors, n x n matrices, single words) without bounds and with them
-    vectors, matrices, small = row.vectors + s.N_COMMON + 2 * m, row.matrices, row.words(0, m)
+    vectors, matrices, small = row.vectors + s.N_COMMON + row.kept[0] * m, row.matrices, row.words(0, m)
     bounded_matrices, bounded_small = matrices + row.bounded_matrices, row.words(0, m, True)
     products, per_variable, second_order, values_only = (
         row.products,

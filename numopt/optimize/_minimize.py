@@ -264,7 +264,7 @@ def resume(state, fun, args=(), jac=None, hess=None, hessp=None, callback=None, 
         if name in values:
             block, slot, _, _ = OPTIONS[name]
             if slot == s.MEMORY and values[name] != c[slot]:
-                raise ValueError(f"option 'maxcor' can't be changed in a run: it is {c[slot]}; got {values[name]}")
+                raise ValueError(f"option {name!r} can't be changed in a run: it is {c[slot]}; got {values[name]}")
             (c if block == "c" else p)[slot] = values[name]
     check_wolfe_constants(row, p[s.C1], p[s.C2])
     c[s.STATUS], c[s.ABORT], c[s.HISTORY_ROWS], c[s.HISTORY_SIZE] = RUNNING, 0, 0, 0

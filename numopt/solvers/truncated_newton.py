@@ -25,8 +25,7 @@ from numpy import int64
 
 from numopt.drivers.loop import make_run
 from numopt.kernels.compiling import kernel
-from numopt.kernels.dense import times
-from numopt.kernels.oracle import evaluate, evaluate_hess, evaluate_hessp, vector
+from numopt.kernels.oracle import evaluate_hess, vector
 from numopt.kernels.slots import (
     ABORT,
     DENSE,
@@ -47,13 +46,13 @@ from numopt.kernels.slots import (
     X,
 )
 from numopt.kernels.stopping import EPS
-from numopt.kernels.trust import RETRY, judge, to_boundary
+from numopt.kernels.trust import RETRY, SHRINKS, attempt, product, to_boundary
 from numopt.kernels.vectors import combine, copy, dot, norm, scale, steepest_descent, step_to
 from numopt.linesearch.search import search
 
 _TRUST_REGION, _LINE_SEARCH = range(2)
 _R, _V, _HV = int64(N_COMMON), int64(N_COMMON + 1), int64(N_COMMON + 2)
-_SHRINKS = 200  # quarters of the radius; 120 take 1 below any rounding of x
+_H = int64(N_COMMON + 3)
 
 
 @kernel
@@ -62,16 +61,6 @@ def init(R):
     R.c[FRESH] = 1
     if R.c[NIT] == 0:
         R.p[RADIUS] = R.p[RADIUS_INITIAL]
-
-
-@kernel
-def _product(R, x, v, out):
-    """out = H v; returns v'Hv."""
-    n = R.c[N]
-    if R.c[DENSE] != 0:
-        return times(R.w[(N_COMMON + 3) * n : (N_COMMON + 3 + n) * n], v, out)
-    evaluate_hessp(R, x, v, out)
-    return dot(v, out)
 
 
 @kernel
@@ -85,7 +74,7 @@ def _steihaug(R, x, g, radius, d):
     scale(-1.0, g, v)
     rr = gnorm * gnorm
     for _ in range(2 * g.size + 10):
-        curvature = _product(R, x, v, hv)
+        curvature = product(R, x, v, hv, _H)
         if R.c[ABORT] != 0:
             return False
         if not curvature > 0.0:
@@ -118,7 +107,7 @@ def _truncated(R, x, g, d):
     for j in range(20 * g.size):
         if norm(r, 1.0) <= tol:
             return
-        curvature = _product(R, x, v, hv)
+        curvature = product(R, x, v, hv, _H)
         if R.c[ABORT] != 0:
             return
         if abs(curvature) <= 3.0 * EPS and j > 0:
@@ -140,21 +129,15 @@ def _truncated(R, x, g, d):
 def _trust_region(R):
     c, p = R.c, R.p
     x, g, d = vector(R, X + c[PARITY]), vector(R, G + c[PARITY]), vector(R, D)
-    xt, gt = vector(R, X + 1 - c[PARITY]), vector(R, G + 1 - c[PARITY])
     radius, task = p[RADIUS], RETRY
-    for _ in range(_SHRINKS):
+    for _ in range(SHRINKS):
         on_boundary = _steihaug(R, x, g, radius, d)
         if c[ABORT] != 0:
             return FAILED
-        curvature = _product(R, x, d, vector(R, _HV))
-        if not abs(curvature) < float("inf"):
-            curvature = 0.0  # of no use: the model is linear
-        promise = -dot(g, d) - 0.5 * curvature
-        step_to(x, 1.0, d, xt)
-        f = evaluate(R, xt, gt)
+        curvature = product(R, x, d, vector(R, _HV), _H)
         if c[ABORT] != 0:
             return FAILED
-        radius, task = judge(R, f, promise, dot(d, d) ** 0.5, on_boundary, radius)
+        radius, task = attempt(R, d, curvature, on_boundary, radius)
         if task != RETRY:
             break
     return task if task != RETRY else FAILED
@@ -183,7 +166,7 @@ def step(R):
     c = R.c
     if c[DENSE] != 0:
         n = c[N]
-        evaluate_hess(R, vector(R, X + c[PARITY]), R.w[(N_COMMON + 3) * n : (N_COMMON + 3 + n) * n])
+        evaluate_hess(R, vector(R, X + c[PARITY]), R.w[_H * n : (_H + n) * n])
         if c[ABORT] != 0:
             return FAILED
     if c[VARIANT] == _LINE_SEARCH:
