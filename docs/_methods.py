@@ -61,7 +61,7 @@ MATRICES = {
 def _value(value):
     if isinstance(value, (bool, str)):
         return f"{value!r}"
-    return "200 n (10000 n without a line search)" if value is None else "none" if value == 2**62 else f"{value:g}"
+    return "200 n (10000 n where f may rise)" if value is None else "none" if value == 2**62 else f"{value:g}"
 
 
 def page():

@@ -234,7 +234,7 @@ DEFAULT_GTOL = 1e-8  # with a gradient that is exact to rounding; with differenc
 
 
 def default_method(n, gradient, hessian, product, bounded):
-    """(row, gtol or None for the method's own) that ``method=None`` stands for.
+    """(row, gtol) that ``method=None`` stands for.
 
     Parameters
     ----------
@@ -243,17 +243,17 @@ def default_method(n, gradient, hessian, product, bounded):
         Whether the user gives the gradient, the Hessian, its products with vectors.
     bounded : bool
     """
-    if gradient and ((hessian and n <= HESSIAN_UP_TO) or (product and n <= MATRIX_UP_TO)):
+    if (hessian and n <= HESSIAN_UP_TO) or (product and n <= MATRIX_UP_TO):
         name = "newton"
-    elif gradient and product and not bounded:
+    elif (hessian or product) and not bounded:
         name = "trust-ncg"
     else:
         name = "bfgs" if n <= MATRIX_UP_TO else "lbfgs"
-    return METHODS[name], DEFAULT_GTOL if gradient else None
+    return METHODS[name], DEFAULT_GTOL if gradient else COMMON["gtol"]
 
 
 def defaults(method):
-    """The options of a method with their defaults; ``maxiter`` None stands for 200 n."""
+    """The options of a method with their defaults; ``maxiter`` None stands for :meth:`Method.iterations`."""
     found = {**(_WORK if method.values_only else COMMON), "maxiter": None}
     if method.line_search is not None:
         found.update(SEARCHING)

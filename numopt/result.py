@@ -38,7 +38,8 @@ class OptimizeResult(dict):
         With bounds: -1 where x is at its lower bound, 1 at its upper, 2 where the bounds are equal, else 0.
     multipliers : ndarray, shape (n,)
         With bounds: the Lagrange multipliers of the active ones, g at a lower bound and -g at an upper one, which at a
-        solution are >= 0; 0 elsewhere, NaN where the bounds are equal (no derivative is taken there).
+        solution are >= 0; 0 elsewhere, NaN where the bounds are equal (no derivative is taken there).  Absent with
+        methods that ask for values only.
     hess_inv : ndarray, shape (n, n), or LinearOperator
         With BFGS and L-BFGS: the last approximation of the inverse Hessian; with L-BFGS a
         ``scipy.optimize.LbfgsInvHessProduct``, made when it is asked for.

@@ -145,6 +145,19 @@ def test_arguments_that_do_not_fit():
         ({"options": {"disp": "yes"}}, TypeError, "'disp' must be True or False"),
         ({"options": {"eps": 0.0}}, ValueError, "'eps'"),
         ({"options": {"eps": [1e-8, 1e-8, 1e-8]}}, ValueError, "'eps'"),
+        (
+            {"options": {"initial_step": float("inf")}},
+            ValueError,
+            "'initial_step' must be positive and finite; got inf",
+        ),
+        (
+            {"method": "pattern-search", "options": {"initial_step": float("inf")}},
+            ValueError,
+            "'initial_step' must be positive and finite; got inf",
+        ),
+        ({"method": "random-search", "options": {"seed": 2**63}}, ValueError, r"'seed' must be below 2\*\*63"),
+        ({"method": "nelder-mead", "options": {"adaptive": 2}}, TypeError, "'adaptive' must be True or False; got 2"),
+        ({"options": {"bounds": [(0, 1)]}}, TypeError, "'bounds' is an argument, not an option"),
         ({"options": {"hess_inv0": np.eye(3)}}, ValueError, "'hess_inv0'"),
         ({"options": {"hess_inv0": -np.eye(2)}}, ValueError, "positive definite"),
     ],
@@ -166,6 +179,34 @@ def test_unknown_option_is_named_and_warned_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         minimize(bowl, [1.0], method="L-BFGS-B", options={"maxfun": 50, "maxcor": 5, "iprint": -1, "maxls": 10})
+
+
+def test_an_option_of_other_methods_is_said_to_be_theirs():
+    with pytest.warns(
+        OptimizeWarning, match="unknown option 'maxcor' for method 'bfgs' is ignored; it is one of 'lbfgs'"
+    ):
+        minimize(bowl, [1.0], method="bfgs", options={"maxcor": 3})
+    with pytest.warns(OptimizeWarning, match="'line_search' for method 'gd-fixed' is .* of 'gd', 'cg-fr', 'cg-pr' and"):
+        minimize(bowl, [1.0], method="gd-fixed", options={"line_search": "armijo", "maxiter": 1})
+
+
+def test_bounds_as_two_arrays_are_told_how():
+    with pytest.raises(ValueError, match=r"give scipy.optimize.Bounds\(lower, upper\)"):
+        minimize(never, [0.5] * 3, bounds=(np.zeros(3), np.ones(3)))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_maxfun_is_maxfev(name):
+    runs = []
+    for option in ("maxfun", "maxfev"):
+        bare = (lambda x: float((x[0] - 1.0) ** 4 + (x[0] - x[1]) ** 2)) if METHODS[name].values_only else None
+        runs.append(minimize(bare or well, [3.0, -2.0], method=name, jac=None if bare else True, options={option: 3}))
+    assert runs[0].status is runs[1].status is Status.MAXFEV and runs[0].nfev == runs[1].nfev
+
+
+def well(x):
+    f = (x[0] - 1.0) ** 4 + (x[0] - x[1]) ** 2
+    return f, np.array([4.0 * (x[0] - 1.0) ** 3 + 2.0 * (x[0] - x[1]), -2.0 * (x[0] - x[1])])
 
 
 def test_every_method_accepts_its_options():

@@ -340,6 +340,7 @@ class TestBadInput:
             ([(0, 1), (-np.inf, -np.inf)], ValueError, r"the upper bound of x\[1\] is -inf"),
             ([(0, 1), 3], ValueError, r"bounds\[1\] is 3"),
             ([(0, 1), ("a", "b")], ValueError, r"bounds\[1\] is \('a', 'b'\)"),
+            ([("0", "1"), ("0", "1")], ValueError, r"bounds\[0\] is \('0', '1'\)"),
             ([(0, 1), (0, 1, 2)], ValueError, r"bounds\[1\] is \(0, 1, 2\)"),
             (5, TypeError, "bounds must be a sequence of .* got int"),
             (
@@ -357,7 +358,7 @@ class TestBadInput:
 
     def test_start_outside_is_moved_with_a_warning(self, bowl):
         with pytest.warns(
-            OptimizeWarning, match=r"x0\[0\] = 3, and 1 more, is outside of its bounds \(0, 2\)"
+            OptimizeWarning, match=r"x0\[0\] = 3 is outside of its bounds \(0, 2\); so is 1 more; moved"
         ) as caught:
             result = minimize(bowl.python, [3.0, -2.0, 0.5], jac=True, bounds=[(0, 2), (0, 2), (0, 2)])
         assert caught[0].filename == __file__ and result.success
@@ -370,7 +371,8 @@ class TestBadInput:
         free = minimize(bowl.python, bowl.x0, jac=True, method="L-BFGS-B")
         for bounds in ([(None, None)] * 3, [(-np.inf, np.inf)] * 3, [None] * 3):
             result = minimize(bowl.python, bowl.x0, jac=True, method="L-BFGS-B", bounds=bounds)
-            assert np.array_equal(result.x, free.x) and "active_mask" not in result
+            assert np.array_equal(result.x, free.x)
+            assert result.active_mask.tolist() == [0, 0, 0] and result.multipliers.tolist() == [0.0, 0.0, 0.0]
 
     def test_scalar_bounds_are_for_all(self, bowl):
         result = minimize(bowl.python, bowl.x0, jac=True, bounds=scipy.optimize.Bounds(-5, 0.5))
@@ -380,6 +382,12 @@ class TestBadInput:
 def test_all_at_bounds_from_the_start(bowl):
     result = minimize(bowl.python, [3.0, 3.0, 3.0], jac=True, bounds=[(3, 9)] * 3)
     assert result.nit == 0 and result.status is Status.GRADIENT and (result.multipliers > 0).all()
+
+
+def test_where_all_variables_are_fixed_none_is_at_a_bound_of_its_own(bowl):
+    result = minimize(bowl.python, [1.0, 2.0, 3.0], jac=True, bounds=[(1, 1), (2, 2), (3, 3)])
+    assert result.x.tolist() == [1.0, 2.0, 3.0] and result.nit == 0
+    assert result.active_mask.tolist() == [2, 2, 2] and np.isnan(result.multipliers).all()
 
 
 def test_nan_beyond_a_cliff_within_the_bounds():

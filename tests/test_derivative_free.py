@@ -230,6 +230,7 @@ class TestNelderMead:
             (np.array([[0.0, 0.0], [0.0, 0.0], [2.0, 1.0]]), "span"),
             (np.array([[0.0, 0.0], [math.nan, 0.0], [2.0, 1.0]]), "must be finite; got nan"),
             (np.array([["a", "b"]] * 3), "'initial_simplex' must be"),
+            ([[0.0, 1.0], [1.0], [2.0, 2.0]], "'initial_simplex' must be .*differ in length"),
         ],
     )
     def test_bad_simplex(self, simplex, says):
@@ -486,6 +487,18 @@ def test_simplex_and_fixed_variables():
     with pytest.raises(ValueError, match="'initial_simplex' can't be given where bounds fix a variable"):
         minimize(lambda x: x @ x, [0.0, 0.0], method="nelder-mead", bounds=[(0, 0), (None, None)],
                  options={"initial_simplex": simplex})  # fmt: skip
+
+
+def test_simplex_beyond_bounds_is_moved_onto_them_or_refused():
+    def run(simplex):
+        bounds = [(0.0, 1.0), (0.0, 1.0)]
+        options = {"initial_simplex": simplex}
+        return minimize(lambda x: x @ x - x[0], [0.5, 0.5], method="nelder-mead", bounds=bounds, options=options)
+
+    with pytest.warns(numopt.OptimizeWarning, match="'initial_simplex' has points outside of the bounds; moved"):
+        assert np.allclose(run([[0.5, 0.5], [2.0, 0.5], [0.5, 0.9]]).x, [0.5, 0.0], atol=1e-3)
+    with pytest.raises(ValueError, match="'initial_simplex': moved onto the bounds, its points do not span"):
+        run([[2.0, 2.0], [3.0, 2.0], [2.0, 3.0]])
 
 
 @pytest.mark.parametrize("name", [name for name, row in METHODS.items() if row.values_only or row.diagonal])

@@ -1,6 +1,7 @@
 """Properties that every method of the catalogue has."""
 
 import math
+import warnings
 
 import numba
 import numpy as np
@@ -219,6 +220,7 @@ def test_default_method(rosen):
         ({"jac": True}, "bfgs", 1e-8),
         ({}, "bfgs", 1e-5),
         ({"jac": gradient, "hess": rosen.hess.py_func}, "newton", 1e-8),
+        ({"hess": rosen.hess.py_func}, "newton", 1e-5),
         ({"jac": True, "bounds": bounds}, "bfgs", 1e-8),
         ({"jac": "3-point", "bounds": bounds}, "bfgs", 1e-5),
         ({"jac": gradient, "hess": rosen.hess.py_func, "bounds": bounds}, "newton", 1e-8),
@@ -234,6 +236,27 @@ def test_default_method(rosen):
         assert np.array_equal(default.x, named.x) and default.nfev == named.nfev
     large = minimize(lambda x: (float(x @ x), 2.0 * x), np.ones(201), jac=True)
     assert large.state[0] == "lbfgs" and large.success
+
+
+@pytest.mark.parametrize(
+    ("n", "given", "bounded", "method", "warns"),
+    [
+        (1001, "hess", False, "trust-ncg", False),
+        (1001, "hess", True, "lbfgs", True),
+        (200, "hessp", True, "newton", False),
+        (201, "hessp", False, "trust-ncg", False),
+        (201, "hessp", True, "lbfgs", True),
+    ],
+)
+def test_second_derivatives_are_used_by_default_or_said_not_to_be(n, given, bounded, method, warns):
+    second = {"hess": lambda x: 2.0 * np.eye(n), "hessp": lambda x, p: 2.0 * p}[given]
+    bounds = [(0.0, 2.0)] * n if bounded else None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = minimize(lambda x: (float(x @ x), 2.0 * x), np.ones(n), jac=True, bounds=bounds, **{given: second})
+    assert result.success and result.state[0] == method
+    text = f"method 'lbfgs', chosen for so many variables, makes no use of {given}; 'newton' does"
+    assert [str(w.message) for w in caught] == ([text] if warns else [])
 
 
 def test_bfgs_inverse_hessian(bowl):

@@ -12,7 +12,7 @@ from numba import carray, types
 
 from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import call3, call4, call5, goes_on, void_pointer
-from numopt.kernels.slots import ASYMMETRIC, N_COUNTERS, NFEV, NJEV
+from numopt.kernels.slots import ABORT, ASYMMETRIC, N_COUNTERS, NFEV, NJEV
 
 # slots of the block; C is the address of the run's counters
 (
@@ -192,8 +192,9 @@ def hess(xp, hp, n, data):
     k = _words(data, N_COMPOSITE)
     if k[HESS] != 0:
         call4(k[HESS], xp, hp, n, k[HESS_DATA])
-        if not _symmetric(_reals(hp, n * n), n):
-            _words(k[C], N_COUNTERS)[ASYMMETRIC] = 1
+        c = _words(k[C], N_COUNTERS)
+        if c[ABORT] == 0 and not _symmetric(_reals(hp, n * n), n):
+            c[ASYMMETRIC] = 1
         return 0.0
     x, H, c = _reals(xp, n), _reals(hp, n * n), _words(k[C], 8)
     scratch = _reals(k[SCRATCH], 2 * n)

@@ -32,8 +32,9 @@ class Box:
         outside = np.flatnonzero((x < lower) | (x > upper))
         if outside.size:
             j = int(outside[0])
-            more = f", and {outside.size - 1} more," if outside.size > 1 else ""
-            warn(f"x0[{j}] = {x[j]:g}{more} is outside of its bounds ({lower[j]:g}, {upper[j]:g}); moved onto them")
+            others = outside.size - 1
+            more = f"; so {'is' if others == 1 else 'are'} {others} more" if others else ""
+            warn(f"x0[{j}] = {x[j]:g} is outside of its bounds ({lower[j]:g}, {upper[j]:g}){more}; moved onto them")
         x = np.clip(x, lower, upper)
         fixed = lower == upper
         # where nothing is left to vary the run sees the bounds as they are, and ends at the start
@@ -48,11 +49,11 @@ def _quick(bounds, n):
     """(lower, upper) of what needs no closer look, or (None, None)."""
     if type(bounds) is list or type(bounds) is tuple or type(bounds) is np.ndarray:
         try:
-            pairs = np.array(bounds, dtype=float)
+            pairs = np.array(bounds)
         except (TypeError, ValueError):
             return None, None
-        if pairs.shape == (n, 2):
-            return pairs.T.copy()
+        if pairs.shape == (n, 2) and pairs.dtype.kind in "fiu":
+            return pairs.T.astype(float)
     return None, None
 
 
@@ -86,11 +87,16 @@ def _read_pairs(bounds, n):
     except TypeError:
         raise TypeError(f"bounds must be {accepted}; got {type(bounds).__name__}") from None
     if len(pairs) != n:
-        raise ValueError(f"bounds must have length {n}, as x0 has; got {len(pairs)} pairs")
+        hint = ""
+        if len(pairs) == 2 and all(np.shape(side) == (n,) for side in pairs):
+            hint = " of one array each; for arrays of lower and upper bounds give scipy.optimize.Bounds(lower, upper)"
+        raise ValueError(f"bounds must have length {n}, as x0 has; got {len(pairs)} pairs{hint}")
     found = np.empty((2, n))
     for j, pair in enumerate(pairs):
         try:
             low, high = (None, None) if pair is None else pair
+            if isinstance(low, str) or isinstance(high, str):
+                raise TypeError
             found[0, j] = -np.inf if low is None else low
             found[1, j] = np.inf if high is None else high
         except (TypeError, ValueError):
@@ -118,5 +124,5 @@ def expand_matrix(H, fixed):
 
 
 def active_bounds(x, lower, upper):
-    """-1 at the lower bound, 1 at the upper, else 0."""
-    return np.subtract(x >= upper, x <= lower, dtype=int)
+    """-1 at the lower bound, 1 at the upper, 2 where they are equal, else 0."""
+    return np.where(lower == upper, 2, np.subtract(x >= upper, x <= lower, dtype=int))

@@ -106,7 +106,7 @@ def jit_solver(method="bfgs", **options):
     )
     takes_bounds = row.bounds
     no_bounds = f"method {row.name!r} takes no bounds"
-    bad_bounds = "lower and upper must be arrays of the length of x0, with lower <= upper"
+    bad_bounds = "lower and upper must be arrays of the length of x0, with lower <= upper, lower < inf, upper > -inf"
     needs = f"method {row.name!r} needs hess(x, H, data) as the fourth argument" + (
         ", or hessp(x, v, out, data)" if products else ""
     )
@@ -120,7 +120,8 @@ def jit_solver(method="bfgs", **options):
         if lower is not None and upper is not None:
             if not takes_bounds:
                 raise ValueError(no_bounds)
-            if lower.size != n or upper.size != n or not (lower <= upper).all():
+            right = lower.size == n and upper.size == n and (lower <= upper).all()
+            if not (right and (lower < np.inf).all() and (upper > -np.inf).all()):
                 raise ValueError(bad_bounds)
             w, h = np.empty((vectors + 3) * n + bounded_matrices * n * n + bounded_small), np.empty(1)
             c[s.BOUNDED] = 1

@@ -1,4 +1,4 @@
-"""``minimize``: the front door of the gradient methods."""
+"""``minimize`` and ``resume``: the front door of all methods but those of one variable."""
 
 import ctypes
 import math
@@ -20,6 +20,7 @@ from numopt.optimize._options import (
     find_method,
     read_arrays,
     read_options,
+    simplex_within,
     warn_of_gradient,
     warn_of_hessian,
 )
@@ -50,7 +51,7 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
         A name from the table of methods (``numopt.METHODS``), or scipy's name of one of them, in any case.
         Default: chosen by what is given (docs/default_method.md): Newton's method with ``hess``, else BFGS, or
         limited-memory BFGS for more than 200 variables, all of them with bounds or without.  Unless ``tol`` or
-        ``gtol`` is given, it aims at a gradient of 1e-8 where the gradient isn't made of differences.
+        ``gtol`` is given, it aims at a gradient of 1e-8, or of 1e-5 where the gradient is made of differences.
     jac : {callable, True, 'inplace', '2-point', '3-point', 'cs'}, optional
         The gradient ``jac(x, *args) -> array (n,)``; True if fun returns value and gradient; ``'inplace'`` if
         ``fun(x, g, *args)`` writes the gradient to g and returns the value, which spares a large problem an
@@ -121,8 +122,8 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
         takes = ", ".join(repr(name) for name, other in METHODS.items() if other.bounds)
         raise ValueError(f"method {row.name!r} takes no bounds; those that do are {takes}")
     check_callables(fun, jac, hess, hessp, callback)
-    if not (row.second_order or row.diagonal) and (hess is not None or hessp is not None):
-        warn_of_hessian(row)
+    if (hess is not None and not (row.second_order or row.diagonal)) or (hessp is not None and not row.second_order):
+        warn_of_hessian(row, "hess" if hess is not None else "hessp", method is None)
     if row.values_only and callable(jac):
         warn_of_gradient(row)
     if not isinstance(args, tuple):
@@ -172,14 +173,22 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
         if points is not None and fixed is not None:
             raise ValueError(f"option {name!r} can't be given where bounds fix a variable; leave one of them out")
         if points is not None and name == "initial_simplex":
+            if bounded:
+                points = simplex_within(points, box.lower, box.upper)
             first, points = points[0], points[1:]
-            reals[s.N_SCALARS : s.N_SCALARS + n] = np.clip(first, box.lower, box.upper) if bounded else first
+            reals[s.N_SCALARS : s.N_SCALARS + n] = first
         if points is not None:
             first = s.N_SCALARS + (s.N_COMMON + row.vectors) * n
             reals[first : first + n * n] = points.ravel()
             words[s.GIVEN_H] = 1
     search = front.get("line_search", row.line_search)
-    return _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback, fixed)
+    result = _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback, fixed)
+    if bounds is not None and "active_mask" not in result:
+        # all of them infinite: the run knew of none
+        result["active_mask"] = np.zeros(n, int)
+        if not row.values_only:
+            result["multipliers"] = np.zeros(n)
+    return result
 
 
 _NOTHING: dict = {}

@@ -30,6 +30,20 @@ _MATRICES = {"hess_inv0": "bfgs", "initial_simplex": "nelder-mead", "direc": "po
 
 # options of scipy that change nothing here
 _IGNORED = {"iprint", "workers"}
+_ARGUMENTS = {
+    "fun",
+    "x0",
+    "args",
+    "method",
+    "jac",
+    "hess",
+    "hessp",
+    "bounds",
+    "constraints",
+    "tol",
+    "callback",
+    "options",
+}
 
 
 _SCIPY_NAMES = {row.scipy: row for row in METHODS.values() if row.scipy}
@@ -121,14 +135,14 @@ def _number(name, value, kind, least):
     """``value`` as int or float, with its range checked."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
-    if (type(value) is kind or (kind is float and type(value) is int)) and kind is not str and value >= least:
-        return kind(value)
+    if type(value) is float and kind is float and value >= least:
+        return value
     if kind is str:
         if not isinstance(value, str) or value not in WORDS[name]:
             raise ValueError(f"option {name!r} must be one of {', '.join(map(repr, WORDS[name]))}; got {value!r}")
         return WORDS[name][value]
     if kind is bool:
-        if not isinstance(value, (bool, np.bool_)):
+        if not isinstance(value, (bool, np.bool_)) and not (isinstance(value, int) and value in (0, 1)):
             raise TypeError(f"option {name!r} must be True or False; got {value!r}")
         return bool(value)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
@@ -141,6 +155,8 @@ def _number(name, value, kind, least):
         value = int(value)
     if not value >= least:
         raise ValueError(f"option {name!r} must be at least {least:g}; got {value!r}")
+    if kind is int and value >= 2**63:
+        raise ValueError(f"option {name!r} must be below 2**63; got {value!r}")
     return kind(value)
 
 
@@ -155,6 +171,7 @@ def read_options(method, options, tol, n, check_wolfe=True):
         for name in ("gtol", "ftol") if not method.values_only else ("xatol", "fatol", "xtol", "ftol"):
             if values.get(name, -1.0) >= 0:
                 values[name] = tol
+    limited = False  # whether the number of evaluations is
     for given, value in (options or {}).items():
         name = OPTION_ALIASES.get(given, given)
         if name in values:
@@ -162,29 +179,26 @@ def read_options(method, options, tol, n, check_wolfe=True):
                 continue
             block, _, kind, least = OPTIONS[name]
             values[name] = _number(given, value, kind, least)
+            limited = limited or name == "maxfev"
             if name == "norm" and value == 0:
                 raise ValueError("option 'norm' must be inf, -inf or a number other than 0; got 0")
-        elif (
-            name in FRONT
-            and not (name == "line_search" and method.line_search is None)
-            and method.name == _MATRICES.get(name, method.name)
-        ):
+        elif _takes(method, name):
             front[name] = _front_option(name, value, n)
+        elif given in _ARGUMENTS:
+            raise TypeError(f"{given!r} is an argument, not an option; options hold what the method is told")
         elif name not in _IGNORED:
-            known = sorted([*values, *FRONT])
-            close = difflib.get_close_matches(str(given), known, 2)
-            hint = f" (did you mean {' or '.join(map(repr, close))}?)" if close else ""
-            warn(f"unknown option {given!r} for method {method.name!r} is ignored{hint}")
+            warn(f"unknown option {given!r} for method {method.name!r} is ignored{_hint(method, values, name)}")
     if values["maxiter"] is None:
         values["maxiter"] = -1  # for the front door to fill in
-        if method.budget is not None and (options or {}).get("maxfev") is not None:
+        if method.budget is not None and limited:
             values["maxiter"] = 2**62 if values["maxfev"] < 2**62 else -1
         elif method.budget is not None:
             values["maxfev"] = -1
-    elif method.budget is not None and values["maxiter"] == 2**62 and (options or {}).get("maxfev") is None:
+    elif method.budget is not None and values["maxiter"] == 2**62 and not limited:
         values["maxfev"] = -1
-    if method.line_search is None and values.get("initial_step") == 0.0:
-        raise ValueError("option 'initial_step' must be positive; got 0")
+    first = values.get("initial_step", 1.0)
+    if not first < math.inf or (method.line_search is None and first == 0.0):
+        raise ValueError(f"option 'initial_step' must be positive and finite; got {first:g}")
     if type(values.get("update")) is str:
         values["update"] = WORDS["update"][values["update"]]
     if "eta" in values:
@@ -196,6 +210,23 @@ def read_options(method, options, tol, n, check_wolfe=True):
     if check_wolfe:
         check_wolfe_constants(method, values.get("c1"), values.get("c2"))
     return values, front
+
+
+def _takes(method, name):
+    """Whether ``name`` is an option of the front door that goes with the method."""
+    if name == "line_search":
+        return method.line_search is not None
+    return name in FRONT and method.name == _MATRICES.get(name, method.name)
+
+
+def _hint(method, values, name):
+    """What may have been meant by an unknown option."""
+    others = [row.name for row in METHODS.values() if name in defaults(row) or _takes(row, name)]
+    if others:
+        more = "" if len(others) < 5 else f" and {len(others) - 3} others"
+        return f"; it is one of {', '.join(map(repr, others[: 3 if more else 4]))}{more}"
+    close = difflib.get_close_matches(str(name), [*values, *(word for word in FRONT if _takes(method, word))], 2)
+    return f" (did you mean {' or '.join(map(repr, close))}?)" if close else ""
 
 
 def check_wolfe_constants(method, c1, c2):
@@ -244,22 +275,44 @@ def _points(name, value, rows, n, accepted):
     """A matrix of the given shape whose rows (or their differences from the first, if n + 1) are independent."""
     if value is None:
         return None
-    a = np.asarray(value)
+    try:
+        a = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"option {name!r} must be {accepted}; the rows given differ in length") from None
     if a.shape != (rows, n) or a.dtype.kind not in "fiu":
         raise ValueError(f"option {name!r} must be {accepted}, of shape {(rows, n)}; got {a.dtype} {a.shape}")
     a = a.astype(float)
     if not np.isfinite(a).all():
         raise ValueError(f"option {name!r} must be finite; got {a[~np.isfinite(a)][0]}")
-    edges = a[1:] - a[0] if rows > n else a
-    lengths = np.abs(edges).max(axis=1)
-    if not lengths.all() or np.linalg.matrix_rank(edges / lengths[:, None]) < n:
+    if not _spans(a):
         raise ValueError(f"option {name!r} must be {accepted}; those given do not span it")
     return a
 
 
-def warn_of_hessian(method):
+def _spans(a):
+    """Whether the rows of a, or their differences from the first if there is one more, are independent."""
+    n = a.shape[1]
+    edges = a[1:] - a[0] if len(a) > n else a
+    lengths = np.abs(edges).max(axis=1)
+    return bool(lengths.all() and np.linalg.matrix_rank(edges / lengths[:, None]) == n)
+
+
+def simplex_within(points, lower, upper):
+    """``initial_simplex`` with its points moved onto the bounds; ValueError where that leaves no simplex."""
+    moved = np.clip(points, lower, upper)
+    if not np.array_equal(moved, points):
+        if not _spans(moved):
+            raise ValueError(
+                "option 'initial_simplex': moved onto the bounds, its points do not span the space any more"
+            )
+        warn("option 'initial_simplex' has points outside of the bounds; moved onto them")
+    return moved
+
+
+def warn_of_hessian(method, name, chosen):
     """Say that second derivatives were given to a method that has no use for them."""
-    warn(f"method {method.name!r} makes no use of hess and hessp")
+    of = f"method {method.name!r}, chosen for so many variables," if chosen else f"method {method.name!r}"
+    warn(f"{of} makes no use of {name}" + ("; 'newton' does" if chosen else ""))
 
 
 def warn_of_gradient(method):

@@ -29,7 +29,7 @@ def report(row, search, c, p, w, fixed=None):
     else:
         at_x, at_g, f = s.best_point(c, p)
         x, g, f = _vector(w, n, int(at_x)), _vector(w, n, int(at_g)), float(f)
-        if at_x != s.X0 + parity and not row.values_only:
+        if at_x != s.X0 + parity:
             step = np.clip(x - g, w[-2 * n : -n], w[-n:]) - x if c[s.BOUNDED] else g
             gnorm = float(np.linalg.norm(step, p[s.NORM_ORDER]))
     status, success, message = _STATUS[status]
@@ -42,7 +42,8 @@ def report(row, search, c, p, w, fixed=None):
         active = active_bounds(x, lower, upper)
         result["active_mask"] = expand(active, fixed, 2)
         if not row.values_only:
-            result["multipliers"] = expand(np.where(active == 0, 0.0, -active * g), fixed, np.nan)
+            multipliers = np.where(active == 0, 0.0, np.where(active == 2, np.nan, -active * g))
+            result["multipliers"] = expand(multipliers, fixed, np.nan)
     if row.values_only:
         del result["jac"]
     if row.unit == "bfgs":
