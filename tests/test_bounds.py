@@ -15,7 +15,7 @@ from numopt.kernels import slots
 from numopt.kernels.cauchy import cauchy_point
 from numopt.optimize._bounds import read_bounds
 
-TAKING = [name for name, row in METHODS.items() if row.bounds and not getattr(row, "values_only", False)]
+TAKING = [name for name, row in METHODS.items() if row.bounds and not row.values_only]
 # those without a line search need a step that fits the problem
 TUNED = {"gd-fixed": {"step": 0.3}, "gd-decay": {"step": 0.3}, "gd-drop": {"step": 0.3, "drop_every": 1e4},
          "heavy-ball": {"step": 0.1, "momentum": 0.5}, "nesterov": {"step": 0.1, "momentum": 0.5}}  # fmt: skip
@@ -401,3 +401,66 @@ def test_nan_beyond_a_cliff_within_the_bounds():
         for name in ("bfgs", "l-bfgs-b", "cg", "newton"):
             result = minimize(fun, [0.0, 0.0], jac=True, method=name, bounds=[(0.0, 10.0), (-1.0, 10.0)])
             assert result.success and np.allclose(result.x, [2.9, -1.0], atol=1e-4)
+
+
+def quadratic(seed):
+    """(f, its gradient, its Hessian, bounds, start) of a convex quadratic whose variables are tied together."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 5))
+    A, b = rng.normal(size=(n, n)), 2.0 * rng.normal(size=n)
+    H = A @ A.T + 0.1 * np.eye(n)
+    lower, upper = -rng.uniform(0.1, 1.0, n), rng.uniform(0.1, 1.0, n)
+    return lambda x: 0.5 * x @ H @ x - b @ x, lambda x: H @ x - b, H, (lower, upper), rng.uniform(lower, upper)
+
+
+# fixed steps that shrink by themselves stop where they like
+SHRINKING = {"gd-decay", "gd-drop"}
+
+
+@pytest.mark.parametrize("name", [name for name, row in METHODS.items() if row.bounds])
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_success_is_a_minimum_in_the_box(name, seed):
+    """Active bounds are met by about every second of the variables: what calls itself a success has to be one."""
+    row = METHODS[name]
+    f, grad, H, (lower, upper), x0 = quadratic(seed)
+    step = {"step": 1.0 / np.linalg.eigvalsh(H)[-1], "momentum": 0.5}
+    options = {key: value for key, value in step.items() if key in numopt.catalog.defaults(row)}
+    given = {} if row.values_only else {"jac": grad}
+    if row.second_order:
+        given["hess"] = lambda x: H
+    bounds = np.stack([lower, upper], axis=1)
+    result = minimize(f, x0, method=name, bounds=bounds, options=options, **given)
+    assert result.success or name in SHRINKING
+    certified = minimize(f, x0, jac=grad, hess=lambda x: H, method="newton", bounds=bounds, options={"gtol": 1e-9})
+    assert projected(certified.x, grad(certified.x), lower, upper) <= 1e-8
+    if result.success:
+        assert result.fun - certified.fun <= (1e-3 if row.values_only else 1e-7)
+        assert row.values_only or projected(result.x, grad(result.x), lower, upper) <= 1e-5
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_a_box_narrower_than_gtol_is_not_solved_from_the_start(name):
+    def fun(x):
+        z = 1e9 * x - np.array([0.3, 2.0])
+        return float(z @ z), 2e9 * z
+
+    result = minimize(fun, [8e-10, 1e-10], jac=True, method=name, bounds=[(0.0, 1e-9)] * 2, options={"gtol": 1.0})
+    assert result.success and np.allclose(1e9 * result.x, [0.3, 1.0], atol=1e-6)
+
+
+def test_greedy_descent_passes_a_variable_that_is_next_to_its_bound():
+    def fun(x):
+        return float(100.0 * x[0] + (x[1] - 0.5) ** 2), np.array([100.0, 2.0 * (x[1] - 0.5)])
+
+    for update in ("newton", "line"):
+        result = minimize(fun, [np.nextafter(0.1, 1.0), 0.0], jac=True, method="coordinate-descent-greedy",
+                          bounds=[(0.1, 1.0), (0.0, 1.0)], options={"update": update})  # fmt: skip
+        assert result.status is Status.GRADIENT and np.allclose(result.x, [0.1, 0.5], atol=1e-5)
+
+
+def test_first_simplex_in_a_box_narrower_than_its_edges():
+    for x0 in ([99.9, 5.0], [100.1, 5.0], [100.0, 5.0]):
+        result = minimize(lambda x: 10.0 * (x[0] - 100.05) ** 2 + (x[1] - 3.0) ** 2, x0, method="nelder-mead",
+                          bounds=[(99.9, 100.1), (0.0, 9.0)])  # fmt: skip
+        assert result.success and np.allclose(result.x, [100.05, 3.0], atol=1e-3)

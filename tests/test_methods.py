@@ -350,3 +350,20 @@ def test_norm_inf(x):
     x = np.array(x)
     expected = np.linalg.norm(x, np.inf)
     assert np.array_equal([compiled(x), norm_inf(x)], [expected, expected], equal_nan=True)
+
+
+@pytest.mark.parametrize("jac", ["2-point", "3-point"])
+def test_differences_lost_in_rounding_are_no_minimum(jac):
+    # at the start f = 1e16, which a step of 1e-8 changes by less than a rounding error
+    result = minimize(lambda x: (x[0] - 1e8) ** 2 + (x[1] - 1e-8) ** 2, [0.0, 0.0], jac=jac)
+    assert result.nit > 0 and abs(result.x[0] - 1e8) < 2.0
+
+
+@pytest.mark.parametrize("name", ["heavy-ball", "nesterov", "barzilai-borwein", "gd-fixed"])
+def test_where_the_gradient_test_holds_is_what_is_reported(bowl, name):
+    for gtol in (1e-1, 1e-2, 1e-3):
+        options = {"gtol": gtol, "step": 0.1, "momentum": 0.9}
+        options = {key: value for key, value in options.items() if key in defaults(METHODS[name])}
+        result = minimize(bowl.python, bowl.x0, jac=True, method=name, options=options)
+        assert result.status is Status.GRADIENT and result.optimality <= gtol
+        assert np.abs(bowl.python(result.x)[1]).max() == result.optimality

@@ -1,7 +1,9 @@
 r"""Bounds l <= x <= u: projection, the projected gradient, the free variables.
 
 The projected gradient P(x - g) - x, with P the projection onto the bounds, vanishes where x is a first-order point
-(Nocedal & Wright, (16.72) and before): it takes the place of the gradient in the convergence tests.
+(Nocedal & Wright, (16.72) and before): it takes the place of the gradient in the convergence tests.  A component that
+the bound cuts short, |g| times the share min(1, room / |g|), is measured against the distance of the two bounds where
+that is smaller, |g| room / (u - l): or else a box narrower than gtol would count as solved wherever x is.
 
 A variable is *held* where a step along -g would leave the bounds: it is at a bound, or as near to it as the norm
 of the projected gradient (but at most a thousandth of the distance of the two bounds), and its g points outward
@@ -33,10 +35,15 @@ def project(x, lower, upper):
 
 @kernel
 def projected_step(x, g, lower, upper):
-    """The component P(x - g) - x, for scalars; NaN if g is."""
-    if g < 0.0:
-        return min(upper - x, -g)
-    return -min(x - lower, g)
+    """The component of the projected gradient, see the module's head; NaN if g is."""
+    room, size, width = upper - x if g < 0.0 else x - lower, abs(g), upper - lower
+    if not room < size:
+        s = size
+    elif width < size and width > 0.0:
+        s = size * (room / width)
+    else:
+        s = room
+    return s if g < 0.0 else -s
 
 
 @reduction

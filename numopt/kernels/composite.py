@@ -42,6 +42,8 @@ N_COMPOSITE = 20
 _EPS2 = 2.220446049250313e-16**0.5
 _ROUNDING = 1e-6  # differences of the user's own are no more accurate
 _EPS3 = 2.220446049250313e-16 ** (1.0 / 3.0)
+_NOISE = 4.0 * 2.220446049250313e-16  # of a difference of two values, relative to them
+_LARGE = 100.0  # for smaller values what is lost in rounding is a slope below 1e-5
 
 
 @kernel
@@ -101,35 +103,53 @@ def _value_at(k, x, j, xj):
 
 
 @kernel
+def _lost(df, f):
+    """Whether a difference of values is nothing but their rounding, and that says little about the slope."""
+    return abs(f) > _LARGE and abs(df) <= _NOISE * abs(f)
+
+
+@kernel
 def _differences(k, x, g, f):
     """The gradient by 2-point (forward) or 3-point (central) differences of the value.
 
     Near a bound the points move to its inner side: forward becomes backward, central becomes the one-sided formula of
     second order, (4 f(x + h) - f(x + 2h) - 3 f(x)) / 2h.  ``f`` is f(x), NaN if it isn't known.
+
+    Where f is so large that the difference is lost in its rounding, a zero would pass for a minimum: it is taken once
+    more with a step larger by |f|^(1/2), which balances rounding and a curvature of 1.
     """
     n = x.size
     for j in range(n):
-        if not goes_on(k[C]):
-            return
         xj = x[j]
         h = _step(k, n, j, xj, k[SCHEME])
         down, up = _rooms(k, n, j, xj)
-        if down + up == 0.0:
-            g[j] = 0.0  # it can't vary
-        elif k[SCHEME] == 2:
-            h = _fit(h, down, up)
-            there = xj + h
-            g[j] = (_value_at(k, x, j, there) - f) / (there - xj)
-        elif abs(h) <= down and abs(h) <= up:
-            above, below = xj + h, xj - h
-            fa = _value_at(k, x, j, above)
-            g[j] = (fa - _value_at(k, x, j, below)) / (above - below)
-        else:
-            h = 0.5 * _fit(2.0 * h, down, up)
-            near, far = xj + h, xj + 2.0 * h
-            f0 = f if f == f else _value_at(k, x, j, xj)
-            f1 = _value_at(k, x, j, near)
-            g[j] = (4.0 * f1 - _value_at(k, x, j, far) - 3.0 * f0) / (2.0 * (near - xj))
+        g[j] = 0.0
+        for _ in range(2):
+            if not goes_on(k[C]):
+                x[j] = xj
+                return
+            if down + up == 0.0:
+                break  # it can't vary
+            if k[SCHEME] == 2:
+                h = _fit(h, down, up)
+                there = xj + h
+                fh = _value_at(k, x, j, there)
+                df, width = fh - f, there - xj
+            elif abs(h) <= down and abs(h) <= up:
+                above, below = xj + h, xj - h
+                fh = _value_at(k, x, j, above)
+                df, width = fh - _value_at(k, x, j, below), above - below
+            else:
+                h = 0.5 * _fit(2.0 * h, down, up)
+                near, far = xj + h, xj + 2.0 * h
+                f0 = f if f == f else _value_at(k, x, j, xj)
+                fh = _value_at(k, x, j, near)
+                df, width = 4.0 * fh - _value_at(k, x, j, far) - 3.0 * f0, 2.0 * (near - xj)
+            if g[j] == 0.0 or abs(df) < float("inf"):
+                g[j] = df / width
+            if not _lost(df, fh):
+                break
+            h *= abs(fh) ** 0.5
         x[j] = xj
 
 
@@ -269,7 +289,7 @@ def hessp(xp, vp, outp, n, data):
     x, v, out, c = _reals(xp, n), _reals(vp, n), _reals(outp, n), _words(k[C], 8)
     scratch = _reals(k[SCRATCH], 2 * n)
     there, up = scratch[:n], scratch[n:]
-    # one central or forward difference along v
+    # a central difference along v, whatever the scheme: a forward one would take the gradient at x again, just as many
     size = 0.0
     reach = 0.0
     for i in range(n):

@@ -16,7 +16,7 @@ from numpy import int64, uint64
 
 from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import evaluate_value, lower_bounds, upper_bounds, vector
-from numopt.kernels.slots import ABORT, BOUNDED, F_TRIAL, PARITY, F, G, T, X
+from numopt.kernels.slots import ABORT, BOUNDED, F_TRIAL, FATOL, PARITY, F, G, T, X
 from numopt.kernels.vectors import copy
 
 _GAMMA = int64(0x9E3779B97F4A7C15 - (1 << 64))
@@ -85,3 +85,35 @@ def keep_if_lower(R, f, x):
     if f < p[F] and (p[T] == 0.0 or f < p[F_TRIAL]):
         copy(x, vector(R, X + 1 - R.c[PARITY]))
         p[F_TRIAL], p[T] = f, 1.0
+
+
+@kernel
+def lower_beside(R, h):
+    """Whether x is within h of a bound and f falls by more than fatol over h along a coordinate, to the trial point.
+
+    At a bound a simplex or a cloud of points may get flat before x is a minimum.  In a box a smooth function that falls
+    along no coordinate falls nowhere, so 2n values tell.
+    """
+    c, p = R.c, R.p
+    if c[BOUNDED] == 0:
+        return False
+    x, y, low, high = vector(R, X + c[PARITY]), vector(R, X + 1 - c[PARITY]), lower_bounds(R), upper_bounds(R)
+    at_bound = False
+    for i in range(x.size):
+        at_bound = at_bound or x[i] - low[i] <= h or high[i] - x[i] <= h
+    if not at_bound:
+        return False
+    copy(x, y)
+    for i in range(x.size):
+        for k in range(2):
+            y[i] = min(max(x[i] + (h if k == 0 else -h), low[i]), high[i])
+            if y[i] == x[i]:
+                continue
+            f = value_at(R, y)
+            if c[ABORT] != 0:
+                return False
+            if p[F] - f > p[FATOL]:
+                p[F_TRIAL] = f
+                return True
+        y[i] = x[i]
+    return False

@@ -7,6 +7,8 @@ the front doors fill the blocks before Numba is loaded.
 
 from numpy import int64
 
+from numopt.kernels.status import Status
+
 # --- c: counters and switches (int64)
 (
     N,
@@ -122,11 +124,17 @@ N_TABLE = 16
 HISTORY_COLUMNS = ("f", "gnorm", "step", "nfev", "seconds")
 
 
+_GRADIENT = int(Status.GRADIENT)
+
+
 def best_point(c, p):
-    """(place of x, place of its gradient, f) of the lowest point seen.  Plain Python; compiled where that is needed."""
+    """(place of x, place of its gradient, f) of the lowest point seen.  Plain Python; compiled where that is needed.
+
+    Where the gradient's test has ended the run it is the point that the test holds for, be there a lower one or not.
+    """
     here = c[PARITY]
     x, g, f = X0 + here, G0 + here, p[F]
-    if c[TRACK_BEST] != 0 and p[F_BEST] < f:
+    if c[TRACK_BEST] != 0 and p[F_BEST] < f and c[STATUS] != _GRADIENT:
         x, g, f = X_BEST, G_BEST, p[F_BEST]
     if c[ABORT] != 0 and p[T] != 0.0 and p[F_TRIAL] < f:
         # the run was cut off in a step that had already seen a lower point

@@ -8,7 +8,7 @@ r"""Coordinate descent: f is minimised over one variable at a time.
 ===  ========  ================================================================================================
 0    cyclic    i = 1, ..., n in turn
 1    random    a new random order in each sweep
-2    greedy    the largest |g_i| (Gauss-Southwell); this one asks for gradients
+2    greedy    the largest |g_i|, with bounds the projected one (Gauss-Southwell); this one asks for gradients
 ===  ========  ================================================================================================
 
 An iteration is a sweep over all variables; with the greedy order, one variable.  The slope and the curvature along
@@ -48,6 +48,7 @@ J. Nocedal and S. J. Wright, Numerical Optimization, 2nd ed., Springer 2006, sec
 from numpy import int64
 
 from numopt.drivers.loop import make_run
+from numopt.kernels.bounds import projected_step
 from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import evaluate, evaluate_hess, has_hessian, lower_bounds, upper_bounds, vector
 from numopt.kernels.points import advance, clip, keep_if_lower, uniform
@@ -215,14 +216,15 @@ def _sweep(R):
 
 @kernel
 def _steepest(R):
-    """The variable with the largest slope that the bounds let fall; -1 if there is none."""
+    """The variable with the largest component of the (projected) gradient; -1 if there is none."""
     c = R.c
     x, g = vector(R, X + c[PARITY]), vector(R, G + c[PARITY])
     low, high = lower_bounds(R), upper_bounds(R)
     best, found = 0.0, -1
     for i in range(x.size):
-        if abs(g[i]) > best and not (c[BOUNDED] != 0 and (x[i] <= low[i] if g[i] > 0.0 else x[i] >= high[i])):
-            best, found = abs(g[i]), i
+        size = abs(g[i]) if c[BOUNDED] == 0 else abs(projected_step(x[i], g[i], low[i], high[i]))
+        if size > best:
+            best, found = size, i
     return found
 
 

@@ -16,7 +16,10 @@ Han) chi = 1 + 2/n, psi = 3/4 - 1/(2n), sigma = 1 - 1/n, better for many variabl
 The first iteration evaluates the simplex: x0, and for each variable x0 with that one 5 % larger (0.00025 where it is
 zero), or ``initial_simplex``.  It ends where max |x_j - x_0| <= xatol (largest component) and
 max |f(x_j) - f(x_0)| <= fatol, status SPREAD.  NaN counts as +inf.  Points beyond the bounds are moved onto them; those
-of the first simplex are reflected inwards first.  ``step`` in the history is t, or sigma.
+of the first simplex are reflected inwards first.  Thus a simplex may get flat against a bound and shrink where there
+is no minimum; so where x is near a bound in the end, 2n points beside it, 100 xatol away along the coordinates, have
+the last word: if one of them is lower by more than fatol, a new simplex begins there.  ``step`` in the history is t,
+or sigma.
 
 Workspace, after the common vectors: the values of all points but the best, their order from the second best to the
 worst, the centroid (n each), and the points (n x n).  The best point is the current x.  The sums are taken in scipy's
@@ -36,7 +39,7 @@ from numpy import int64
 from numopt.drivers.loop import make_run
 from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import evaluate_value, lower_bounds, upper_bounds, vector
-from numopt.kernels.points import clip, keep_if_lower, value_at
+from numopt.kernels.points import clip, keep_if_lower, lower_beside, value_at
 from numopt.kernels.slots import (
     ABORT,
     ACCEPT,
@@ -66,6 +69,7 @@ from numopt.kernels.vectors import copy
 _VALUES, _ORDER, _CENTER = int64(N_COMMON), int64(N_COMMON + 1), int64(N_COMMON + 2)
 _POINTS = N_COMMON + 3
 _LARGER, _OF_ZERO = 0.05, 0.00025  # the first simplex
+_BESIDE = 100.0  # how far from x, in xatol, the last look at a bound goes
 _DONE = -1  # the stage in which all points have their values
 
 
@@ -76,25 +80,34 @@ def _points(R):
 
 
 @kernel
-def init(R):
-    """The points of the first simplex, if they are not given; their values are left to the first step."""
+def _surround(R, x):
+    """The simplex of a start at x; with ``initial_simplex`` given, the first one is that."""
     c = R.c
-    c[FRESH] = 1
-    if c[NIT] > 0:
-        return
-    n, x, S = c[N], vector(R, X + c[PARITY]), _points(R)
+    n, S = c[N], _points(R)
     for j in range(n):
         row = S[j * n : (j + 1) * n]
-        if c[GIVEN_H] == 0:
+        if c[GIVEN_H] == 0 or c[NIT] > 0:
             copy(x, row)
             row[j] = (1.0 + _LARGER) * x[j] if x[j] != 0.0 else _OF_ZERO
         if c[BOUNDED] != 0:
-            high = upper_bounds(R)
+            low, high = lower_bounds(R), upper_bounds(R)
             for i in range(n):
                 if row[i] > high[i]:
                     row[i] = 2.0 * high[i] - row[i]  # inwards: moved onto the bound it might coincide with x
             clip(R, row)
+            if row[j] == x[j] and (c[GIVEN_H] == 0 or c[NIT] > 0):
+                # a box narrower than that: halfway to the farther side
+                row[j] += 0.5 * (high[j] - x[j] if high[j] - x[j] >= x[j] - low[j] else low[j] - x[j])
     c[STAGE] = 0
+
+
+@kernel
+def init(R):
+    """The points of the first simplex, if they are not given; their values are left to the first step."""
+    c = R.c
+    c[FRESH] = 1
+    if c[NIT] == 0:
+        _surround(R, vector(R, X + c[PARITY]))
 
 
 @kernel
@@ -168,7 +181,11 @@ def step(R):
             p[T] = 1.0
         return task
     if _small(R):
-        return SPREAD_SMALL
+        if lower_beside(R, _BESIDE * p[XATOL]):
+            _surround(R, vector(R, X + 1 - c[PARITY]))
+            p[T] = 1.0
+            return ACCEPT
+        return FAILED if c[ABORT] != 0 else SPREAD_SMALL
     n, S, x, xt = c[N], _points(R), vector(R, X + c[PARITY]), vector(R, X + 1 - c[PARITY])
     values, order, center = vector(R, _VALUES), vector(R, _ORDER), vector(R, _CENTER)
     reflected, second, scratch = vector(R, D), vector(R, X_LOW), vector(R, X_BEST)

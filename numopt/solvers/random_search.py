@@ -9,8 +9,9 @@ r"""Local random search with the 1/5 success rule, the (1 + 1) evolution strateg
 so that sigma stays where one step in five succeeds (somewhat fewer while it has to shrink), near the best rate on a
 sphere and in a corridor; d = 1 + n/2 lets sigma change by about the same factor in n steps whatever n is.  An iteration
 is one evaluation.  sigma starts at ``initial_step`` max(1, largest |x0_i|).  It ends where sigma <= xatol and
-|f(y) - f(x)| <= fatol: status SPREAD.  NaN counts as +inf.  Points beyond the bounds are moved onto them.  ``step`` in
-the history is sigma.
+|f(y) - f(x)| <= fatol: status SPREAD.  NaN counts as +inf.  Points beyond the bounds are moved onto them; where x is
+at a bound in the end, 2n points beside it, 100 xatol away along the coordinates, have the last word: if one of them is
+lower by more than fatol, it goes on from there.  ``step`` in the history is sigma.
 
 The random numbers are those of :mod:`numopt.kernels.points`, begun at ``seed``; equal seeds give equal runs, also where
 a run is stopped and resumed.
@@ -26,10 +27,11 @@ import math
 from numopt.drivers.loop import make_run
 from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import vector
-from numopt.kernels.points import clip, fill_normal, value_at
+from numopt.kernels.points import clip, fill_normal, lower_beside, value_at
 from numopt.kernels.slots import (
     ABORT,
     ACCEPT,
+    BOUNDED,
     F_TRIAL,
     FAILED,
     FATOL,
@@ -49,6 +51,7 @@ from numopt.kernels.slots import (
 )
 from numopt.kernels.vectors import copy, norm_inf, step_to
 
+_BESIDE = 100.0  # how far from x, in xatol, the last look at a bound goes
 # So many steps for each variable from a start without a value: then there is none to be found near
 _PATIENCE = 20
 
@@ -76,6 +79,13 @@ def step(R):
         return FAILED
     c[RANDOM], p[T] = state, sigma
     small = sigma <= p[XATOL] and abs(f - p[F]) <= p[FATOL]
+    if small and c[BOUNDED] != 0:
+        small = not f < p[F]  # the last look is for where nothing is lower
+        if small and lower_beside(R, _BESIDE * p[XATOL]):
+            p[T] = p[MESH] = _BESIDE * p[XATOL]
+            return ACCEPT
+        if c[ABORT] != 0:
+            return FAILED
     if f < p[F]:
         p[F_TRIAL], p[MESH] = f, sigma * math.exp(rate)
     else:
