@@ -116,12 +116,12 @@ def _differences(k, x, g, f):
     second order, (4 f(x + h) - f(x + 2h) - 3 f(x)) / 2h.  ``f`` is f(x), NaN if it isn't known.
 
     Where f is so large that the difference is lost in its rounding, a zero would pass for a minimum: it is taken once
-    more with a step larger by |f|^(1/2), which balances rounding and a curvature of 1.
+    more, central and with a step larger by |f|^(1/2).
     """
     n = x.size
     for j in range(n):
         xj = x[j]
-        h = _step(k, n, j, xj, k[SCHEME])
+        h, scheme = _step(k, n, j, xj, k[SCHEME]), k[SCHEME]
         down, up = _rooms(k, n, j, xj)
         g[j] = 0.0
         for _ in range(2):
@@ -130,7 +130,7 @@ def _differences(k, x, g, f):
                 return
             if down + up == 0.0:
                 break  # it can't vary
-            if k[SCHEME] == 2:
+            if scheme == 2:
                 h = _fit(h, down, up)
                 there = xj + h
                 fh = _value_at(k, x, j, there)
@@ -149,7 +149,7 @@ def _differences(k, x, g, f):
                 g[j] = df / width
             if not _lost(df, fh):
                 break
-            h *= abs(fh) ** 0.5
+            h, scheme = h * abs(fh) ** 0.5, 3
         x[j] = xj
 
 
