@@ -221,7 +221,9 @@ def test_resume_within_bounds(rosen, name, cut):
     hess = {"hess": rosen.hess} if METHODS[name].second_order else {}
     whole = minimize(rosen.jitted, x0, options=options, **how, **hess)
     part = minimize(rosen.jitted, x0, options={**options, "maxfev": cut}, **how, **hess)
-    if part.status is Status.MAXFEV:
+    if part.status is not Status.MAXFEV:
+        assert part.nit == whole.nit and np.array_equal(part.x, whole.x)  # it had come to its end by then
+    else:
         resumed = numopt.resume(part, rosen.jitted, jac=True, options={"maxfev": 10**6}, **hess)
         assert np.array_equal(resumed.x, whole.x) and resumed.nit == whole.nit
         assert np.array_equal(resumed.active_mask, whole.active_mask)
@@ -458,6 +460,13 @@ def test_greedy_descent_passes_a_variable_that_is_next_to_its_bound():
         result = minimize(fun, [np.nextafter(0.1, 1.0), 0.0], jac=True, method="coordinate-descent-greedy",
                           bounds=[(0.1, 1.0), (0.0, 1.0)], options={"update": update})  # fmt: skip
         assert result.status is Status.GRADIENT and np.allclose(result.x, [0.1, 0.5], atol=1e-5)
+
+
+def test_a_line_from_a_rounding_error_before_a_bound_leads_inwards():
+    # Powell's method once took x[2] for stuck at its upper bound, because a step onto it had ended an ulp before
+    f, grad, H, (lower, upper), x0 = quadratic(131071)
+    result = minimize(f, x0, method="powell", bounds=np.stack([lower, upper], axis=1))
+    assert result.success and projected(result.x, grad(result.x), lower, upper) < 0.02
 
 
 def test_first_simplex_in_a_box_narrower_than_its_edges():

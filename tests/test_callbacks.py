@@ -416,6 +416,24 @@ class TestCheckDerivatives:
         wrong = numopt.check_derivatives(fun, lambda x: 1.001 * jac(x), x)
         assert not wrong.ok and wrong.error == pytest.approx(1e-3, rel=1e-2)
 
+    def test_within_bounds(self):
+        lower, upper = np.array([1.0, 0.0, -np.inf]), np.array([np.inf, 2.0, 3.0])
+
+        def fun(x):
+            assert (lower <= x).all() and (x <= upper).all()
+            return float(np.sqrt(x[0] - 0.999) + np.exp(x[1]) * x[2] ** 2)
+
+        def grad(x):
+            return [0.5 / np.sqrt(x[0] - 0.999), np.exp(x[1]) * x[2] ** 2, 2.0 * np.exp(x[1]) * x[2]]
+
+        bounds = np.stack([lower, upper], axis=1)
+        for x in ([1.0, 0.0, 3.0], [1.5, 1.0, 0.0], [1.0 + 1e-9, 2.0, 2.999]):
+            assert numopt.check_derivatives(fun, grad, x, bounds=bounds).ok
+            wrong = numopt.check_derivatives(fun, lambda x: np.array([1.0, 1.01, 1.0]) * grad(x), x, bounds=bounds)
+            assert (wrong.index == 1 and not wrong.ok) or x[2] == 0.0
+        with pytest.raises(ValueError, match=r"x must be within bounds; x\[1\] = 5 is not in \(0, 2\)"):
+            numopt.check_derivatives(fun, grad, [1.0, 5.0, 0.0], bounds=bounds)
+
     def test_in_place_form(self, rosen):
         def fun(x, g, scale):
             f, g[:] = rosen.python(x)

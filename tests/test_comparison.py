@@ -300,6 +300,7 @@ def test_too_large_a_workspace_is_skipped(monkeypatch):
         ({"methods": "bfsg"}, "unknown method 'bfsg' (did you mean 'bfgs'"),
         ({"callers": ["jited"]}, "unknown caller 'jited'; did you mean 'jitted'"),
         ({"problems": []}, "problems is empty"),
+        ({"problems": "bounds", "methods": ["dogleg", "trust-ncg"]}, "no method of dogleg, trust-ncg takes bounds"),
         ({"scale": 3}, "scale must be one of 1, 10, 100"),
         ({"repeat": 0}, "repeat must be an integer of at least 1"),
     ],

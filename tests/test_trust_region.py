@@ -202,6 +202,25 @@ def test_hessian_that_is_not_symmetric(jit, method):
     assert again.success and np.allclose(again.x, result.x, atol=1e-8)
 
 
+@pytest.mark.parametrize("method", ["newton", "trust-exact", "trust-ncg"])
+def test_hessian_that_is_not_finite(method):
+    fun = lambda x: (float(x @ x), 2.0 * x)  # noqa: E731
+    hess = lambda x: np.array([[2.0, 0.0], [0.0, np.nan if x[0] > 1.0 else 2.0]])  # noqa: E731
+    with pytest.warns(numopt.OptimizeWarning, match="hess returned NaN or inf; steps were taken without") as caught:
+        result = minimize(fun, [3.0, -1.0], jac=True, hess=hess, method=method)
+    assert result.success and np.abs(result.x).max() < 1e-4 and len(caught) == 1
+
+
+def test_an_exception_in_hess_is_all_that_is_said_of_it():
+    def hess(x):
+        raise RuntimeError("no")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(RuntimeError, match="no"):
+            minimize(lambda x: (float(x @ x), 2.0 * x), [3.0, -1.0], jac=True, hess=hess, method="newton")
+
+
 def test_sparse_hessians_and_wrong_shapes():
     fun = lambda x: (float(x @ x), 2.0 * x)  # noqa: E731
     sparse = minimize(fun, [1.0, 2.0], jac=True, hess=lambda x: 2.0 * scipy.sparse.eye_array(2), method="trust-exact")

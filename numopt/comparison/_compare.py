@@ -91,6 +91,10 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
     if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 1:
         raise ValueError(f"repeat must be an integer of at least 1; got {repeat!r}")
 
+    if not any(takes_bounds(row) for row in rows):
+        if all(getattr(library.get(name), "bounds", None) is not None for name in names):
+            raise ValueError(f"nothing to compare: no method of {', '.join(row.name for row in rows)} takes bounds")
+
     from numopt.comparison._system import Load, versions
 
     started, load = time.perf_counter(), Load()

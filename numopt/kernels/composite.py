@@ -12,7 +12,7 @@ from numba import carray, types
 
 from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import call3, call4, call5, goes_on, void_pointer
-from numopt.kernels.slots import ABORT, ASYMMETRIC, N_COUNTERS, NFEV, NJEV
+from numopt.kernels.slots import ABORT, HESSIAN_FLAWS, N_COUNTERS, NFEV, NJEV
 
 # slots of the block; C is the address of the run's counters
 (
@@ -195,15 +195,18 @@ def grad(xp, gp, n, data):
 
 
 @kernel
-def _symmetric(H, n):
-    """Replace H by its symmetric part; whether it was symmetric but for rounding (or has no numbers to compare)."""
-    same = True
+def _symmetrise(H, n):
+    """Replace H by its symmetric part; its flaws: 1 if it was not symmetric but for rounding, 2 if not finite."""
+    flaws, size = 0, 0.0
     for i in range(n):
+        size += abs(H[i * n + i])
         for j in range(i):
             a, b = H[i * n + j], H[j * n + i]
-            same = same and not abs(a - b) > _ROUNDING * (abs(a) + abs(b))
+            size += abs(a) + abs(b)
+            if abs(a - b) > _ROUNDING * (abs(a) + abs(b)):
+                flaws = 1
             H[i * n + j] = H[j * n + i] = 0.5 * (a + b)
-    return same
+    return flaws if size < float("inf") else 2
 
 
 @kernel
@@ -213,8 +216,8 @@ def hess(xp, hp, n, data):
     if k[HESS] != 0:
         call4(k[HESS], xp, hp, n, k[HESS_DATA])
         c = _words(k[C], N_COUNTERS)
-        if c[ABORT] == 0 and not _symmetric(_reals(hp, n * n), n):
-            c[ASYMMETRIC] = 1
+        if c[ABORT] == 0:
+            c[HESSIAN_FLAWS] |= _symmetrise(_reals(hp, n * n), n)
         return 0.0
     x, H, c = _reals(xp, n), _reals(hp, n * n), _words(k[C], 8)
     scratch = _reals(k[SCRATCH], 2 * n)
@@ -265,7 +268,7 @@ def hess(xp, hp, n, data):
             c[NFEV] += (scheme - 1) * k[GRAD_VALUES]
             for i in range(n):
                 H[i * n + j] = (up[i] - down[i]) / (above - below)
-    _symmetric(H, n)
+    _symmetrise(H, n)
     return 0.0
 
 
@@ -284,9 +287,15 @@ def diagonal(xp, outp, n, data):
 def hessp(xp, vp, outp, n, data):
     """Sets the product of the Hessian with v."""
     k = _words(data, N_COMPOSITE)
+    x, v, out, c = _reals(xp, n), _reals(vp, n), _reals(outp, n), _words(k[C], N_COUNTERS)
     if k[HESSP] != 0:
-        return call5(k[HESSP], xp, vp, outp, n, k[HESSP_DATA])
-    x, v, out, c = _reals(xp, n), _reals(vp, n), _reals(outp, n), _words(k[C], 8)
+        call5(k[HESSP], xp, vp, outp, n, k[HESSP_DATA])
+        size = 0.0
+        for i in range(n):
+            size += abs(out[i])
+        if c[ABORT] == 0 and not size < float("inf"):
+            c[HESSIAN_FLAWS] |= 2
+        return 0.0
     scratch = _reals(k[SCRATCH], 2 * n)
     there, up = scratch[:n], scratch[n:]
     # a central difference along v, whatever the scheme: a forward one would take the gradient at x again, just as many

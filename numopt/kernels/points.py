@@ -19,6 +19,7 @@ from numopt.kernels.oracle import evaluate_value, lower_bounds, upper_bounds, ve
 from numopt.kernels.slots import ABORT, BOUNDED, F_TRIAL, FATOL, PARITY, F, G, T, X
 from numopt.kernels.vectors import copy
 
+_ULPS = 4.0 * 2.220446049250313e-16
 _GAMMA = int64(0x9E3779B97F4A7C15 - (1 << 64))
 _M1, _M2 = uint64(0xBF58476D1CE4E5B9), uint64(0x94D049BB133111EB)
 _S30, _S27, _S31, _S12 = uint64(30), uint64(27), uint64(31), uint64(12)
@@ -62,11 +63,15 @@ def fill_normal(state, d):
 
 @kernel
 def clip(R, x):
-    """Move x into the bounds, where there are any."""
+    """Move x into the bounds, where there are any; next to one, onto it.
+
+    A step to a bound, x + (bound - x), may end a rounding error before it; there a line would look as if it went on.
+    """
     if R.c[BOUNDED] != 0:
         low, high = lower_bounds(R), upper_bounds(R)
         for i in range(x.size):
-            x[i] = min(max(x[i], low[i]), high[i])
+            near = _ULPS * abs(x[i])
+            x[i] = low[i] if x[i] <= low[i] + near else high[i] if x[i] >= high[i] - near else x[i]
 
 
 @kernel

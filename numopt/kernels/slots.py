@@ -51,7 +51,7 @@ PLACE, AFRESH = RANDOM, CHOICE
 # of methods that ask for products with the Hessian: 1 if it is itself given, and kept; 1 if the tolerance on the step
 # is one on the mean of its components
 DENSE, MEAN_STEP = 31, 32
-ASYMMETRIC = 33  # 1 once a Hessian of the user's was not symmetric
+HESSIAN_FLAWS = 33  # of the user's Hessian or product, at any point: 1 not symmetric, 2 not finite
 FLAT_AT = 37  # the iteration after which f was last too flat for the search to see a decrease
 
 N_COUNTERS = 40

@@ -7,6 +7,7 @@ import numpy as np
 
 from numopt.callbacks.bind import as_callable
 from numopt.callbacks.python import as_array, as_value
+from numopt.optimize._bounds import read_bounds
 from numopt.optimize._options import check_callables, check_x0
 
 
@@ -44,7 +45,7 @@ class DerivativeCheck:
         )
 
 
-def check_derivatives(fun, jac, x, args=(), tol=1e-5):
+def check_derivatives(fun, jac, x, args=(), tol=1e-5, bounds=None):
     """Compare a gradient with central differences of the objective.
 
     Parameters
@@ -59,6 +60,8 @@ def check_derivatives(fun, jac, x, args=(), tol=1e-5):
     args : tuple, optional
     tol : float
         The error that is accepted.
+    bounds : sequence of (lower, upper) pairs, or object with ``lb`` and ``ub``, optional
+        No point outside of them is evaluated: at a bound the differences are one-sided.  x must lie within.
 
     Returns
     -------
@@ -84,6 +87,13 @@ def check_derivatives(fun, jac, x, args=(), tol=1e-5):
     if jac is None or jac is False or (isinstance(jac, str) and jac != "inplace"):
         raise TypeError(f"jac must be callable, True or 'inplace': the gradient to check; got {jac!r}")
     x = check_x0(x)
+    lower, upper = (
+        (np.full(x.size, -np.inf), np.full(x.size, np.inf)) if bounds is None else read_bounds(bounds, x.size)
+    )
+    outside = np.flatnonzero((x < lower) | (x > upper))
+    if outside.size:
+        j = int(outside[0])
+        raise ValueError(f"x must be within bounds; x[{j}] = {x[j]:g} is not in ({lower[j]:g}, {upper[j]:g})")
     args = args if isinstance(args, tuple) else (args,)
     fun, jac = as_callable(fun, "pair" if jac is True else "value"), as_callable(jac, "jac")
     if jac is True:
@@ -97,7 +107,7 @@ def check_derivatives(fun, jac, x, args=(), tol=1e-5):
         given = jac(x.copy(), *args)
         value = lambda z: as_value(fun(z, *args))  # noqa: E731
     given = as_array(given, x.shape, "jac").astype(float)
-    difference, accuracy = np.array([_ridders(value, x, j) for j in range(x.size)]).T
+    difference, accuracy = np.array([_ridders(value, x, j, x[j] - lower[j], upper[j] - x[j]) for j in range(x.size)]).T
     gap, size = np.abs(given - difference), np.maximum(np.abs(given), np.abs(difference))
     with np.errstate(invalid="ignore"):
         errors = np.where(gap <= 10.0 * accuracy, 0.0, gap / size)
@@ -108,27 +118,36 @@ def check_derivatives(fun, jac, x, args=(), tol=1e-5):
 
 
 _STEPS, _RATIO, _EPS = 10, 4.0, 2.220446049250313e-16
+_LEAST_ROOM = 1e-3  # of the first step, for central differences
 
 
-def _ridders(value, x, j):
-    """(derivative along x_j, accuracy) from a table of extrapolated central differences; NaN if there is none."""
+def _ridders(value, x, j, down, up):
+    """(derivative along x_j, accuracy) from a table of extrapolated differences; NaN if there is none.
+
+    The differences are central, or one-sided where x_j is next to a bound; ``down`` and ``up`` are the rooms.
+    """
     h = 0.1 * max(1.0, abs(x[j]))
+    central = min(down, up) > _LEAST_ROOM * h
+    # the error of a central difference is a series in h^2, that of a one-sided one in h
+    order = 2 if central else 1
+    h = min(h, down, up) if central else min(h, up) if up >= down else -min(h, down)
     best, accuracy = math.nan, math.inf
     row: list = []
-    for _ in range(_STEPS):
-        up, down = x.copy(), x.copy()
-        up[j] += h
-        down[j] -= h
-        width = up[j] - down[j]
-        above, below = value(up), value(down)
+    for _ in range(_STEPS if h != 0.0 else 0):
+        there, here = x.copy(), x.copy()
+        there[j] += h
+        if central:
+            here[j] -= h
+        width = there[j] - here[j]
+        above, below = value(there), value(here)
         slope = (above - below) / width
         if not math.isfinite(slope):
             row = []
         else:
-            rounding = 4.0 * _EPS * max(abs(above), abs(below)) / width
+            rounding = 4.0 * _EPS * max(abs(above), abs(below)) / abs(width)
             new = [slope]
             for k, old in enumerate(row):
-                factor = _RATIO ** (2 * (k + 1))
+                factor = _RATIO ** (order * (k + 1))
                 new.append((factor * new[k] - old) / (factor - 1.0))
                 error = max(abs(new[-1] - new[-2]), abs(new[-1] - old)) + rounding
                 if error < accuracy:

@@ -345,9 +345,13 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback,
         if caught:
             release_interrupt()
     result = report(row, search, c, p, w, fixed) if watch is None else watch.result()
-    if c[s.ASYMMETRIC]:
-        c[s.ASYMMETRIC] = 0
-        warn("hess returned a matrix that is not symmetric; its symmetric part was used")
+    flaws = c.item(s.HESSIAN_FLAWS)
+    if flaws:
+        c[s.HESSIAN_FLAWS] = 0
+        if flaws & 1:
+            warn("hess returned a matrix that is not symmetric; its symmetric part was used")
+        if flaws & 2:
+            warn(f"{'hess' if hess is not None else 'hessp'} returned NaN or inf; steps were taken without it there")
     status = result["status"]
     # the flag may be up though the run had come to its end by itself
     if status is Status.FAILED or status is Status.INTERRUPTED or c[s.ABORT] == INTERRUPTED:

@@ -98,11 +98,13 @@ def init(R):
 
 @kernel
 def _at_a_bound(R, x):
+    """Whether x is at a bound, to the tolerance of the lines."""
+    near = 100.0 * R.p[XTOL_ABS]
     if R.c[BOUNDED] == 0:
         return False
     lower, upper = lower_bounds(R), upper_bounds(R)
     for i in range(x.size):
-        if x[i] <= lower[i] or x[i] >= upper[i]:
+        if x[i] - lower[i] <= near or upper[i] - x[i] <= near:
             return True
     return False
 
