@@ -273,7 +273,7 @@ def test_resume_of_a_finished_run_evaluates_nothing():
 
 def test_hessian_for_a_method_without_use_for_it():
     with pytest.warns(OptimizeWarning, match="'bfgs' makes no use of hess"):
-        minimize(bowl, [1.0], hess=lambda x: 2.0 * np.eye(1))
+        minimize(bowl, [1.0], hess=lambda x: 2.0 * np.eye(1), method="bfgs")
 
 
 def test_complex_step_of_a_function_that_drops_the_imaginary_part():
