@@ -6,12 +6,13 @@ returns: a function that raised sets a flag and answers NaN, and the front door 
 where its exception appears with its traceback.
 """
 
-import inspect
 from functools import lru_cache
+from inspect import CO_VARARGS, CO_VARKEYWORDS
 
 import numpy as np
 from numba import carray, cfunc, njit, types
 from numba.core import cgutils
+from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError
 from numba.extending import intrinsic
 
@@ -57,8 +58,6 @@ def _call(function):
 
 def is_jitted(function):
     """Whether this is what ``numba.njit`` returns."""
-    from numba.core.dispatcher import Dispatcher
-
     return isinstance(function, Dispatcher)
 
 
@@ -70,8 +69,10 @@ def with_arguments(function, count):
     """
     if not is_jitted(function):
         return function
-    parameters = inspect.signature(function.py_func).parameters.values()
-    plain = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters) and len(parameters) == count
+    code = function.py_func.__code__  # inspect.signature takes as long as a whole small run
+    plain = code.co_argcount == count and not (
+        code.co_posonlyargcount or code.co_kwonlyargcount or code.co_flags & (CO_VARARGS | CO_VARKEYWORDS)
+    )
     if plain and function._can_compile:
         return function
     return _spelled_out(function, count)
