@@ -1,9 +1,9 @@
 r"""Bounds l <= x <= u: projection, the projected gradient, the free variables.
 
 The projected gradient P(x - g) - x, with P the projection onto the bounds, vanishes where x is a first-order point
-(Nocedal & Wright, (16.72) and before): it takes the place of the gradient in the convergence tests.  A component that
-the bound cuts short, |g| times the share min(1, room / |g|), is measured against the distance of the two bounds where
-that is smaller, |g| room / (u - l): or else a box narrower than gtol would count as solved wherever x is.
+(Nocedal & Wright, (16.72) and before): it takes the place of the gradient in the convergence tests.  Between bounds
+that are hardly farther apart than ``gtol`` it is small wherever x is; before such a run counts as converged, those variables
+are measured by |g| times the room that is left over the distance of the bounds.
 
 A variable is *held* where a step along -g would leave the bounds: it is at a bound, or as near to it as the norm
 of the projected gradient (but at most a thousandth of the distance of the two bounds), and its g points outward
@@ -18,12 +18,13 @@ D. P. Bertsekas, Projected Newton methods for optimization problems with simple 
 
 from numopt.kernels.compiling import kernel, reduction
 from numopt.kernels.oracle import free_variables, lower_bounds, upper_bounds, vector
-from numopt.kernels.slots import BOUNDED, GNORM, NORM_ORDER, D, G, X
+from numopt.kernels.slots import BOUNDED, GNORM, GTOL, NORM_ORDER, D, G, X
 from numopt.kernels.vectors import norm
 
 # nearer to a bound than this counts as at it, at most; relative to the distance of the bounds, absolute if infinite
 _NEAR = 1e-3
 _ROUNDING = 1e-10
+_NARROW = 100.0  # in gtol: bounds closer than that are looked at more closely
 
 
 @kernel
@@ -35,15 +36,21 @@ def project(x, lower, upper):
 
 @kernel
 def projected_step(x, g, lower, upper):
-    """The component of the projected gradient, see the module's head; NaN if g is."""
-    room, size, width = upper - x if g < 0.0 else x - lower, abs(g), upper - lower
-    if not room < size:
-        s = size
-    elif width < size and width > 0.0:
-        s = size * (room / width)
-    else:
-        s = room
-    return s if g < 0.0 else -s
+    """The component P(x - g) - x, for scalars; NaN if g is."""
+    if g < 0.0:
+        return min(upper - x, -g)
+    return -min(x - lower, g)
+
+
+@kernel
+def _in_narrow_boxes(x, g, lower, upper, width):
+    """The largest |g| room / (upper - lower) of the variables with bounds less than ``width`` apart."""
+    m = 0.0
+    for i in range(x.size):
+        apart = upper[i] - lower[i]
+        if 0.0 < apart < width:
+            m = max(m, abs(g[i]) * ((upper[i] - x[i] if g[i] < 0.0 else x[i] - lower[i]) / apart))
+    return m
 
 
 @reduction
@@ -81,7 +88,11 @@ def optimality(R, k):
     g, order = vector(R, G + k), R.p[NORM_ORDER]
     if R.c[BOUNDED] == 0:
         return norm(g, order)
-    return projected_norm(vector(R, X + k), g, lower_bounds(R), upper_bounds(R), order)
+    x, lower, upper, gtol = vector(R, X + k), lower_bounds(R), upper_bounds(R), R.p[GTOL]
+    gnorm = projected_norm(x, g, lower, upper, order)
+    if gnorm <= gtol:
+        gnorm = max(gnorm, _in_narrow_boxes(x, g, lower, upper, _NARROW * gtol))
+    return gnorm
 
 
 @kernel

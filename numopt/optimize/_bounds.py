@@ -126,12 +126,3 @@ def expand_matrix(H, fixed):
 def active_bounds(x, lower, upper):
     """-1 at the lower bound, 1 at the upper, 2 where they are equal, else 0."""
     return np.where(lower == upper, 2, np.subtract(x >= upper, x <= lower, dtype=int))
-
-
-def projected_gradient(x, g, lower, upper):
-    """What the convergence tests look at, see :mod:`numopt.kernels.bounds`."""
-    room, width = np.where(g < 0.0, upper - x, x - lower), upper - lower
-    with np.errstate(invalid="ignore", divide="ignore"):
-        narrow = np.abs(g) * (room / width)
-    cut = np.where((width < np.abs(g)) & (width > 0.0), narrow, room)
-    return np.sign(g) * np.where(room < np.abs(g), cut, np.abs(g))

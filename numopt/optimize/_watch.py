@@ -6,7 +6,7 @@ import numpy as np
 
 from numopt.kernels import slots as s
 from numopt.kernels.status import NEW, RUNNING, Status
-from numopt.optimize._bounds import active_bounds, expand, expand_matrix, projected_gradient
+from numopt.optimize._bounds import active_bounds, expand, expand_matrix
 from numopt.result import OptimizeResult, history_table
 
 _STATUS = {int(status): (status, status.success, status.message) for status in Status}
@@ -30,7 +30,7 @@ def report(row, search, c, p, w, fixed=None):
         at_x, at_g, f = s.best_point(c, p)
         x, g, f = _vector(w, n, int(at_x)), _vector(w, n, int(at_g)), float(f)
         if at_x != s.X0 + parity:
-            step = projected_gradient(x, g, w[-2 * n : -n], w[-n:]) if c[s.BOUNDED] else g
+            step = np.clip(x - g, w[-2 * n : -n], w[-n:]) - x if c[s.BOUNDED] else g
             gnorm = float(np.linalg.norm(step, p[s.NORM_ORDER]))
     status, success, message = _STATUS[status]
     result = OptimizeResult({
