@@ -2,8 +2,8 @@ r"""Bounds l <= x <= u: projection, the projected gradient, the free variables.
 
 The projected gradient P(x - g) - x, with P the projection onto the bounds, vanishes where x is a first-order point
 (Nocedal & Wright, (16.72) and before): it takes the place of the gradient in the convergence tests.  Between bounds
-that are hardly farther apart than ``gtol`` it is small wherever x is; before such a run counts as converged, those variables
-are measured by |g| times the room that is left over the distance of the bounds.
+that are hardly farther apart than ``gtol`` it is small wherever x is; before such a run counts as converged, those
+variables are measured by |g| times the room that is left over the distance of the bounds.
 
 A variable is *held* where a step along -g would leave the bounds: it is at a bound, or as near to it as the norm
 of the projected gradient (but at most a thousandth of the distance of the two bounds), and its g points outward
