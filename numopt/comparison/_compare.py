@@ -1,6 +1,7 @@
 """``compare``: chosen solvers against scipy's, on the same problems, callables and tolerances."""
 
 import difflib
+import functools
 import gc
 import math
 import statistics
@@ -199,8 +200,9 @@ def _unknown(what, name, known):
     )
 
 
+@functools.lru_cache(maxsize=2)
 def _hessian(fun, jit):
-    """The Hessian by central differences of the gradient, the same function for both sides."""
+    """The Hessian by central differences of the gradient, the same function for both sides and all methods."""
 
     def hess(x):
         n = x.size

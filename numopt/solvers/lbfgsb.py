@@ -67,6 +67,11 @@ from numopt.solvers.bfgs import curvature_ok
 _SY, _SS, _YYF, _SYF, _SSA, _J, _C, _Z, _E = range(9)
 _P, _CC, _V, _W, _H = range(5)
 
+# The projected direction is taken where it falls at least so much of the way to the Cauchy point.  Any descent, as in
+# [MN]_, is not enough: on a quadratic in a box two exact steps in a row can aim at the same corner, the second with a
+# slope that is zero but for rounding, and the run ends there, far from the minimum.
+_PROJECTED = 0.01
+
 
 @njit(inline="always")
 def _matrix(R, k):
@@ -262,14 +267,14 @@ def _reduced_gradient(R, theta):
 
 @kernel
 def _subspace_direction(R, theta):
-    """d = P(xc + du) - x, du = r / theta + W v / theta^2 over F (5.11); returns g'd.  du is left in G_LOW."""
+    """d = P(xc + du) - x, du = r / theta + W v / theta^2 over F (5.11); returns g'd, g'(xc - x).  du is left in G_LOW."""
     c = R.c
     n, m, k = c[N], c[MEMORY], c[PAIRS]
     x, g, free = vector(R, X + c[PARITY]), vector(R, G + c[PARITY]), free_variables(R)
     lower, upper = lower_bounds(R), upper_bounds(R)
     xc, r, d, v = vector(R, X_LOW), vector(R, G_LOW), vector(R, D), _small(R, _V)
     solve_subspace(_matrix(R, _C), _matrix(R, _Z), _matrix(R, _E), k, m, _small(R, _W), v)
-    slope = 0.0
+    slope, slope_cauchy = 0.0, 0.0
     for low in range(0, n, BLOCK):
         high = min(low + BLOCK, n)
         rb = r[low:high]
@@ -283,7 +288,8 @@ def _subspace_direction(R, theta):
             r[i] = free[i] * r[i]
             d[i] = min(max(xc[i] + r[i], lower[i]), upper[i]) - x[i]
             slope += g[i] * d[i]
-    return slope
+            slope_cauchy += g[i] * (xc[i] - x[i])
+    return slope, slope_cauchy
 
 
 @kernel
@@ -341,8 +347,8 @@ def _set_direction(R):
     if not usable:
         return 0.0
     _reduced_gradient(R, theta)
-    slope = _subspace_direction(R, theta)
-    return slope if slope < 0.0 else _truncated_direction(R)
+    slope, slope_cauchy = _subspace_direction(R, theta)
+    return slope if slope < _PROJECTED * slope_cauchy else _truncated_direction(R)
 
 
 @reduction
@@ -357,6 +363,15 @@ def _largest_step(x, d, lower, upper):
 
 
 @kernel
+def _boxed(lower, upper):
+    """Whether every variable has two bounds; a full first step is then no longer than the box."""
+    for i in range(lower.size):
+        if lower[i] == -float("inf") or upper[i] == float("inf"):
+            return False
+    return True
+
+
+@kernel
 def step(R):
     """One iteration."""
     c, p = R.c, R.p
@@ -368,7 +383,10 @@ def step(R):
     p[STEP_MAX] = max(1.0, _largest_step(vector(R, X + c[PARITY]), d, lower_bounds(R), upper_bounds(R)))
     t0 = 1.0
     if c[NIT] == 0:
-        t0 = p[STEP_INITIAL] if p[STEP_INITIAL] > 0.0 else min(1.0, 1.0 / dot(d, d) ** 0.5)
+        if p[STEP_INITIAL] > 0.0:
+            t0 = p[STEP_INITIAL]
+        elif not _boxed(lower_bounds(R), upper_bounds(R)):
+            t0 = min(1.0, 1.0 / dot(d, d) ** 0.5)
         if p[STEP_MAX] < 1e20:
             p[STEP_MAX] = 1.0
     task = search(R, t0)
