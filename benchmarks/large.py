@@ -24,7 +24,7 @@ def main(n=1_000_000, iterations=30, repeat=5):
     _compare("extended_rosenbrock_n", problem, x0, iterations, repeat, (("L-BFGS-B", _LBFGS), ("CG", {})))
     for name in ("quadratic_bounded_n", "rosenbrock_bounded_n"):
         problem = numopt.problems.get(name, n=n - n % 66)
-        _compare(name, problem, problem.x0, 2 * iterations, max(1, repeat // 2), (("L-BFGS-B", _LBFGS),))
+        _compare(name, problem, problem.x0, 2 * iterations, repeat, (("L-BFGS-B", _LBFGS),))
 
 
 _LBFGS = {"ftol": 0.0, "maxcor": 10}

@@ -420,6 +420,27 @@ def quadratic(seed):
 SHRINKING = {"gd-decay", "gd-drop"}
 
 
+@pytest.mark.parametrize("seed", [13678])
+def test_lbfgsb_leaves_a_line_that_it_has_minimised(seed):
+    """Two projected directions in a row aimed at the same corner; the second, without descent, ended the run."""
+    f, grad, H, (lower, upper), x0 = quadratic(seed)
+    bounds = np.stack([lower, upper], axis=1)
+    result = minimize(f, x0, jac=grad, method="l-bfgs-b", bounds=bounds)
+    assert result.success
+    assert projected(result.x, grad(result.x), lower, upper) <= 1e-5
+
+
+def test_lbfgsb_in_boxes_takes_no_more_evaluations_than_scipys():
+    """With two bounds for each variable scipy's first step is a full one, and so is ours."""
+    ours = theirs = 0
+    for seed in range(200):
+        f, grad, _, (lower, upper), x0 = quadratic(seed)
+        bounds = np.stack([lower, upper], axis=1)
+        ours += minimize(f, x0, jac=grad, method="l-bfgs-b", bounds=bounds).nfev
+        theirs += scipy.optimize.minimize(f, x0, jac=grad, method="l-bfgs-b", bounds=bounds).nfev
+    assert ours <= theirs
+
+
 @pytest.mark.parametrize("name", [name for name, row in METHODS.items() if row.bounds])
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6))

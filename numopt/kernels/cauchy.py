@@ -5,10 +5,10 @@ SIAM J. Sci. Comput. 16 (1995), 1190-1208, section 4.
 """
 
 from numopt.kernels.compact import solve_middle
-from numopt.kernels.compiling import kernel, reduction
+from numopt.kernels.compiling import inlined, kernel, reduction
 
-# break points are put in order as far as the path is likely to go: this many times the minimiser's distance at first
-_REACH = 2.0
+# break points are put in order as far as the minimiser on the path is away, then twice, four times as far
+_FURTHER = 2.0
 _FAR = 1.7e308  # any finite number
 
 
@@ -44,20 +44,16 @@ def _gather(breaks, low, high, heap):
 
 
 @reduction
-def _break_points(x, g, lower, upper, d, breaks):
-    """The t at which x + t d meets a bound, 0 where d = 0 at a bound, inf where never; returns (d'd, least t > 0)."""
+def _break_points(x, g, lower, upper, breaks):
+    """The t at which x - t g meets a bound, 0 at a bound with g outward, inf where never; (d'd, least t > 0) for the
+    direction d = -g without those that stay."""
     dd, least = 0.0, float("inf")
     for i in range(x.size):
-        di = d[i]
-        t = float("inf")
-        if di > 0.0:
-            t = (upper[i] - x[i]) / di
-        elif di < 0.0:
-            t = (lower[i] - x[i]) / di
-        elif g[i] != 0.0:
-            t = 0.0
+        gi = g[i]
+        room = x[i] - lower[i] if gi > 0.0 else x[i] - upper[i]
+        t = room / gi if gi != 0.0 else float("inf")
         breaks[i] = t
-        dd += di * di
+        dd += gi * gi if t > 0.0 else 0.0
         least = min(least, t if t > 0.0 else least)
     return dd, least
 
@@ -71,13 +67,14 @@ def _small_dot(a, b, k, m):
 
 
 @kernel
-def cauchy_point(x, g, lower, upper, d, breaks, heap, S, Y, first, k, m, theta, sy, J, wd, p, c, w, h, xc):
-    """Set xc, c = W'(xc - x) and the break points; returns the t up to which variables are fixed at their bounds.
+def cauchy_point(x, g, lower, upper, breaks, heap, S, Y, first, k, m, theta, sy, J, wd, p, c, w, h):
+    """Set c = W'(xc - x), p = -W_F'g and the break points; returns t of xc and the t up to which variables are fixed.
 
-    ``d`` is the projected steepest descent direction, ``wd`` its products with Y and S; p, w, h are scratch (2 m).
+    F are the variables that break later than that, ``wd`` the products of Y and S with the projected steepest descent
+    direction; w, h are scratch (2 m).
     """
     n = x.size
-    dd, least = _break_points(x, g, lower, upper, d, breaks)
+    dd, least = _break_points(x, g, lower, upper, breaks)
     for j in range(k):
         p[j], p[m + j] = wd[j], theta * wd[m + j]
         c[j], c[m + j] = 0.0, 0.0
@@ -87,15 +84,16 @@ def cauchy_point(x, g, lower, upper, d, breaks, heap, S, Y, first, k, m, theta, 
         f2 -= _small_dot(p, h, k, m)
     f2_least = 2.220446049250313e-16 * theta * dd
     f2 = max(f2, f2_least)
-    t, fixed, reached, size = 0.0, 0.0, 0.0, 0
+    t, fixed, reached, reach, size = 0.0, 0.0, 0.0, 1.0, 0
     while f1 < 0.0:
         dt = -f1 / f2
         if size == 0:
             if least > t + dt or reached >= t + dt:
                 break  # no break point on the way
-            high = min(max(t + _REACH * dt, least), _FAR)
+            high = min(max(t + reach * dt, least), _FAR)
             size = _gather(breaks, reached, high, heap)
             reached = high
+            reach *= _FURTHER
             if size == 0:
                 break
         b = int(heap[0])
@@ -128,11 +126,10 @@ def cauchy_point(x, g, lower, upper, d, breaks, heap, S, Y, first, k, m, theta, 
     for j in range(k):
         c[j] += last * p[j]
         c[m + j] += last * p[m + j]
-    t += last
-    for i in range(n):
-        if breaks[i] <= fixed:
-            # at its bound, exactly
-            xc[i] = x[i] if d[i] == 0.0 else upper[i] if d[i] > 0.0 else lower[i]
-        else:
-            xc[i] = x[i] + t * d[i]
-    return fixed
+    return t + last, fixed
+
+
+@inlined
+def cauchy_step(x, g, lower, upper, breaks, t, fixed):
+    """One variable's xc - x."""
+    return ((upper if g < 0.0 else lower) - x) if breaks <= fixed else -t * g

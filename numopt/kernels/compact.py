@@ -5,8 +5,9 @@ Matrices are m x m, flat, of which the leading k rows and columns are in use.
 
 from numopt.kernels.compiling import kernel
 
-# rows of S and Y are read in blocks of so many numbers: 20 of them stay in the second-level cache
-BLOCK = 512
+# Rows of S and Y are read in blocks of so many numbers: the vectors they meet stay in the second-level cache meanwhile,
+# and each row is long enough to be read ahead of its use.
+BLOCK = 2048
 
 
 @kernel

@@ -17,11 +17,17 @@ with D the diagonal and L the strictly lower part of S'Y.  One iteration:
 
 Of the middle matrix of step 2, K = M^-1 - W_F'W_F / theta, the sums over the free variables F (and over the others, A)
 are kept up to date: a new pair adds a row to each, a variable that is held or set free adds or takes a product.
-All passes over S and Y go block by block, so that what needs their rows several times reads them from memory once:
-three passes an iteration.
+S and Y are read from memory twice an iteration, block by block: once when a pair is added and once for the direction
+of step 2.  The products with W that (5.11) takes in between follow from those of the Cauchy point, c = W'(xc - x) and
+p = -W_F'g: as W_F'W_F = theta (M^-1 - K),
+
+.. math::
+
+    x_c - x + d_u = -t g_F + (x_c - x)_A + d_u, \quad
+    d_u = (t - 1 / \theta) g_F + W_F K^{-1} \left( c + \frac{1 - \theta t}{\theta} p \right) / \theta
 
 Workspace, after the common vectors: S (m x n), Y (m x n), then small ones: S'Y, S'S, Y_F'Y_F, S_F'Y_F, S_A'S_A, the
-factors J, C, Z, E (m x m each), and p = W'd, c, v, w, h (2 m each).  Pairs stand in a ring, the small matrices from the
+factors J, C, Z, E (m x m each), and W'd, c, p, w, h (2 m each).  Pairs stand in a ring, the small matrices from the
 oldest pair to the newest.  Marks of the free variables stand with the bounds.
 
 References
@@ -34,8 +40,8 @@ References
 from numba import njit
 
 from numopt.drivers.loop import make_run
-from numopt.kernels.cauchy import cauchy_point
-from numopt.kernels.compact import BLOCK, factor_middle, factor_subspace, shift, solve_middle, solve_subspace
+from numopt.kernels.cauchy import cauchy_point, cauchy_step
+from numopt.kernels.compact import BLOCK, factor_middle, factor_subspace, shift, solve_subspace
 from numopt.kernels.compiling import kernel, reduction
 from numopt.kernels.oracle import free_variables, lower_bounds, upper_bounds, vector
 from numopt.kernels.slots import (
@@ -53,7 +59,6 @@ from numopt.kernels.slots import (
     SLOPE,
     STEP_INITIAL,
     STEP_MAX,
-    X_LOW,
     D,
     G,
     N,
@@ -65,7 +70,7 @@ from numopt.linesearch.search import search
 from numopt.solvers.bfgs import curvature_ok
 
 _SY, _SS, _YYF, _SYF, _SSA, _J, _C, _Z, _E = range(9)
-_P, _CC, _V, _W, _H = range(5)
+_WD, _CC, _P, _W, _H = range(5)
 
 # The projected direction is taken where it falls at least so much of the way to the Cauchy point.  Any descent, as in
 # [MN]_, is not enough: on a quadratic in a box two exact steps in a row can aim at the same corner, the second with a
@@ -107,18 +112,43 @@ def init(R):
 
 
 @reduction
-def _row_sums(s, y, free, sj, yj):
-    """(sj's, sj's over A, s'yj, s'yj over F, sj'y over F, yj'y over F)."""
-    a, b, c, d, e, f = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+def _row_sums(s, y, free, d, sj, yj, sk, yk):
+    """(sj's, sj's over A, s'yj, s'yj over F, sj'y over F, yj'y over F, yj'd, sj'd), and the same of sk and yk."""
+    j0, j1, j2, j3, j4, j5, j6, j7 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    k0, k1, k2, k3, k4, k5, k6, k7 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(s.size):
-        ss, sy, on = s[i] * sj[i], s[i] * yj[i], free[i]
-        a += ss
-        b += (1.0 - on) * ss
-        c += sy
-        d += on * sy
-        e += on * sj[i] * y[i]
-        f += on * yj[i] * y[i]
-    return a, b, c, d, e, f
+        ss, sy, on, off = s[i] * sj[i], s[i] * yj[i], free[i], 1.0 - free[i]
+        j0 += ss
+        j1 += off * ss
+        j2 += sy
+        j3 += on * sy
+        j4 += on * sj[i] * y[i]
+        j5 += on * yj[i] * y[i]
+        j6 += yj[i] * d[i]
+        j7 += sj[i] * d[i]
+        ss, sy = s[i] * sk[i], s[i] * yk[i]
+        k0 += ss
+        k1 += off * ss
+        k2 += sy
+        k3 += on * sy
+        k4 += on * sk[i] * y[i]
+        k5 += on * yk[i] * y[i]
+        k6 += yk[i] * d[i]
+        k7 += sk[i] * d[i]
+    return (j0, j1, j2, j3, j4, j5, j6, j7), (k0, k1, k2, k3, k4, k5, k6, k7)
+
+
+@kernel
+def _add_row(k, j, m, t, ss, ssa, sy, syf, yyf, wd):
+    """Add the sums of a block for the pair j and the new one, k."""
+    ss[k * m + j] += t[0]
+    ssa[k * m + j] += t[1]
+    sy[k * m + j] += t[2]
+    syf[k * m + j] += t[3]
+    syf[j * m + k] += t[4]
+    yyf[k * m + j] += t[5]
+    wd[j] += t[6]
+    wd[m + j] += t[7]
 
 
 @reduction
@@ -157,7 +187,7 @@ def _two_dots(sj, yj, d):
 
 @kernel
 def _prepare(R):
-    """Take in the new pair, at the end of a step; set p = W'd for the direction d of the next Cauchy point."""
+    """Take in the new pair, at the end of a step; multiply S and Y with the projected gradient's direction."""
     c, p = R.c, R.p
     n, m, new = c[N], c[MEMORY], c[HEAD]
     if c[PAIRS] == m:  # the oldest pair makes room, whether or not the new one is taken
@@ -170,7 +200,7 @@ def _prepare(R):
     lower, upper = lower_bounds(R), upper_bounds(R)
     s, y = vector(R, N_COMMON + new), vector(R, N_COMMON + m + new)
     sy, ss, yyf, syf, ssa = _matrix(R, _SY), _matrix(R, _SS), _matrix(R, _YYF), _matrix(R, _SYF), _matrix(R, _SSA)
-    wd = _small(R, _P)
+    wd = _small(R, _WD)
     a, b, e, af, bf, ea, dy, ds = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for j in range(k):
         ss[k * m + j], ssa[k * m + j], sy[k * m + j] = 0.0, 0.0, 0.0
@@ -184,19 +214,15 @@ def _prepare(R):
         _projected_direction(xt[low:high], gt[low:high], lower[low:high], upper[low:high], db)
         q = _two_dots(sb, yb, db)
         dy, ds = dy + q[0], ds + q[1]
-        for j in range(k):
-            at = _place(c, j)
-            sj, yj = vector(R, N_COMMON + at)[low:high], vector(R, N_COMMON + m + at)[low:high]
-            t = _row_sums(sb, yb, on, sj, yj)
-            ss[k * m + j] += t[0]
-            ssa[k * m + j] += t[1]
-            sy[k * m + j] += t[2]
-            syf[k * m + j] += t[3]
-            syf[j * m + k] += t[4]
-            yyf[k * m + j] += t[5]
-            q = _two_dots(sj, yj, db)
-            wd[j] += q[0]
-            wd[m + j] += q[1]
+        for j in range(0, k, 2):  # two pairs at a time: more reads under way, and half as many of what they meet
+            at, more = _place(c, j), _place(c, min(j + 1, k - 1))
+            one, two = _row_sums(
+                sb, yb, on, db, vector(R, N_COMMON + at)[low:high], vector(R, N_COMMON + m + at)[low:high],
+                vector(R, N_COMMON + more)[low:high], vector(R, N_COMMON + m + more)[low:high],
+            )  # fmt: skip
+            _add_row(k, j, m, one, ss, ssa, sy, syf, yyf, wd)
+            if j + 1 < k:
+                _add_row(k, j + 1, m, two, ss, ssa, sy, syf, yyf, wd)
     if curvature_ok(a, e, b, p[CURVATURE_MIN]):
         for j in range(k):
             ss[j * m + k], ssa[j * m + k], yyf[j * m + k] = ss[k * m + j], ssa[k * m + j], yyf[k * m + j]
@@ -229,126 +255,11 @@ def _change_free(R, i, sign):
 
 
 @reduction
-def _add_rows(a, yj, b, sj, r):
-    """r += a yj + b sj."""
+def _add_rows(a, ya, b, sa, c, yb, e, sb, r):
+    """r += a ya + b sa + c yb + e sb."""
     for i in range(r.size):
-        r[i] += a * yj[i] + b * sj[i]
+        r[i] += a * ya[i] + b * sa[i] + c * yb[i] + e * sb[i]
     return 0.0
-
-
-@kernel
-def _reduced_gradient(R, theta):
-    """r = -(g + theta (xc - x) - W M c) over F, 0 elsewhere, to G_LOW; w = W'r."""
-    c = R.c
-    n, m, k = c[N], c[MEMORY], c[PAIRS]
-    x, g, free = vector(R, X + c[PARITY]), vector(R, G + c[PARITY]), free_variables(R)
-    xc, r, h, w = vector(R, X_LOW), vector(R, G_LOW), _small(R, _H), _small(R, _W)
-    solve_middle(_matrix(R, _SY), _matrix(R, _J), k, m, _small(R, _CC), h)
-    for j in range(k):
-        w[j], w[m + j] = 0.0, 0.0
-    for low in range(0, n, BLOCK):
-        high = min(low + BLOCK, n)
-        rb = r[low:high]
-        for i in range(low, high):
-            r[i] = -g[i] - theta * (xc[i] - x[i])
-        for j in range(k):
-            at = _place(c, j)
-            sj, yj = vector(R, N_COMMON + at)[low:high], vector(R, N_COMMON + m + at)[low:high]
-            _add_rows(h[j], yj, theta * h[m + j], sj, rb)
-        for i in range(low, high):
-            r[i] = free[i] * r[i]
-        for j in range(k):
-            at = _place(c, j)
-            sj, yj = vector(R, N_COMMON + at)[low:high], vector(R, N_COMMON + m + at)[low:high]
-            q = _two_dots(sj, yj, rb)
-            w[j] += q[0]
-            w[m + j] += theta * q[1]
-
-
-@kernel
-def _subspace_direction(R, theta):
-    """d = P(xc + du) - x, du = r / theta + W v / theta^2 over F (5.11); returns g'd, g'(xc - x).  du is left in G_LOW."""
-    c = R.c
-    n, m, k = c[N], c[MEMORY], c[PAIRS]
-    x, g, free = vector(R, X + c[PARITY]), vector(R, G + c[PARITY]), free_variables(R)
-    lower, upper = lower_bounds(R), upper_bounds(R)
-    xc, r, d, v = vector(R, X_LOW), vector(R, G_LOW), vector(R, D), _small(R, _V)
-    solve_subspace(_matrix(R, _C), _matrix(R, _Z), _matrix(R, _E), k, m, _small(R, _W), v)
-    slope, slope_cauchy = 0.0, 0.0
-    for low in range(0, n, BLOCK):
-        high = min(low + BLOCK, n)
-        rb = r[low:high]
-        for i in range(low, high):
-            r[i] /= theta
-        for j in range(k):
-            at = _place(c, j)
-            sj, yj = vector(R, N_COMMON + at)[low:high], vector(R, N_COMMON + m + at)[low:high]
-            _add_rows(v[j] / (theta * theta), yj, v[m + j] / theta, sj, rb)
-        for i in range(low, high):
-            r[i] = free[i] * r[i]
-            d[i] = min(max(xc[i] + r[i], lower[i]), upper[i]) - x[i]
-            slope += g[i] * d[i]
-            slope_cauchy += g[i] * (xc[i] - x[i])
-    return slope, slope_cauchy
-
-
-@kernel
-def _truncated_direction(R):
-    """d = xc + alpha du - x with the largest alpha <= 1 within the bounds; returns g'd."""
-    c = R.c
-    x, g = vector(R, X + c[PARITY]), vector(R, G + c[PARITY])
-    lower, upper = lower_bounds(R), upper_bounds(R)
-    xc, du, d = vector(R, X_LOW), vector(R, G_LOW), vector(R, D)
-    alpha = 1.0
-    for i in range(du.size):
-        if du[i] > 0.0:
-            alpha = min(alpha, (upper[i] - xc[i]) / du[i])
-        elif du[i] < 0.0:
-            alpha = min(alpha, (lower[i] - xc[i]) / du[i])
-    for i in range(du.size):
-        d[i] = xc[i] + alpha * du[i] - x[i]
-    return dot(g, d)
-
-
-@kernel
-def _set_direction(R):
-    """d and its slope, (a lower bound of) zero or NaN where the small matrices are of no use any more."""
-    c, p = R.c, R.p
-    m, k, theta = c[MEMORY], c[PAIRS], p[GAMMA]
-    if k > 0 and not factor_middle(_matrix(R, _SY), _matrix(R, _SS), theta, k, m, _matrix(R, _J)):
-        return 0.0
-    x, g, d = vector(R, X + c[PARITY]), vector(R, G + c[PARITY]), vector(R, D)
-    lower, upper, free = lower_bounds(R), upper_bounds(R), free_variables(R)
-    _projected_direction(x, g, lower, upper, d)
-    S, Y = R.w[N_COMMON * c[N] : (N_COMMON + m) * c[N]], R.w[(N_COMMON + m) * c[N] : (N_COMMON + 2 * m) * c[N]]
-    # the trial buffers hold nothing yet that is needed: they take the break points and their order
-    breaks, order = vector(R, X + 1 - c[PARITY]), vector(R, G + 1 - c[PARITY])
-    xc = vector(R, X_LOW)
-    fixed = cauchy_point(
-        x, g, lower, upper, d, breaks, order, S, Y, (c[HEAD] + m - k) % m, k, m, theta, _matrix(R, _SY),
-        _matrix(R, _J), _small(R, _P), _small(R, _V), _small(R, _CC), _small(R, _W), _small(R, _H), xc,
-    )  # fmt: skip
-    anyone = False
-    for i in range(x.size):
-        now = 0.0 if breaks[i] <= fixed else 1.0
-        if now != free[i]:
-            free[i] = now
-            if k > 0:
-                _change_free(R, i, 2.0 * now - 1.0)
-        anyone = anyone or now != 0.0
-    if k == 0 or not anyone:
-        for i in range(x.size):
-            d[i] = xc[i] - x[i]
-        return dot(g, d)
-    usable = factor_subspace(
-        _matrix(R, _SY), _matrix(R, _SYF), _matrix(R, _YYF), _matrix(R, _SSA), theta, k, m, _matrix(R, _C),
-        _matrix(R, _Z), _matrix(R, _E),
-    )  # fmt: skip
-    if not usable:
-        return 0.0
-    _reduced_gradient(R, theta)
-    slope, slope_cauchy = _subspace_direction(R, theta)
-    return slope if slope < _PROJECTED * slope_cauchy else _truncated_direction(R)
 
 
 @reduction
@@ -360,6 +271,118 @@ def _largest_step(x, d, lower, upper):
         reach = room / d[i] if d[i] != 0.0 else t
         t = min(t, reach)
     return t
+
+
+@reduction
+def _project(x, g, lower, upper, breaks, free, t, fixed, du, d):
+    """du over F only, d = P(xc + du) - x; returns g'd, g'(xc - x)."""
+    slope, slope_cauchy = 0.0, 0.0
+    for i in range(x.size):
+        ui = free[i] * du[i]
+        cauchy = cauchy_step(x[i], g[i], lower[i], upper[i], breaks[i], t, fixed)
+        di = min(max(x[i] + cauchy + ui, lower[i]), upper[i]) - x[i]
+        du[i], d[i] = ui, di
+        slope += g[i] * di
+        slope_cauchy += g[i] * cauchy
+    return slope, slope_cauchy
+
+
+@kernel
+def _to_cauchy_point(R, t, fixed, alpha):
+    """d = xc + alpha du - x, du in G_LOW; returns g'd."""
+    c, p = R.c, R.p
+    x, g, breaks = vector(R, X + c[PARITY]), vector(R, G + c[PARITY]), vector(R, X + 1 - c[PARITY])
+    lower, upper, du, d = lower_bounds(R), upper_bounds(R), vector(R, G_LOW), vector(R, D)
+    slope = 0.0
+    for i in range(x.size):
+        d[i] = cauchy_step(x[i], g[i], lower[i], upper[i], breaks[i], t, fixed)
+        if alpha > 0.0:
+            d[i] += alpha * du[i]
+        slope += g[i] * d[i]
+    p[STEP_MAX] = _largest_step(x, d, lower, upper)
+    return slope
+
+
+@kernel
+def _truncated_direction(R, t, fixed):
+    """d = xc + alpha du - x with the largest alpha <= 1 within the bounds; returns g'd."""
+    c = R.c
+    x, g, breaks = vector(R, X + c[PARITY]), vector(R, G + c[PARITY]), vector(R, X + 1 - c[PARITY])
+    lower, upper, du = lower_bounds(R), upper_bounds(R), vector(R, G_LOW)
+    alpha = 1.0
+    for i in range(x.size):
+        if du[i] != 0.0:
+            xc = x[i] + cauchy_step(x[i], g[i], lower[i], upper[i], breaks[i], t, fixed)
+            alpha = min(alpha, max(0.0, ((upper[i] if du[i] > 0.0 else lower[i]) - xc) / du[i]))
+    return _to_cauchy_point(R, t, fixed, alpha)
+
+
+@kernel
+def _subspace_direction(R, t, fixed):
+    """d = P(xc + du) - x, du of (5.11); returns g'd.  du is left in G_LOW."""
+    c, p = R.c, R.p
+    n, m, k, theta = c[N], c[MEMORY], c[PAIRS], p[GAMMA]
+    x, g, free = vector(R, X + c[PARITY]), vector(R, G + c[PARITY]), free_variables(R)
+    lower, upper, breaks = lower_bounds(R), upper_bounds(R), vector(R, X + 1 - c[PARITY])
+    du, d, v, w = vector(R, G_LOW), vector(R, D), _small(R, _H), _small(R, _W)
+    cc, wg = _small(R, _CC), _small(R, _P)
+    along = (1.0 - theta * t) / theta
+    for j in range(k):
+        w[j], w[m + j] = cc[j] + along * wg[j], cc[m + j] + along * wg[m + j]
+    solve_subspace(_matrix(R, _C), _matrix(R, _Z), _matrix(R, _E), k, m, w, v)
+    slope, slope_cauchy, largest = 0.0, 0.0, 1e20
+    for low in range(0, n, BLOCK):
+        high = min(low + BLOCK, n)
+        ub = du[low:high]
+        for i in range(low, high):
+            du[i] = -along * g[i]
+        for j in range(0, k, 2):
+            at, more = _place(c, j), _place(c, min(j + 1, k - 1))
+            a, b = v[j] / theta, v[m + j]
+            e, f = (v[j + 1] / theta, v[m + j + 1]) if j + 1 < k else (0.0, 0.0)
+            _add_rows(
+                a, vector(R, N_COMMON + m + at)[low:high], b, vector(R, N_COMMON + at)[low:high],
+                e, vector(R, N_COMMON + m + more)[low:high], f, vector(R, N_COMMON + more)[low:high], ub,
+            )  # fmt: skip
+        xb, db, lb, hb = x[low:high], d[low:high], lower[low:high], upper[low:high]
+        q = _project(xb, g[low:high], lb, hb, breaks[low:high], free[low:high], t, fixed, ub, db)
+        slope, slope_cauchy = slope + q[0], slope_cauchy + q[1]
+        largest = min(largest, _largest_step(xb, db, lb, hb))
+    p[STEP_MAX] = largest
+    return slope if slope < _PROJECTED * slope_cauchy else _truncated_direction(R, t, fixed)
+
+
+@kernel
+def _set_direction(R):
+    """d, its slope and the largest step; the slope is zero or NaN where the small matrices are of no use any more."""
+    c, p = R.c, R.p
+    m, k, theta = c[MEMORY], c[PAIRS], p[GAMMA]
+    if k > 0 and not factor_middle(_matrix(R, _SY), _matrix(R, _SS), theta, k, m, _matrix(R, _J)):
+        return 0.0
+    x, g = vector(R, X + c[PARITY]), vector(R, G + c[PARITY])
+    lower, upper, free = lower_bounds(R), upper_bounds(R), free_variables(R)
+    S, Y = R.w[N_COMMON * c[N] : (N_COMMON + m) * c[N]], R.w[(N_COMMON + m) * c[N] : (N_COMMON + 2 * m) * c[N]]
+    # the trial buffers hold nothing yet that is needed: they take the break points and their order
+    breaks, order = vector(R, X + 1 - c[PARITY]), vector(R, G + 1 - c[PARITY])
+    t, fixed = cauchy_point(
+        x, g, lower, upper, breaks, order, S, Y, (c[HEAD] + m - k) % m, k, m, theta, _matrix(R, _SY),
+        _matrix(R, _J), _small(R, _WD), _small(R, _P), _small(R, _CC), _small(R, _W), _small(R, _H),
+    )  # fmt: skip
+    anyone = False
+    for i in range(x.size):
+        now = 0.0 if breaks[i] <= fixed else 1.0
+        if now != free[i]:
+            free[i] = now
+            if k > 0:
+                _change_free(R, i, 2.0 * now - 1.0)
+        anyone = anyone or now != 0.0
+    if k == 0 or not anyone:
+        return _to_cauchy_point(R, t, fixed, 0.0)
+    usable = factor_subspace(
+        _matrix(R, _SY), _matrix(R, _SYF), _matrix(R, _YYF), _matrix(R, _SSA), theta, k, m, _matrix(R, _C),
+        _matrix(R, _Z), _matrix(R, _E),
+    )  # fmt: skip
+    return _subspace_direction(R, t, fixed) if usable else 0.0
 
 
 @kernel
@@ -380,7 +403,7 @@ def step(R):
         init(R)
         p[SLOPE] = _set_direction(R)
     d = vector(R, D)
-    p[STEP_MAX] = max(1.0, _largest_step(vector(R, X + c[PARITY]), d, lower_bounds(R), upper_bounds(R)))
+    p[STEP_MAX] = max(1.0, p[STEP_MAX])
     t0 = 1.0
     if c[NIT] == 0:
         if p[STEP_INITIAL] > 0.0:
