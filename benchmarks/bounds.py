@@ -29,8 +29,9 @@ VALUES_ONLY = ("Powell", "Nelder-Mead")
 SECOND_ORDER = ("Newton-CG", "trust-exact", "trust-ncg", "dogleg")
 METHODS = {"bounds": BOUNDED, "mgh": FREE}
 SCALES = (1, 10, 100)
-# numopt's default method, given the gradient, the gradient and the Hessian, or values only
-OURS = {"default": ("jac",), "default, Hessian": ("jac", "hess"), "default, values only": ()}
+# numopt's default method by what it is given
+OURS = {"default": ("jac",), "default, Hessian": ("jac", "hess"), "default, values only": (),
+        "default, values and Hessian": ("hess",)}  # fmt: skip
 
 
 class _Cut(Exception):
@@ -129,9 +130,9 @@ def table(found, group, scale):
         missed = [name for name, row in rows.items() if solver in row and not row[solver][0]]
         if any(solver in row for row in rows.values()):
             print(
-                f"  {solver:22} {len(rows) - len(missed):3}   misses {', '.join(missed) if len(missed) < 15 else '...'}"
+                f"  {solver:28} {len(rows) - len(missed):3}   misses {', '.join(missed) if len(missed) < 15 else '...'}"
             )
-    print(f"  {'one after another':22} {len(union):3}   misses {', '.join(n for n in rows if n not in union)}")
+    print(f"  {'one after another':28} {len(union):3}   misses {', '.join(n for n in rows if n not in union)}")
     for name, row in rows.items():
         if "default" in row and not row["default"][0]:
             _, f, optimality, count, note = row["default"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import numopt
 from numopt import METHODS, OptimizeWarning, Status, minimize, problems
 from numopt.kernels import slots
-from numopt.kernels.cauchy import cauchy_point
+from numopt.kernels.cauchy import cauchy_point, cauchy_step
 from numopt.optimize._bounds import read_bounds
 
 TAKING = [name for name, row in METHODS.items() if row.bounds and not row.values_only]
@@ -150,7 +150,7 @@ def test_cauchy_point(n, seed, k):
     sy[:k, :k], jj[:k, :k] = SY, J
     rows = (S.ravel() if k else np.zeros(n), Y.ravel() if k else np.zeros(n))
     scratch = (wd, p, c, w, h, xc)
-    fixed = _cauchy()(x, g, lower, upper, d, breaks, heap, *rows, 0, k, m, theta, sy.ravel(), jj.ravel(), *scratch)
+    fixed = _cauchy()(x, g, lower, upper, breaks, heap, *rows, 0, k, m, theta, sy.ravel(), jj.ravel(), *scratch)
     model = lambda z: g @ (z - x) + 0.5 * (z - x) @ B @ (z - x)  # noqa: E731
     path = lambda t: np.where(breaks <= t, np.where(d > 0, upper, np.where(d < 0, lower, x)), x + t * d)  # noqa: E731
     # along the path: find the first local minimiser by the pieces between the break points
@@ -167,7 +167,9 @@ def test_cauchy_point(n, seed, k):
         t = end
     assert np.allclose(xc, path(t), rtol=1e-6, atol=1e-7) or model(xc) <= model(path(t)) + 1e-9
     assert np.allclose(c[:k], Y @ (xc - x), atol=1e-6) and np.allclose(c[m : m + k], theta * S @ (xc - x), atol=1e-6)
-    assert (breaks[stays] <= fixed).all() if stays.any() else True
+    assert (breaks[stays] <= fixed).all()
+    over_free = np.where(breaks > fixed, -g, 0.0)
+    assert np.allclose(p[:k], Y @ over_free, atol=1e-6) and np.allclose(p[m : m + k], theta * S @ over_free, atol=1e-6)
 
 
 _compiled = []
@@ -177,10 +179,11 @@ def _cauchy():
     if not _compiled:
 
         @numba.njit
-        def call(x, g, lower, upper, d, breaks, heap, S, Y, first, k, m, theta, sy, J, wd, p, c, w, h, xc):
-            return cauchy_point(
-                x, g, lower, upper, d, breaks, heap, S, Y, first, k, m, theta, sy, J, wd, p, c, w, h, xc
-            )
+        def call(x, g, lower, upper, breaks, heap, S, Y, first, k, m, theta, sy, J, wd, p, c, w, h, xc):
+            t, fixed = cauchy_point(x, g, lower, upper, breaks, heap, S, Y, first, k, m, theta, sy, J, wd, p, c, w, h)
+            for i in range(x.size):
+                xc[i] = x[i] + cauchy_step(x[i], g[i], lower[i], upper[i], breaks[i], t, fixed)
+            return fixed
 
         _compiled.append(call)
     return _compiled[0]
