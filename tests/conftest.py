@@ -1,8 +1,13 @@
 """Objectives that many tests share."""
 
+import signal
+
 import numba
 import numpy as np
 import pytest
+
+# A job that a shell runs in the background ignores Ctrl-C, and so does what it starts; some tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _rosen(x):
