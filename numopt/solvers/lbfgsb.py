@@ -18,8 +18,8 @@ with D the diagonal and L the strictly lower part of S'Y.  One iteration:
 Of the middle matrix of step 2, K = M^-1 - W_F'W_F / theta, the sums over the free variables F (and over the others, A)
 are kept up to date: a new pair adds a row to each, a variable that is held or set free adds or takes a product.
 S and Y are read from memory twice an iteration, block by block: once when a pair is added and once for the direction
-of step 2.  The products with W that (5.11) takes in between follow from those of the Cauchy point at t, c = W'(xc - x) and
-p = -W_F'g: as W_F'W_F = theta (M^-1 - K), the way from there is
+of step 2.  The products with W that (5.11) takes in between follow from those of the Cauchy point at t,
+c = W'(xc - x) and p = -W_F'g: as W_F'W_F = theta (M^-1 - K), the way from there is
 
 .. math::
 
