@@ -1,13 +1,78 @@
-"""The small matrices of the compact representation of limited-memory BFGS, see numopt.solvers.lbfgsb.
+"""The compact representation of limited-memory BFGS, see numopt.solvers.lbfgsb: sums over rows, and small matrices.
 
 Matrices are m x m, flat, of which the leading k rows and columns are in use.
 """
 
-from numopt.kernels.compiling import kernel
+from numopt.kernels.compiling import kernel, reduction
 
 # Rows of S and Y are read in blocks of so many numbers: the vectors they meet stay in the second-level cache meanwhile,
 # and each row is long enough to be read ahead of its use.
 BLOCK = 2048
+
+
+@reduction
+def row_sums(s, y, free, d, sj, yj, sk, yk):
+    """(sj's, sj's over A, s'yj, s'yj over F, sj'y over F, yj'y over F, yj'd, sj'd), and the same of sk and yk."""
+    j0, j1, j2, j3, j4, j5, j6, j7 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    k0, k1, k2, k3, k4, k5, k6, k7 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(s.size):
+        ss, sy, on, off = s[i] * sj[i], s[i] * yj[i], free[i], 1.0 - free[i]
+        j0 += ss
+        j1 += off * ss
+        j2 += sy
+        j3 += on * sy
+        j4 += on * sj[i] * y[i]
+        j5 += on * yj[i] * y[i]
+        j6 += yj[i] * d[i]
+        j7 += sj[i] * d[i]
+        ss, sy = s[i] * sk[i], s[i] * yk[i]
+        k0 += ss
+        k1 += off * ss
+        k2 += sy
+        k3 += on * sy
+        k4 += on * sk[i] * y[i]
+        k5 += on * yk[i] * y[i]
+        k6 += yk[i] * d[i]
+        k7 += sk[i] * d[i]
+    return (j0, j1, j2, j3, j4, j5, j6, j7), (k0, k1, k2, k3, k4, k5, k6, k7)
+
+
+@kernel
+def add_row(k, j, m, t, ss, ssa, sy, syf, yyf, wd):
+    """Add the sums of a block for the pair j and the new one, k."""
+    ss[k * m + j] += t[0]
+    ssa[k * m + j] += t[1]
+    sy[k * m + j] += t[2]
+    syf[k * m + j] += t[3]
+    syf[j * m + k] += t[4]
+    yyf[k * m + j] += t[5]
+    wd[j] += t[6]
+    wd[m + j] += t[7]
+
+
+@reduction
+def own_sums(xt, x, gt, g, free, s, y):
+    """s = xt - x, y = gt - g; returns (y's, y'y, s's, y's over F, y'y over F, s's over A)."""
+    a, b, c, d, e, f = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(x.size):
+        si, yi, on = xt[i] - x[i], gt[i] - g[i], free[i]
+        s[i], y[i] = si, yi
+        ys, yy, ss = yi * si, yi * yi, si * si
+        a += ys
+        b += yy
+        c += ss
+        d += on * ys
+        e += on * yy
+        f += (1.0 - on) * ss
+    return a, b, c, d, e, f
+
+
+@reduction
+def add_rows(a, ya, b, sa, c, yb, e, sb, r):
+    """r += a ya + b sa + c yb + e sb."""
+    for i in range(r.size):
+        r[i] += a * ya[i] + b * sa[i] + c * yb[i] + e * sb[i]
+    return 0.0
 
 
 @kernel

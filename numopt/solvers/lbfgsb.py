@@ -40,7 +40,17 @@ from numba import njit
 
 from numopt.drivers.loop import make_run
 from numopt.kernels.cauchy import cauchy_point, cauchy_step
-from numopt.kernels.compact import BLOCK, factor_middle, factor_subspace, shift, solve_subspace
+from numopt.kernels.compact import (
+    BLOCK,
+    add_row,
+    add_rows,
+    factor_middle,
+    factor_subspace,
+    own_sums,
+    row_sums,
+    shift,
+    solve_subspace,
+)
 from numopt.kernels.compiling import kernel, reduction
 from numopt.kernels.oracle import free_variables, lower_bounds, upper_bounds, vector
 from numopt.kernels.slots import (
@@ -110,63 +120,6 @@ def init(R):
         free[i] = 1.0
 
 
-@reduction
-def _row_sums(s, y, free, d, sj, yj, sk, yk):
-    """(sj's, sj's over A, s'yj, s'yj over F, sj'y over F, yj'y over F, yj'd, sj'd), and the same of sk and yk."""
-    j0, j1, j2, j3, j4, j5, j6, j7 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    k0, k1, k2, k3, k4, k5, k6, k7 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for i in range(s.size):
-        ss, sy, on, off = s[i] * sj[i], s[i] * yj[i], free[i], 1.0 - free[i]
-        j0 += ss
-        j1 += off * ss
-        j2 += sy
-        j3 += on * sy
-        j4 += on * sj[i] * y[i]
-        j5 += on * yj[i] * y[i]
-        j6 += yj[i] * d[i]
-        j7 += sj[i] * d[i]
-        ss, sy = s[i] * sk[i], s[i] * yk[i]
-        k0 += ss
-        k1 += off * ss
-        k2 += sy
-        k3 += on * sy
-        k4 += on * sk[i] * y[i]
-        k5 += on * yk[i] * y[i]
-        k6 += yk[i] * d[i]
-        k7 += sk[i] * d[i]
-    return (j0, j1, j2, j3, j4, j5, j6, j7), (k0, k1, k2, k3, k4, k5, k6, k7)
-
-
-@kernel
-def _add_row(k, j, m, t, ss, ssa, sy, syf, yyf, wd):
-    """Add the sums of a block for the pair j and the new one, k."""
-    ss[k * m + j] += t[0]
-    ssa[k * m + j] += t[1]
-    sy[k * m + j] += t[2]
-    syf[k * m + j] += t[3]
-    syf[j * m + k] += t[4]
-    yyf[k * m + j] += t[5]
-    wd[j] += t[6]
-    wd[m + j] += t[7]
-
-
-@reduction
-def _own_sums(xt, x, gt, g, free, s, y):
-    """s = xt - x, y = gt - g; returns (y's, y'y, s's, y's over F, y'y over F, s's over A)."""
-    a, b, c, d, e, f = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for i in range(x.size):
-        si, yi, on = xt[i] - x[i], gt[i] - g[i], free[i]
-        s[i], y[i] = si, yi
-        ys, yy, ss = yi * si, yi * yi, si * si
-        a += ys
-        b += yy
-        c += ss
-        d += on * ys
-        e += on * yy
-        f += (1.0 - on) * ss
-    return a, b, c, d, e, f
-
-
 @kernel
 def _projected_direction(x, g, lower, upper, d):
     """d = -g but for variables at a bound with g outward, which are 0."""
@@ -208,20 +161,20 @@ def _prepare(R):
     for low in range(0, n, BLOCK):
         high = min(low + BLOCK, n)
         sb, yb, on, db = s[low:high], y[low:high], free[low:high], d[low:high]
-        t = _own_sums(xt[low:high], x[low:high], gt[low:high], g[low:high], on, sb, yb)
+        t = own_sums(xt[low:high], x[low:high], gt[low:high], g[low:high], on, sb, yb)
         a, b, e, af, bf, ea = a + t[0], b + t[1], e + t[2], af + t[3], bf + t[4], ea + t[5]
         _projected_direction(xt[low:high], gt[low:high], lower[low:high], upper[low:high], db)
         q = _two_dots(sb, yb, db)
         dy, ds = dy + q[0], ds + q[1]
         for j in range(0, k, 2):  # two pairs at a time: more reads under way, and half as many of what they meet
             at, more = _place(c, j), _place(c, min(j + 1, k - 1))
-            one, two = _row_sums(
+            one, two = row_sums(
                 sb, yb, on, db, vector(R, N_COMMON + at)[low:high], vector(R, N_COMMON + m + at)[low:high],
                 vector(R, N_COMMON + more)[low:high], vector(R, N_COMMON + m + more)[low:high],
             )  # fmt: skip
-            _add_row(k, j, m, one, ss, ssa, sy, syf, yyf, wd)
+            add_row(k, j, m, one, ss, ssa, sy, syf, yyf, wd)
             if j + 1 < k:
-                _add_row(k, j + 1, m, two, ss, ssa, sy, syf, yyf, wd)
+                add_row(k, j + 1, m, two, ss, ssa, sy, syf, yyf, wd)
     if curvature_ok(a, e, b, p[CURVATURE_MIN]):
         for j in range(k):
             ss[j * m + k], ssa[j * m + k], yyf[j * m + k] = ss[k * m + j], ssa[k * m + j], yyf[k * m + j]
@@ -251,14 +204,6 @@ def _change_free(R, i, sign):
             yyf[a * m + b] += ya * row[b]
             syf[a * m + b] += sa * row[b]
             ssa[a * m + b] -= sa * row[m + b]
-
-
-@reduction
-def _add_rows(a, ya, b, sa, c, yb, e, sb, r):
-    """r += a ya + b sa + c yb + e sb."""
-    for i in range(r.size):
-        r[i] += a * ya[i] + b * sa[i] + c * yb[i] + e * sb[i]
-    return 0.0
 
 
 @reduction
@@ -339,7 +284,7 @@ def _subspace_direction(R, t, fixed):
             at, more = _place(c, j), _place(c, min(j + 1, k - 1))
             a, b = v[j] / theta, v[m + j]
             e, f = (v[j + 1] / theta, v[m + j + 1]) if j + 1 < k else (0.0, 0.0)
-            _add_rows(
+            add_rows(
                 a, vector(R, N_COMMON + m + at)[low:high], b, vector(R, N_COMMON + at)[low:high],
                 e, vector(R, N_COMMON + m + more)[low:high], f, vector(R, N_COMMON + more)[low:high], ub,
             )  # fmt: skip
