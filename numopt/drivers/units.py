@@ -54,6 +54,12 @@ UNITS = {
     "scalar/secant": ("numopt.scalar.secant", "unit", 3),
     "scalar/localmin": ("numopt.scalar.localmin", "unit", 3),
     "scalar/golden": ("numopt.scalar.golden_section", "unit", 3),
+    "lasso/columns-float64": ("numopt.solvers.lasso", "columns64", 2),
+    "lasso/columns-float32": ("numopt.solvers.lasso", "columns32", 2),
+    "lasso/rows-float64": ("numopt.solvers.lasso", "rows64", 2),
+    "lasso/rows-float32": ("numopt.solvers.lasso", "rows32", 2),
+    "lasso/sparse-float64": ("numopt.solvers.lasso", "sparse64", 2),
+    "lasso/sparse-float32": ("numopt.solvers.lasso", "sparse32", 2),
 }
 
 _PACKAGE = Path(__file__).resolve().parent.parent

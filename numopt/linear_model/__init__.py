@@ -1,0 +1,22 @@
+"""Linear models with scikit-learn's interface, over numopt's compiled solvers."""
+
+from numopt.linear_model._elastic_net import ElasticNet, Lasso
+from numopt.linear_model._elastic_net_cv import ElasticNetCV, LassoCV
+from numopt.linear_model._least_squares import LinearRegression
+from numopt.linear_model._paths import enet_path, lasso_path
+from numopt.linear_model._ridge import Ridge, RidgeClassifier
+from numopt.linear_model._ridge_cv import RidgeClassifierCV, RidgeCV
+
+__all__ = [
+    "ElasticNet",
+    "ElasticNetCV",
+    "Lasso",
+    "LassoCV",
+    "LinearRegression",
+    "Ridge",
+    "RidgeCV",
+    "RidgeClassifier",
+    "RidgeClassifierCV",
+    "enet_path",
+    "lasso_path",
+]

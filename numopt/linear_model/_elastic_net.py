@@ -1,0 +1,318 @@
+"""Lasso and ElasticNet: scikit-learn's parameters and attributes over the compiled coordinate descent."""
+
+import warnings
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import MultiOutputMixin, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from numopt.linear_model._linear_base import (
+    LinearPredictor,
+    check_flags,
+    check_inputs,
+    check_tolerance,
+    check_weights,
+    is_integer,
+    is_number,
+)
+from numopt.linear_model._unpenalised import solve_unpenalised
+from numopt.optimize._coordinate_descent import solve_path
+
+
+def as_csc(X):
+    """Sparse X with compressed columns and no duplicate entries; any other format is converted, and said."""
+    if X.format != "csc":
+        warnings.warn(
+            f"coordinate descent reads columns: X was converted from {X.format.upper()} to CSC, which takes time and "
+            "memory; pass a CSC matrix to avoid it",
+            sp.SparseEfficiencyWarning,
+            stacklevel=4,
+        )
+        X = X.tocsc()
+    if not X.has_canonical_format:
+        X = X.copy() if X.base is None else X
+        X.sum_duplicates()
+    return X
+
+
+def check_data(estimator, X, y, sample_weight):
+    """X as the solver reads it, y as float64 columns, the weights; sets ``n_features_in_``."""
+    X, y = check_inputs(estimator, X, y)
+    if sp.issparse(X):
+        X = as_csc(X)
+    return X, y.astype(np.float64, copy=False), check_weights(sample_weight, X)
+
+
+def check_common(estimator):
+    """The parameters that all of the family share."""
+    check_flags(estimator, "fit_intercept", "copy_X", "positive")
+    check_tolerance(estimator.tol)
+    if not is_integer(estimator.max_iter) or estimator.max_iter < 1:
+        raise ValueError(f"max_iter must be an integer >= 1, got {estimator.max_iter!r}")
+    if estimator.selection not in ("cyclic", "random"):
+        raise ValueError(f"selection must be 'cyclic' or 'random', got {estimator.selection!r}")
+
+
+def check_ratio(value):
+    """A share of the l1 penalty lies between 0 and 1."""
+    if not is_number(value) or not 0 <= value <= 1:
+        raise ValueError(f"l1_ratio must be a real number in [0, 1], got {value!r}")
+
+
+def check_precompute(precompute, p, *, auto=False):
+    """A Gram matrix that is handed in is only looked at: the solver forms the part that it needs."""
+    if isinstance(precompute, (bool, np.bool_)) or (auto and isinstance(precompute, str) and precompute == "auto"):
+        return
+    if isinstance(precompute, str) or np.shape(precompute) != (p, p):
+        accepted = "True, False, 'auto' " if auto else "True, False "
+        raise ValueError(
+            f"precompute must be {accepted}or a Gram matrix of shape ({p}, {p}), got "
+            + (repr(precompute) if np.ndim(precompute) == 0 else f"an array of shape {np.shape(precompute)}")
+        )
+
+
+def seed_of(selection, random_state):
+    """The seed of the solver's order; 0 for coordinates in turn."""
+    return int(check_random_state(random_state).randint(1, 2**31 - 1)) if selection == "random" else 0
+
+
+def warn_unconverged(gap, goal, passes, max_iter):
+    """One line that states what was reached and what was asked for."""
+    warnings.warn(
+        f"coordinate descent stopped after {passes} passes with a duality gap of {gap:.3e}; tol asks for {goal:.3e}. "
+        f"Raise max_iter (now {max_iter}) or tol, or scale the features.",
+        ConvergenceWarning,
+        stacklevel=3,
+    )
+
+
+class ElasticNet(MultiOutputMixin, RegressorMixin, LinearPredictor):
+    """Least squares with l1 and l2 penalties, by coordinate descent to a certified duality gap.
+
+    Minimises, with weights s_i (1 if not given) and S their sum::
+
+        1 / (2 S) * sum_i s_i (y_i - x_i'w - b)^2 + alpha * l1_ratio * |w|_1 + alpha * (1 - l1_ratio) / 2 * |w|^2
+
+    Parameters
+    ----------
+    alpha : float, default=1.0
+        Weight of the penalties, nonnegative.  0 is least squares, solved directly, with a warning.
+    l1_ratio : float, default=0.5
+        Share of the l1 penalty, in [0, 1].
+    fit_intercept : bool, default=True
+        Whether to fit b.  X is centred implicitly: it is neither copied nor made dense.
+    precompute : bool or array of shape (n_features, n_features), default=False
+        Accepted as scikit-learn's; the solver forms the part of the Gram matrix that it needs in any case.
+    max_iter : int, default=1000
+        Passes over the working set at most; a Newton step counts as one.
+    copy_X : bool, default=True
+        Accepted as scikit-learn's; X is never overwritten.
+    tol : float, default=1e-4
+        Stop when the duality gap, of the objective times S, is at most ``tol * sum_i s_i (y_i - mean)^2``.
+    warm_start : bool, default=False
+        Start from ``coef_`` of the fit before.
+    positive : bool, default=False
+        Restrict the coefficients to be nonnegative.
+    random_state : int, RandomState or None, default=None
+        Seed of the order of coordinates for ``selection='random'``.
+    selection : {'cyclic', 'random'}, default='cyclic'
+        Coordinates in turn, or in a random order in each pass.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
+        w.
+    intercept_ : float or ndarray of shape (n_targets,)
+        b.
+    dual_gap_ : float or ndarray of shape (n_targets,)
+        Certified: the objective above is within this of its minimum.
+    n_iter_ : int or list of int
+        Passes taken.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Where X has names that are all strings.
+
+    References
+    ----------
+    Friedman, Hastie & Tibshirani, J. Stat. Softw. 33 (2010); Massias, Gramfort & Salmon, "Celer", ICML 2018.
+
+    Examples
+    --------
+    >>> from numopt.linear_model import ElasticNet
+    >>> model = ElasticNet(alpha=0.1).fit([[0.0, 1.0], [1.0, 1.0], [2.0, 0.0]], [0.0, 1.0, 2.0])
+    >>> model.coef_.round(3), model.n_iter_ > 0
+    (array([ 0.831, -0.074]), True)
+    """
+
+    def __init__(
+        self,
+        alpha=1.0,
+        *,
+        l1_ratio=0.5,
+        fit_intercept=True,
+        precompute=False,
+        max_iter=1000,
+        copy_X=True,
+        tol=1e-4,
+        warm_start=False,
+        positive=False,
+        random_state=None,
+        selection="cyclic",
+    ):
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.precompute = precompute
+        self.max_iter = max_iter
+        self.copy_X = copy_X
+        self.tol = tol
+        self.warm_start = warm_start
+        self.positive = positive
+        self.random_state = random_state
+        self.selection = selection
+
+    def fit(self, X, y, sample_weight=None, check_input=True):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples; dense in any order and float32 or float64, or CSC, are read as they are.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
+        sample_weight : float or array-like of shape (n_samples,), default=None
+            Nonnegative weights; zero is as good as leaving the sample out.
+        check_input : bool, default=True
+            Accepted as scikit-learn's; checking costs less than a pass.
+
+        Returns
+        -------
+        self
+        """
+        check_common(self)
+        check_flags(self, "warm_start")
+        if not is_number(self.alpha) or not 0 <= self.alpha < np.inf:
+            raise ValueError(f"alpha must be a finite real number >= 0, got {self.alpha!r}")
+        check_ratio(self.l1_ratio)
+        X, y, weights = check_data(self, X, y, sample_weight)
+        n, p = X.shape
+        check_precompute(self.precompute, p)
+        Y = y[:, None] if y.ndim == 1 else y
+        targets = Y.shape[1]
+        start = None
+        if self.warm_start and hasattr(self, "coef_") and np.shape(self.coef_)[-1] == p:
+            start = np.broadcast_to(np.reshape(self.coef_, (-1, p)), (targets, p))
+        total = n if weights is None else weights.sum(dtype=np.float64)
+        coef, intercept = np.empty((targets, p)), np.empty(targets)
+        gap, iterations = np.empty(targets), []
+        if self.alpha == 0:
+            warnings.warn(
+                "With alpha=0, this algorithm does not converge well; it is solved as least squares. "
+                "You are advised to use the LinearRegression estimator",
+                stacklevel=2,
+            )
+            coef, intercept, gap = solve_unpenalised(X, Y, weights, self.fit_intercept, self.positive)
+            gap, iterations = gap / total, [1] * targets
+        else:
+            na, l2 = total * self.alpha * self.l1_ratio, total * self.alpha * (1.0 - self.l1_ratio)
+            seed = seed_of(self.selection, self.random_state)
+            for k in range(targets):
+                coefs, intercepts, gaps, passes, goal = solve_path(
+                    X,
+                    Y[:, k],
+                    np.array([na]),
+                    np.array([l2]),
+                    sample_weight=weights,
+                    fit_intercept=self.fit_intercept,
+                    positive=self.positive,
+                    tol=self.tol,
+                    max_iter=self.max_iter,
+                    seed=seed,
+                    start=None if start is None else start[k],
+                )
+                if gaps[0] > goal:
+                    warn_unconverged(gaps[0], goal, passes[0], self.max_iter)
+                coef[k], intercept[k], gap[k] = coefs[0], intercepts[0], max(gaps[0], 0.0) / total
+                iterations.append(max(int(passes[0]), 1))
+        coef = coef.astype(X.dtype, copy=False)
+        # as scikit-learn: a single target loses its axis, the intercept keeps it where y had two
+        self.coef_ = coef[0] if targets == 1 else coef
+        self.dual_gap_ = gap[0] if targets == 1 else gap
+        self.n_iter_ = iterations[0] if targets == 1 else iterations
+        if not self.fit_intercept:
+            self.intercept_ = 0.0
+        else:
+            self.intercept_ = X.dtype.type(intercept[0]) if y.ndim == 1 else intercept.astype(X.dtype)
+        return self
+
+    @property
+    def sparse_coef_(self):
+        """``coef_`` as a sparse matrix."""
+        return sp.csr_matrix(self.coef_)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+class Lasso(ElasticNet):
+    """Least squares with an l1 penalty, by coordinate descent to a certified duality gap.
+
+    Minimises, with weights s_i (1 if not given) and S their sum::
+
+        1 / (2 S) * sum_i s_i (y_i - x_i'w - b)^2 + alpha * |w|_1
+
+    Parameters
+    ----------
+    alpha : float, default=1.0
+        Weight of the penalty, nonnegative.  0 is least squares, solved directly, with a warning.
+    fit_intercept, precompute, copy_X, max_iter, tol, warm_start, positive, random_state, selection
+        As in :class:`ElasticNet`.
+
+    Attributes
+    ----------
+    coef_, intercept_, dual_gap_, n_iter_, n_features_in_, feature_names_in_
+        As in :class:`ElasticNet`.
+
+    References
+    ----------
+    Friedman, Hastie & Tibshirani, J. Stat. Softw. 33 (2010); Massias, Gramfort & Salmon, "Celer", ICML 2018.
+
+    Examples
+    --------
+    >>> from numopt.linear_model import Lasso
+    >>> model = Lasso(alpha=0.1).fit([[0, 0], [1, 1], [2, 2]], [0, 1, 2])
+    >>> model.coef_.sum().round(6), model.intercept_.round(6)
+    (np.float64(0.85), np.float64(0.15))
+    """
+
+    def __init__(
+        self,
+        alpha=1.0,
+        *,
+        fit_intercept=True,
+        precompute=False,
+        copy_X=True,
+        max_iter=1000,
+        tol=1e-4,
+        warm_start=False,
+        positive=False,
+        random_state=None,
+        selection="cyclic",
+    ):
+        super().__init__(
+            alpha=alpha,
+            l1_ratio=1.0,
+            fit_intercept=fit_intercept,
+            precompute=precompute,
+            copy_X=copy_X,
+            max_iter=max_iter,
+            tol=tol,
+            warm_start=warm_start,
+            positive=positive,
+            random_state=random_state,
+            selection=selection,
+        )

@@ -1,0 +1,301 @@
+"""LassoCV and ElasticNetCV: every fold's path in compiled code, all of them over the threads of the machine."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.model_selection import check_cv
+from sklearn.utils import metadata_routing
+from sklearn.utils.validation import column_or_1d
+
+from numopt.linear_model._elastic_net import (
+    ElasticNet,
+    Lasso,
+    check_common,
+    check_data,
+    check_precompute,
+    check_ratio,
+    seed_of,
+)
+from numopt.linear_model._linear_base import LinearPredictor, check_flags, is_integer
+from numopt.linear_model._paths import alpha_grid, check_alphas, check_eps, warn_path
+from numopt.optimize._coordinate_descent import solve_path
+
+
+def thread_count(n_jobs, tasks):
+    """Threads for so many tasks: all of the machine's unless ``n_jobs`` says fewer."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if n_jobs is not None:
+        cores = max(cores + 1 + n_jobs, 1) if n_jobs < 0 else n_jobs
+    return max(min(cores, tasks), 1)
+
+
+def fold_errors(X, y, weights, train, test, alphas, l1_ratio, options):
+    """Mean squared errors on ``test`` of the path fitted to ``train``; what is left out has weight zero."""
+    s = np.zeros(len(y))
+    s[train] = 1.0 if weights is None else weights[train]
+    total = s.sum()
+    if not total > 0.0:
+        raise ValueError("sample_weight is zero on all training samples of a fold")
+    coefs, intercepts, gaps, _, goal = solve_path(
+        X, y, total * alphas * l1_ratio, total * alphas * (1.0 - l1_ratio), sample_weight=s, **options
+    )
+    errors = (X[test] @ coefs.T.astype(X.dtype, copy=False)) + (intercepts - y[test][:, None])
+    return np.average(errors**2, axis=0, weights=None if weights is None else weights[test]), gaps, goal
+
+
+class ElasticNetCV(RegressorMixin, LinearPredictor):
+    """Elastic net with the penalty and the l1 ratio chosen by cross-validation.
+
+    The paths of all folds and ratios run in compiled code over all threads; they share X, of which no fold is a copy.
+
+    Parameters
+    ----------
+    l1_ratio : float or list of float, default=0.5
+        Share of the l1 penalty, or the shares to choose from.
+    eps : float, default=1e-3
+        Smallest over largest penalty of an automatic grid.
+    alphas : int or array-like, default=100
+        How many penalties, from the largest of use down; or the penalties.
+    fit_intercept, precompute, max_iter, tol, copy_X, positive, random_state, selection
+        As in :class:`ElasticNet`; ``precompute`` may be 'auto'.
+    cv : int, splitter or iterable, default=None
+        As in scikit-learn; None: 5 folds.
+    verbose : bool or int, default=0
+        Accepted as scikit-learn's.
+    n_jobs : int, default=None
+        Threads; None is all of the machine's.  The result is the same for any number.
+
+    Attributes
+    ----------
+    alpha_ : float
+        The penalty of least mean error.
+    l1_ratio_ : float
+        The ratio of least mean error.
+    coef_, intercept_, dual_gap_, n_iter_
+        Of the fit to all samples at these, as in :class:`ElasticNet`.
+    mse_path_ : ndarray of shape (n_l1_ratio, n_alphas, n_folds)
+        Mean squared error on each fold; without the first axis for one ratio.
+    alphas_ : ndarray of shape (n_alphas,) or (n_l1_ratio, n_alphas)
+        The penalties, in falling order.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from numopt.linear_model import ElasticNetCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = ElasticNetCV(l1_ratio=[0.5, 0.9, 1.0], cv=5).fit(X, y)
+    >>> model.l1_ratio_, model.mse_path_.shape
+    (1.0, (3, 100, 5))
+    """
+
+    _estimator: type[ElasticNet] = ElasticNet
+
+    def __init__(
+        self,
+        *,
+        l1_ratio=0.5,
+        eps=1e-3,
+        alphas=100,
+        fit_intercept=True,
+        precompute="auto",
+        max_iter=1000,
+        tol=1e-4,
+        cv=None,
+        copy_X=True,
+        verbose=0,
+        n_jobs=None,
+        positive=False,
+        random_state=None,
+        selection="cyclic",
+    ):
+        self.l1_ratio = l1_ratio
+        self.eps = eps
+        self.alphas = alphas
+        self.fit_intercept = fit_intercept
+        self.precompute = precompute
+        self.max_iter = max_iter
+        self.tol = tol
+        self.cv = cv
+        self.copy_X = copy_X
+        self.verbose = verbose
+        self.n_jobs = n_jobs
+        self.positive = positive
+        self.random_state = random_state
+        self.selection = selection
+
+    def fit(self, X, y, sample_weight=None, **params):
+        """Choose the penalty on folds, and fit all samples with it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,)
+            Targets.
+        sample_weight : float or array-like of shape (n_samples,), default=None
+            Nonnegative weights, of the fits and of the errors within a fold.
+        **params : dict
+            For the splitter, with metadata routing enabled.
+
+        Returns
+        -------
+        self
+        """
+        check_common(self)
+        check_eps(self.eps)
+        count, given = check_alphas(self.alphas)
+        if self.n_jobs is not None and (not is_integer(self.n_jobs) or self.n_jobs == 0):
+            raise ValueError(f"n_jobs must be None or an integer other than 0, got {self.n_jobs!r}")
+        ratios = np.atleast_1d(getattr(self, "l1_ratio", 1.0)).tolist()
+        for ratio in ratios:
+            check_ratio(ratio)
+        splits = self._split_params(sample_weight, params)
+        X, y, weights = check_data(self, X, y, sample_weight)
+        check_precompute(self.precompute, X.shape[1], auto=True)
+        if y.ndim > 1 and y.shape[1] > 1:
+            raise ValueError(
+                f"y must have one column, got {y.shape[1]}: For multi-task outputs, use MultiTask{type(self).__name__}"
+            )
+        y = column_or_1d(y, warn=True)
+        if given is None:
+            grids = [
+                alpha_grid(X, y, l1_ratio=ratio, eps=self.eps, count=count, fit_intercept=self.fit_intercept,
+                           positive=self.positive, weights=weights)
+                for ratio in ratios
+            ]  # fmt: skip
+        else:
+            grids = [given] * len(ratios)
+        if min(grid.min() for grid in grids) == 0.0:
+            raise ValueError("alphas must be > 0 for cross-validation: at 0 there is no penalty to choose")
+        folds = list(check_cv(self.cv).split(X, y, **splits))
+        options = {
+            "fit_intercept": self.fit_intercept,
+            "positive": self.positive,
+            "tol": self.tol,
+            "max_iter": self.max_iter,
+            "seed": seed_of(self.selection, self.random_state),
+        }
+        tasks = [
+            (X, y, weights, train, test, grid, ratio, options)
+            for ratio, grid in zip(ratios, grids, strict=True)
+            for train, test in folds
+        ]
+        with ThreadPoolExecutor(thread_count(self.n_jobs, len(tasks))) as pool:
+            results = list(pool.map(lambda task: fold_errors(*task), tasks))
+        for (_, gaps, goal), task in zip(results, tasks, strict=True):
+            warn_path(gaps, goal, task[5], self.max_iter)
+        errors = np.reshape([error for error, _, _ in results], (len(ratios), len(folds), -1))
+        means = errors.mean(axis=1)
+        best = np.unravel_index(np.argmin(means), means.shape)
+        self.mse_path_ = np.squeeze(np.moveaxis(errors, 2, 1))
+        self.alpha_ = grids[best[0]][best[1]]
+        self.alphas_ = grids[0] if given is not None or len(ratios) == 1 else np.asarray(grids)
+        self._keep_ratio(ratios[best[0]])
+        model = self._estimator()
+        names = model.get_params()
+        chosen = {"alpha": self.alpha_, "precompute": False, "l1_ratio": ratios[best[0]]}
+        values = {**self.get_params(deep=False), **chosen}
+        model.set_params(**{name: value for name, value in values.items() if name in names})
+        model.fit(X, y, sample_weight=weights)
+        self.coef_, self.intercept_ = model.coef_, model.intercept_
+        self.dual_gap_, self.n_iter_ = model.dual_gap_, model.n_iter_
+        return self
+
+    def _keep_ratio(self, ratio):
+        self.l1_ratio_ = ratio
+
+    def _split_params(self, sample_weight, params):
+        """What metadata routing hands to the splitter."""
+        if not metadata_routing._routing_enabled():
+            if params:
+                raise ValueError(f"{sorted(params)} are only accepted with metadata routing enabled")
+            return {}
+        routed = metadata_routing.process_routing(self, "fit", sample_weight=sample_weight, **params)
+        return routed.splitter.split
+
+    def get_metadata_routing(self):
+        """Where metadata go: weights to the fit, anything else to the splitter.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRouter
+        """
+        return (
+            metadata_routing.MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(
+                splitter=check_cv(self.cv),
+                method_mapping=metadata_routing.MethodMapping().add(caller="fit", callee="split"),
+            )
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+class LassoCV(ElasticNetCV):
+    """Lasso with the penalty chosen by cross-validation.
+
+    The paths of all folds run in compiled code over all threads; they share X, of which no fold is a copy.
+
+    Parameters
+    ----------
+    eps, alphas, fit_intercept, precompute, max_iter, tol, copy_X, cv, verbose, n_jobs, positive, random_state, selection
+        As in :class:`ElasticNetCV`.
+
+    Attributes
+    ----------
+    alpha_, coef_, intercept_, dual_gap_, n_iter_, alphas_
+        As in :class:`ElasticNetCV`.
+    mse_path_ : ndarray of shape (n_alphas, n_folds)
+        Mean squared error on each fold.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from numopt.linear_model import LassoCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = LassoCV(cv=5).fit(X, y)
+    >>> model.mse_path_.shape, int((model.coef_ != 0).sum())
+    ((100, 5), 10)
+    """
+
+    _estimator = Lasso
+
+    def __init__(
+        self,
+        *,
+        eps=1e-3,
+        alphas=100,
+        fit_intercept=True,
+        precompute="auto",
+        max_iter=1000,
+        tol=1e-4,
+        copy_X=True,
+        cv=None,
+        verbose=False,
+        n_jobs=None,
+        positive=False,
+        random_state=None,
+        selection="cyclic",
+    ):
+        self.eps = eps
+        self.alphas = alphas
+        self.fit_intercept = fit_intercept
+        self.precompute = precompute
+        self.max_iter = max_iter
+        self.tol = tol
+        self.copy_X = copy_X
+        self.cv = cv
+        self.verbose = verbose
+        self.n_jobs = n_jobs
+        self.positive = positive
+        self.random_state = random_state
+        self.selection = selection
+
+    def _keep_ratio(self, ratio):
+        pass

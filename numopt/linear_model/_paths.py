@@ -1,0 +1,211 @@
+"""Paths of penalties: enet_path, lasso_path, and the grid that they and the cross-validated estimators start from."""
+
+import warnings
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_array, check_consistent_length
+
+from numopt.linear_model._elastic_net import as_csc, check_precompute, check_ratio
+from numopt.linear_model._linear_base import check_flags, check_tolerance, is_integer, is_number
+from numopt.optimize._coordinate_descent import solve_path
+
+
+def alpha_grid(X, y, *, l1_ratio, eps, count, fit_intercept, positive, weights=None):
+    """``count`` penalties, from the least that leaves no coefficient down to ``eps`` times that, evenly in the log."""
+    if l1_ratio == 0:
+        raise ValueError("alphas must be given where l1_ratio is 0: no finite alpha leaves all coefficients at zero")
+    total = len(y) if weights is None else weights.sum(dtype=np.float64)
+    r = y - np.average(y, weights=weights) if fit_intercept else y
+    r = r if weights is None else r * weights
+    z = np.asarray(X.T @ r.astype(X.dtype, copy=False), float).ravel()
+    top = max((z.max() if positive else np.abs(z).max()) / (total * l1_ratio), np.finfo(float).resolution)
+    if top <= np.finfo(float).resolution:
+        return np.full(count, np.finfo(float).resolution)
+    return np.geomspace(top, top * eps, num=count)
+
+
+def check_alphas(alphas):
+    """(number of penalties or None, the given ones in falling order or None)."""
+    if is_integer(alphas):
+        if alphas < 1:
+            raise ValueError(f"alphas must be an integer >= 1 or an array of nonnegative numbers, got {alphas!r}")
+        return alphas, None
+    values = np.asarray(alphas)
+    if values.ndim != 1 or values.size == 0 or values.dtype.kind not in "iuf":
+        raise ValueError(f"alphas must be an integer >= 1 or an array of nonnegative numbers, got {alphas!r}")
+    values = values.astype(float)
+    if not (np.isfinite(values) & (values >= 0)).all():
+        wrong = values[~(np.isfinite(values) & (values >= 0))][0]
+        raise ValueError(f"alphas must be finite and nonnegative, got {wrong} among them")
+    return None, np.sort(values)[::-1]
+
+
+def check_eps(eps):
+    """The ratio of the ends of a grid."""
+    if not is_number(eps) or not 0 < eps < np.inf:
+        raise ValueError(f"eps must be a real number > 0, got {eps!r}")
+
+
+def enet_path(
+    X,
+    y,
+    *,
+    l1_ratio=0.5,
+    eps=1e-3,
+    alphas=100,
+    precompute="auto",
+    Xy=None,
+    copy_X=True,
+    coef_init=None,
+    verbose=False,
+    return_n_iter=False,
+    positive=False,
+    check_input=True,
+    tol=1e-4,
+    max_iter=1000,
+    selection="cyclic",
+    random_state=None,
+):
+    """Elastic net for a path of penalties, each solution the start of the next.
+
+    Minimises, for each alpha, ``1 / (2 n_samples) |y - Xw|^2 + alpha l1_ratio |w|_1 + alpha (1 - l1_ratio) / 2 |w|^2``.
+    There is no intercept: centre y, and X, before.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Samples.
+    y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        Targets; each column has a path of its own, over the same penalties.
+    l1_ratio : float, default=0.5
+        Share of the l1 penalty, in [0, 1].
+    eps : float, default=1e-3
+        Smallest over largest penalty of an automatic grid.
+    alphas : int or array-like, default=100
+        How many penalties, from the largest of use down; or the penalties.
+    precompute, Xy, copy_X, verbose, check_input
+        Accepted as scikit-learn's, without effect on the result.
+    coef_init : array-like of shape (n_features,), default=None
+        Start at the first penalty.
+    return_n_iter : bool, default=False
+        Return the numbers of passes too.
+    positive : bool, default=False
+        Restrict the coefficients to be nonnegative.
+    tol, max_iter, selection, random_state
+        As in :class:`ElasticNet`.
+
+    Returns
+    -------
+    alphas : ndarray of shape (n_alphas,)
+        In falling order.
+    coefs : ndarray of shape (n_features, n_alphas) or (n_targets, n_features, n_alphas)
+    dual_gaps : ndarray of shape (n_alphas,) or (n_targets, n_alphas)
+        Certified duality gaps of the objective above.
+    n_iters : list of int
+        Only with ``return_n_iter``.
+
+    Examples
+    --------
+    >>> from numopt.linear_model import enet_path
+    >>> alphas, coefs, gaps = enet_path([[1.0, 0.0], [0.0, 2.0], [1.0, 1.0]], [1.0, 2.0, 3.0], alphas=5)
+    >>> coefs.shape, bool((gaps < 1e-3).all())
+    ((2, 5), True)
+    """
+    from numopt.linear_model._elastic_net import seed_of
+
+    check_ratio(l1_ratio)
+    check_eps(eps)
+    count, given = check_alphas(alphas)
+    check_tolerance(tol)
+    if not is_integer(max_iter) or max_iter < 1:
+        raise ValueError(f"max_iter must be an integer >= 1, got {max_iter!r}")
+    if selection not in ("cyclic", "random"):
+        raise ValueError(f"selection must be 'cyclic' or 'random', got {selection!r}")
+    X = check_array(X, accept_sparse=("csc", "csr"), dtype=[np.float64, np.float32])
+    y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+    check_consistent_length(X, y)
+    X = as_csc(X) if sp.issparse(X) else X
+    n, p = X.shape
+    check_precompute(precompute, p, auto=True)
+    Y = y[:, None] if y.ndim == 1 else y
+    if given is None:
+        # one grid for all targets: the first at which all coefficients of all of them are zero
+        grids = [alpha_grid(X, t, l1_ratio=l1_ratio, eps=eps, count=count, fit_intercept=False, positive=positive)
+                 for t in Y.T]  # fmt: skip
+        given = max(grids, key=lambda grid: grid[0])
+    if coef_init is not None and np.shape(coef_init) not in ((p,), (Y.shape[1], p)):
+        raise ValueError(f"coef_init must have the shape ({p},), got {np.shape(coef_init)}")
+    starts = None if coef_init is None else np.broadcast_to(np.asarray(coef_init, float), (Y.shape[1], p))
+    all_coefs, all_gaps, passes = [], [], np.zeros(given.size, int)
+    for k, t in enumerate(Y.T):
+        coefs, _, gaps, passes, goal = solve_path(
+            X,
+            t,
+            n * given * l1_ratio,
+            n * given * (1.0 - l1_ratio),
+            fit_intercept=False,
+            positive=positive,
+            tol=tol,
+            max_iter=max_iter,
+            seed=seed_of(selection, random_state),
+            start=None if starts is None else starts[k],
+        )
+        warn_path(gaps, goal, given, max_iter)
+        all_coefs.append(coefs.T.astype(X.dtype, copy=False))
+        all_gaps.append(np.maximum(gaps, 0.0) / n)
+    coefs, gaps = (all_coefs[0], all_gaps[0]) if y.ndim == 1 else (np.array(all_coefs), np.array(all_gaps))
+    iterations = [max(int(k), 1) for k in passes]
+    return (given, coefs, gaps, iterations) if return_n_iter else (given, coefs, gaps)
+
+
+def warn_path(gaps, goal, alphas, max_iter):
+    """One line for all penalties of a path that were not solved."""
+    short = gaps > goal
+    if short.any():
+        worst = np.argmax(gaps)
+        warnings.warn(
+            f"coordinate descent did not reach tol for {short.sum()} of {short.size} penalties; the largest duality "
+            f"gap is {gaps[worst]:.3e} at alpha={alphas[worst]:.3e}, tol asks for {goal:.3e}. "
+            f"Raise max_iter (now {max_iter}) or tol, or scale the features.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+
+
+def lasso_path(X, y, *, eps=1e-3, alphas=100, **params):
+    """Lasso for a path of penalties, each solution the start of the next.
+
+    Minimises, for each alpha, ``1 / (2 n_samples) |y - Xw|^2 + alpha |w|_1``.  There is no intercept: centre y, and X,
+    before.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Samples.
+    y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        Targets.
+    eps : float, default=1e-3
+        Smallest over largest penalty of an automatic grid.
+    alphas : int or array-like, default=100
+        How many penalties, from the largest of use down; or the penalties.
+    **params
+        As in :func:`enet_path`, but ``l1_ratio``.
+
+    Returns
+    -------
+    alphas, coefs, dual_gaps[, n_iters]
+        As :func:`enet_path`.
+
+    Examples
+    --------
+    >>> from numopt.linear_model import lasso_path
+    >>> alphas, coefs, gaps = lasso_path([[1.0, 0.0], [0.0, 2.0], [1.0, 1.0]], [1.0, 2.0, 3.0], alphas=[1.0, 0.1])
+    >>> coefs.round(2)
+    array([[0.2 , 1.02],
+           [0.8 , 1.14]])
+    """
+    if "l1_ratio" in params:
+        raise TypeError("lasso_path has no l1_ratio; enet_path has")
+    return enet_path(X, y, l1_ratio=1.0, eps=eps, alphas=alphas, **params)

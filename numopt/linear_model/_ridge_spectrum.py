@@ -1,0 +1,93 @@
+"""The decomposition that ridge regression over many strengths needs only once.
+
+One decomposition serves every strength and every target. With A'A = V diag(l) V' and T = A V, the residual of row i that
+a fit without row i would leave is (b_i - t_i' c(alpha)) / (1 - s_i^2 / sum s^2 - sum_j t_ij^2 / (l_j + alpha)), where
+c(alpha) = (T'b)_j / (l_j + alpha) and s_i^2 is the row's weight; the middle term is the constant's.
+With no more rows than columns, A A' = U diag(l) U' gives it as (G b)_i / G_ii, G = U diag(1 / (l + alpha)) U', and the
+null vector s of A A', which the constant adds, is left out of U.
+
+References
+----------
+G. H. Golub, M. Heath, G. Wahba, Generalized cross-validation as a method for choosing a good ridge parameter, Technometrics 21
+(1979), 215-223.
+R. Rifkin, R. Lippert, Notes on regularized least squares, MIT-CSAIL-TR-2007-025 (2007).
+"""
+
+import numpy as np
+import scipy.linalg
+
+_CELLS = 1 << 18  # numbers in a block of rows: two megabytes stay in the cache
+
+
+class Spectrum:
+    """The decomposition of A from which coefficients and left-out residuals of every strength come."""
+
+    def __init__(self, system, mode="auto"):
+        n, p = system.shape
+        self.system, self.dual = system, n <= p
+        if mode == "svd":
+            U, d, Vt = scipy.linalg.svd(system.explicit(), full_matrices=False, check_finite=False)
+            self.values, self.vectors = d**2, U if self.dual else Vt.T
+            if self.dual and system.centred:
+                self._leave_out(self.values, self.vectors)
+        else:
+            G = system.gram(self.dual)
+            if self.dual and system.centred:
+                # Moved above all others, the null vector s is the last eigenvector, whatever the null space of A A'.
+                s = np.ones(n) if system.roots is None else system.roots
+                G = np.triu(G) + np.triu(G, 1).T
+                G += (2.0 * np.abs(G).sum(axis=0).max() + 1.0) / system.total * np.outer(s, s)
+            values, vectors = scipy.linalg.eigh(G, lower=False, driver="evd", check_finite=False)
+            if self.dual and system.centred:
+                values, vectors = values[:-1], vectors[:, :-1]
+            self.values, self.vectors = np.maximum(values, 0.0), np.asfortranarray(vectors)
+        self.inner = self.vectors.T @ (system.B if self.dual else system.t_dot(system.B))
+
+    def _leave_out(self, values, vectors):
+        # The singular vectors of the null space are any basis of it: reflect it so that s is the last one.
+        system = self.system
+        s = np.full(len(vectors), len(vectors) ** -0.5) if system.roots is None else system.roots / system.total**0.5
+        null = values <= values.max(initial=0.0) * (len(values) * np.finfo(float).eps) ** 2
+        null[-1] = True
+        Q = np.linalg.svd(vectors[:, null] - np.outer(s, s @ vectors[:, null]), full_matrices=False)[0]
+        basis = Q[:, : null.sum() - 1]
+        self.values = np.concatenate([values[~null], np.zeros(basis.shape[1])])
+        self.vectors = np.column_stack([vectors[:, ~null], basis])
+
+    def _filters(self, alphas):
+        total = self.values[:, None] + alphas
+        least = np.where(alphas > 0, 0.0, len(self.values) * np.finfo(float).eps * self.values.max(initial=0.0))
+        return np.divide(1.0, total, out=np.zeros_like(total), where=total > least)
+
+    def coefficients(self, alphas):
+        """W of every strength, of shape (n_features, n_alphas, n_targets)."""
+        C = self._filters(alphas)[:, :, None] * self.inner[:, None, :]
+        W = self.vectors @ C.reshape(len(C), -1)
+        if self.dual:
+            W = self.system.t_dot(np.asfortranarray(W))
+        return W.reshape(len(W), len(alphas), -1)
+
+    def left_out(self, alphas):
+        """Yields rows and their left-out residuals, of shape (rows, n_alphas, n_targets), a block of rows at a time."""
+        system, (n, _) = self.system, self.system.shape
+        F = self._filters(alphas)
+        C = (F[:, :, None] * self.inner[:, None, :]).reshape(len(F), -1)
+        size = max(1, _CELLS // (len(F) + C.shape[1] + 1))
+        X, V = system.X.tocsr() if system.sparse and not self.dual else system.X, self.vectors
+        for i in range(0, n, size):
+            rows = slice(i, i + size)
+            if self.dual:
+                T = V[rows]
+                residual = (T @ C).reshape(len(T), len(alphas), -1)
+                free = (T * T) @ F
+            else:
+                T = X[rows] @ V
+                if system.shift is not None:
+                    T -= system.shift @ V
+                if system.root is not None:
+                    T *= system.root[rows, None]
+                residual = system.B[rows, None, :] - (T @ C).reshape(len(T), len(alphas), -1)
+                free = 1.0 - (T * T) @ F
+                if system.centred:
+                    free -= 1.0 / n if system.roots is None else (system.roots[rows, None] ** 2 / system.total)
+            yield rows, residual / free[:, :, None]

@@ -1,0 +1,410 @@
+"""Lasso and elastic net by working sets, along a path of penalties.
+
+    minimise  1/2 |y_c - X_c w|^2 + na |w|_1 + l2/2 |w|_2^2                                        (1)
+
+with |v|^2 = sum_i s_i v_i^2 and X_c, y_c centred if there is an intercept.  A small problem over the columns of a
+working set W is solved at a time: on its Gram matrix (``lasso_gram``) while that fits, else on the residual
+(``lasso_residual``).  Then one pass over X gives all correlations z = X_c'(s r), with which
+
+* a dual point is made and the gap P - D is certified: for the scaled residual t r, with u = z - l2 w,
+
+      D = t y'r - t^2/2 (|r|^2 + l2 |w|^2),     |t| <= na / max_j |u_j|                            (2)
+
+  and for the residual itself, if l2 > 0,
+
+      D = y'r - |r|^2/2 - sum_j max(|z_j| - na, 0)^2 / (2 l2)                                      (3)
+
+* W grows by the columns nearest to entering: those with the smallest (na - |u_j|) / |x_j|, twice as many as violate
+  their condition |u_j| <= na; along a path also those of the sequential strong rule, |u_j| >= 2 na - na_before.
+
+It ends when P - D <= tol |y_c|^2: scikit-learn's meaning of ``tol``.
+
+References: Massias, Gramfort & Salmon, "Celer", ICML 2018 (working sets and their scores); Fercoq, Gramfort & Salmon,
+"Mind the duality gap", ICML 2015; Tibshirani et al., J. R. Stat. Soc. B 74 (2012), 245-266 (strong rules).
+"""
+
+from numba import carray, types
+
+from numopt.kernels.compiling import kernel
+from numopt.kernels.design import add_column, correlations, moments, pack
+from numopt.kernels.oracle import void_pointer
+from numopt.kernels.tiles import add_gram
+from numopt.solvers import lasso_gram, lasso_residual
+from numopt.solvers.lasso_residual import add_shift, sum_squares
+
+FIRST = 100  # columns in the first working set
+PANEL = 256  # rows of X at a time for the Gram matrix: four rows of it stay in the first-level cache
+ROUNDS = 200  # working sets at most; each at least halves the inner tolerance where nothing enters
+HUGE = 1e290  # sums of squares beyond it would soon be infinite
+CONSTANT = 1e-14  # spread of a column against its mean, relative, below which it is rounding
+
+# the table of a call, in words
+T_DATA, T_INDICES, T_STARTS, T_N, T_P, T_NNZ, T_Y, T_S, T_WEIGHTED, T_CENTRED, T_POSITIVE = range(11)
+T_PATH, T_NA, T_L2, T_COEFS, T_GAPS, T_PASSES, T_OUT, T_MAX_ITER, T_SEED, T_CAP = range(11, 21)
+T_F, T_I, T_G, T_L, T_PANEL, N_WORDS = range(21, 27)
+O_TOL, O_YMEAN, O_TOTAL, O_YY, N_OUT = range(5)
+F_COLUMNS, F_ROWS, F_COLUMNS_CAP, F_ROWS_PANEL = 9, 5, 6, PANEL
+I_COLUMNS, I_COLUMNS_CAP = 3, 2
+
+
+@kernel
+def residual(X, s, mean, w, vy, v):
+    """v = s (y_c - X_c w), centred anew."""
+    for i in range(v.size):
+        v[i] = vy[i]
+    shift = 0.0
+    for j in range(w.size):
+        if w[j] != 0.0:
+            add_column(X, j, -w[j], v, s)
+            shift += w[j] * mean[j]
+    if shift != 0.0:
+        add_shift(v, shift, s)
+
+
+@kernel
+def duality_gap(R2, z, w, square, na, l2, positive, best):
+    """(primal value, best dual value so far) by (2) and (3)."""
+    top, l1, ww, wz, excess = 0.0, 0.0, 0.0, 0.0, 0.0
+    for j in range(w.size):
+        if square[j] > 0.0:
+            u = z[j] - l2 * w[j]
+            top = max(top, u if positive else abs(u))
+            beyond = (z[j] if positive else abs(z[j])) - na
+            if beyond > 0.0:
+                excess += beyond * beyond
+            l1 += abs(w[j])
+            ww += w[j] * w[j]
+            wz += w[j] * z[j]
+    ry = R2 + wz  # y'r = (r + Xw)'r
+    primal = 0.5 * R2 + na * l1 + 0.5 * l2 * ww
+    norm = R2 + l2 * ww
+    if norm > 0.0:
+        t = ry / norm
+        if t * top > na:
+            t = na / top
+        best = max(best, t * ry - 0.5 * t * t * norm)
+    else:
+        best = max(best, 0.0)
+    if l2 > 0.0:
+        best = max(best, ry - 0.5 * R2 - excess / (2.0 * l2))
+    return primal, best
+
+
+@kernel
+def smallest(score, count, k):
+    """The k-th smallest of the first ``count`` scores (reordered), by Hoare's selection."""
+    lo, hi = 0, count - 1
+    while lo < hi:
+        pivot = score[(lo + hi) // 2]
+        i, j = lo, hi
+        while i <= j:
+            while score[i] < pivot:
+                i += 1
+            while score[j] > pivot:
+                j -= 1
+            if i <= j:
+                t = score[i]
+                score[i] = score[j]
+                score[j] = t
+                i += 1
+                j -= 1
+        if k - 1 <= j:
+            hi = j
+        elif k - 1 >= i:
+            lo = i
+        else:
+            break
+    return score[k - 1]
+
+
+@kernel
+def violators(z, w, square, inside, na, l2, limit, positive):
+    """How many columns outside W have a correlation above ``limit``."""
+    count = 0
+    for j in range(w.size):
+        if not inside[j] and square[j] > 0.0:
+            u = z[j] - l2 * w[j]
+            count += (u if positive else abs(u)) > limit
+    return count
+
+
+@kernel
+def grow(z, w, square, inside, na, l2, positive, k, W, m, score):
+    """W grows by the k columns nearest to entering; returns its new size."""
+    count = 0
+    for j in range(w.size):
+        if not inside[j] and square[j] > 0.0:
+            u = z[j] - l2 * w[j]
+            score[count] = (na - (u if positive else abs(u))) / square[j] ** 0.5
+            count += 1
+    if count == 0 or k <= 0:
+        return m
+    k = min(k, count)
+    limit = smallest(score, count, k)
+    end = m + k
+    for j in range(w.size):
+        if not inside[j] and square[j] > 0.0 and m < end:
+            u = z[j] - l2 * w[j]
+            if (na - (u if positive else abs(u))) / square[j] ** 0.5 <= limit:
+                W[m] = j
+                inside[j] = 1
+                m += 1
+    return m
+
+
+@kernel
+def extend_gram(X, W, m0, m, mean, root, n, panel, G):
+    """Rows and columns m0..m of G = X_W'X_W, a panel of rows of X at a time."""
+    top = m + (-m) % 4
+    for a in range(m, top):
+        for i in range(PANEL):
+            panel[a, i] = 0.0
+    for a in range(m0, top):
+        for b in range(top):
+            G[a, b] = 0.0
+    for lo in range(0, n, PANEL):
+        hi = min(lo + PANEL, n)
+        pack(X, W, m, mean, root, lo, hi, panel)
+        add_gram(panel, G, m0, m, hi - lo)
+    for a in range(m0, m):
+        for b in range(a):
+            G[b, a] = G[a, b]
+
+
+@kernel
+def prepare(X, y, s, centred, w, mean, square, z, vy, v, root, out):
+    """Means, norms, correlations; sets out[O_YMEAN], out[O_TOTAL], out[O_YY]."""
+    n = y.size
+    total, ymean = 0.0, 0.0
+    for i in range(n):
+        total += s[i] if s.size else 1.0
+        ymean += s[i] * y[i] if s.size else y[i]
+    ymean = ymean / total if centred else 0.0
+    yy = 0.0
+    for i in range(n):
+        vy[i] = y[i] - ymean
+        if s.size:
+            yy += s[i] * vy[i] * vy[i]
+            vy[i] *= s[i]
+            root[i] = s[i] ** 0.5
+        else:
+            yy += vy[i] * vy[i]
+    moments(X, s, total, vy, centred, mean, square, z)
+    start = False
+    for j in range(w.size):
+        if square[j] <= CONSTANT * CONSTANT * total * mean[j] * mean[j]:
+            square[j] = 0.0
+            w[j] = 0.0
+        start = start or w[j] != 0.0
+    if start:
+        residual(X, s, mean, w, vy, v)
+        correlations(X, v, z)
+    else:
+        for i in range(n):
+            v[i] = vy[i]
+    out[O_YMEAN], out[O_TOTAL], out[O_YY] = ymean, total, yy
+
+
+@kernel
+def path(X, y, s, centred, positive, nas, l2s, coefs, gaps, passes, out, max_iter, seed, cap, F, I, G, L, panel):
+    """Solve (1) for each (na, l2) in turn, each from the solution before.
+
+    ``coefs[0]`` holds the start.  Sets ``coefs``, ``gaps`` and ``passes``.  Returns 1 if squares overflow, else 0.
+    """
+    n, p = y.size, coefs.shape[1]
+    mean, square, z, score = F[:p], F[p : 2 * p], F[2 * p : 3 * p], F[3 * p : 4 * p]
+    b, d, r, e, w = F[4 * p : 5 * p], F[5 * p : 6 * p], F[6 * p : 7 * p], F[7 * p : 8 * p], F[8 * p : 9 * p]
+    at = 9 * p
+    vy, v, t, Xd, vn = F[at : at + n], F[at + n :][:n], F[at + 2 * n :][:n], F[at + 3 * n :][:n], F[at + 4 * n :][:n]
+    at += 5 * n
+    c, q, wW, dW, qn, wn = F[at:][:cap], F[at + cap :][:cap], F[at + 2 * cap :][:cap], F[at + 3 * cap :][:cap], \
+        F[at + 4 * cap :][:cap], F[at + 5 * cap :][:cap]  # fmt: skip
+    root, empty = (t if s.size else F[:0]), F[:0]
+    W, inside, support = I[:p], I[p : 2 * p], I[2 * p : 3 * p]
+    order, supportW = I[3 * p :][:cap], I[3 * p + cap :][:cap]
+    for j in range(p):
+        w[j] = coefs[0, j]
+        inside[j] = 0
+    for a in range(cap):
+        order[a] = a
+    prepare(X, y, s, centred, w, mean, square, z, vy, v, root, out)
+    total, yy = out[O_TOTAL], out[O_YY]
+    goal = out[O_TOL] * yy
+    usable, m = 0, 0
+    for j in range(p):
+        usable += square[j] > 0.0
+    use_gram = cap > 0
+    R2 = sum_squares(v, s)
+    if not yy < HUGE:
+        return 1.0
+    for j in range(p):
+        if not square[j] < HUGE:  # NaN too
+            return 1.0
+    na_before = -1.0
+    steepest = 0.0
+    for j in range(p):
+        steepest = max(steepest, abs(z[j]) if square[j] > 0.0 else 0.0)
+    for step in range(nas.size):
+        na, l2 = nas[step], l2s[step]
+        dual, gap, tightness = -1e300, 1e300, 1.0
+        done = 0
+        for rounds in range(ROUNDS):
+            primal, dual = duality_gap(R2, z, w, square, na, l2, positive, dual)
+            before = gap
+            gap = primal - dual
+            if gap <= goal or done >= max_iter:
+                break
+            # --- the working set grows
+            nonzero, missing = 0, 0
+            for j in range(p):
+                if w[j] != 0.0:
+                    nonzero += 1
+                    missing += inside[j] == 0
+            count = violators(z, w, square, inside, na, l2, na * (1.0 + 1e-10), positive)
+            k = min(2 * count, max(FIRST, nonzero))
+            if rounds == 0:
+                k = min(violators(z, w, square, inside, na, l2, 2.0 * na - na_before, positive), max(FIRST, nonzero)) \
+                    if na_before >= na else max(k, 10)  # fmt: skip
+            if missing:
+                for j in range(p):
+                    if w[j] != 0.0 and inside[j] == 0:
+                        W[m] = j
+                        inside[j] = 1
+                        m += 1
+            m0 = m - missing
+            m = grow(z, w, square, inside, na, l2, positive, k, W, m, score)
+            if count == 0 and gap > 0.5 * before:
+                tightness *= 0.1
+                if tightness < 1e-8:
+                    break
+            aim = max(0.1 * gap, 0.3 * goal)
+            tol = tightness * max(na * aim / max(primal, 1e-300), (2.0 * l2 * aim / max(p, 1)) ** 0.5)
+            tol = max(tol, 1e-15 * steepest)
+            if use_gram and m > cap:
+                use_gram = False
+            if use_gram:
+                if m > m0:
+                    if s.size:
+                        for i in range(n):
+                            root[i] = s[i] ** 0.5
+                    extend_gram(X, W, m0, m, mean, root, n, panel, G)
+                for a in range(m):
+                    wW[a] = w[W[a]]
+                    q[a] = z[W[a]]
+                    c[a] = q[a]
+                for a in range(m):
+                    if wW[a] != 0.0:
+                        lasso_gram.add_multiple(wW[a], G[a], c, m)
+                more, seed = lasso_gram.solve(
+                    G, c, q, wW, na, l2, m, positive, tol, max_iter - done, L, dW, qn, wn, supportW, order, seed
+                )
+                for a in range(m):
+                    w[W[a]] = wW[a]
+            else:
+                more, seed = lasso_residual.solve(
+                    X, s, total, mean, square, v, w, na, l2, W, m, positive, tol, max_iter - done, support, b, d, r, e,
+                    t, Xd, vn, empty, seed,
+                )  # fmt: skip
+            done += more
+            # --- residual and correlations; from the Gram matrix if it holds every column
+            if use_gram and m == usable and out[O_TOL] >= 1e-12 and step + 1 < nas.size:
+                R2 = yy
+                for a in range(m):
+                    q[a] = c[a]
+                for a in range(m):
+                    if wW[a] != 0.0:
+                        lasso_gram.add_multiple(-wW[a], G[a], q, m)
+                for a in range(m):
+                    z[W[a]] = q[a]
+                    R2 -= wW[a] * (c[a] + q[a])
+                R2 = max(R2, 0.0)
+            else:
+                residual(X, s, mean, w, vy, v)
+                correlations(X, v, z)
+                R2 = sum_squares(v, s)
+        for j in range(p):
+            coefs[step, j] = w[j]
+        gaps[step] = gap
+        passes[step] = done
+        na_before = na
+    return 0.0
+
+
+@kernel
+def _run(X, table):
+    n, p, k, cap = table[T_N], table[T_P], table[T_PATH], table[T_CAP]
+    real, word = types.float64, types.int64
+    weighted = table[T_WEIGHTED]
+    wide = cap + (-cap) % 4
+    F_size = F_COLUMNS * p + F_ROWS * n + F_COLUMNS_CAP * cap
+    return path(
+        X,
+        carray(void_pointer(table[T_Y]), (n,), real),
+        carray(void_pointer(table[T_S]), (n if weighted else 0,), real),
+        table[T_CENTRED] != 0,
+        table[T_POSITIVE] != 0,
+        carray(void_pointer(table[T_NA]), (k,), real),
+        carray(void_pointer(table[T_L2]), (k,), real),
+        carray(void_pointer(table[T_COEFS]), (k, p), real),
+        carray(void_pointer(table[T_GAPS]), (k,), real),
+        carray(void_pointer(table[T_PASSES]), (k,), word),
+        carray(void_pointer(table[T_OUT]), (N_OUT,), real),
+        table[T_MAX_ITER],
+        table[T_SEED],
+        cap,
+        carray(void_pointer(table[T_F]), (F_size,), real),
+        carray(void_pointer(table[T_I]), (I_COLUMNS * p + I_COLUMNS_CAP * cap,), word),
+        carray(void_pointer(table[T_G]), (wide, wide), real),
+        carray(void_pointer(table[T_L]), (wide, wide), real),
+        carray(void_pointer(table[T_PANEL]), (wide, PANEL), real),
+    )
+
+
+@kernel
+def _table(address):
+    return carray(void_pointer(address), (N_WORDS,), types.intp)
+
+
+def columns64(address, _):
+    """Dense float64, columns contiguous."""
+    a = _table(address)
+    return _run(carray(void_pointer(a[T_DATA]), (a[T_P], a[T_N]), types.float64), a)
+
+
+def columns32(address, _):
+    """Dense float32, columns contiguous."""
+    a = _table(address)
+    return _run(carray(void_pointer(a[T_DATA]), (a[T_P], a[T_N]), types.float32), a)
+
+
+def rows64(address, _):
+    """Dense float64, rows contiguous."""
+    a = _table(address)
+    return _run((carray(void_pointer(a[T_DATA]), (a[T_N], a[T_P]), types.float64),), a)
+
+
+def rows32(address, _):
+    """Dense float32, rows contiguous."""
+    a = _table(address)
+    return _run((carray(void_pointer(a[T_DATA]), (a[T_N], a[T_P]), types.float32),), a)
+
+
+@kernel
+def _csc(a, real):
+    return (
+        carray(void_pointer(a[T_DATA]), (a[T_NNZ],), real),
+        carray(void_pointer(a[T_INDICES]), (a[T_NNZ],), types.int32),
+        carray(void_pointer(a[T_STARTS]), (a[T_P] + 1,), types.int32),
+    )
+
+
+def sparse64(address, _):
+    """Compressed columns, float64."""
+    a = _table(address)
+    return _run(_csc(a, types.float64), a)
+
+
+def sparse32(address, _):
+    """Compressed columns, float32."""
+    a = _table(address)
+    return _run(_csc(a, types.float32), a)

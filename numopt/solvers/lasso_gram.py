@@ -1,0 +1,259 @@
+"""Coordinate descent and semismooth Newton on the Gram matrix of a working set.
+
+    minimise  1/2 w'Gw - c'w + na |w|_1 + l2/2 |w|_2^2        G = X_W'X_W,  c = X_W'y              (1)
+
+The state is w and q = c - Gw, the correlations of the working set with the residual, so that one coordinate costs one
+comparison where it does not move and one row of G where it does:
+
+    w_j <- S(w_j G_jj + q_j, na) / (G_jj + l2)                                                     (2)
+
+Once the signs settle, (1) is a quadratic on the support S, and one Newton step with the factor of G_SS + l2 I solves
+it:
+
+    (G_SS + l2 I) d = q_S - l2 w_S - na sign(w_S)                                                  (3)
+
+A coordinate that would change its sign stops at zero; where that does not decrease (1), the exact minimiser along d is
+taken, which is found by walking over the kinks of a convex piecewise quadratic.
+
+References: Friedman, Hastie & Tibshirani, "Regularization paths for generalized linear models via coordinate
+descent", J. Stat. Softw. 33 (2010), section 2.2; Hintermueller, Ito & Kunisch, SIAM J. Optim. 13 (2002), 865-888, on
+active sets as semismooth Newton.
+"""
+
+from numopt.kernels.compiling import kernel, reduction
+from numopt.kernels.tiles import cholesky_rows
+from numopt.kernels.vectors import dot
+
+EPOCHS = 20  # at most, between two looks at the optimality conditions
+PATIENCE = 160  # at most, where Newton's step has been refused
+NEWTONS = 5  # steps in a row, while coordinates leave the support
+CROSSING = 5  # Newton's step is for at most so many-th of the support to cross zero
+RIDGE = 1e-8  # of the largest diagonal entry, where G_SS is singular: more columns than rows, or equal columns
+
+
+@reduction
+def add_multiple(a, x, y, m):
+    """y += a x over the first m entries."""
+    x, y = x[:m], y[:m]
+    for i in range(m):
+        y[i] += a * x[i]
+
+
+@kernel
+def shrink(u, na, positive):
+    """Soft thresholding, S(u, na); of nonnegative coordinates if ``positive``."""
+    if u > na:
+        return u - na
+    if u < -na and not positive:
+        return u + na
+    return 0.0
+
+
+@kernel
+def distance(g, wj, na, positive):
+    """How far a coordinate is from its optimality condition; g = -(gradient of the smooth part)."""
+    if wj > 0.0:
+        return abs(g - na)
+    if wj < 0.0:
+        return abs(g + na)
+    return max((g if positive else abs(g)) - na, 0.0)
+
+
+@kernel
+def shuffle(order, m, seed):
+    """A random order of the first m entries (Fisher and Yates), by xorshift64*; returns the new seed."""
+    for i in range(m - 1, 0, -1):
+        seed ^= (seed >> 12) & 0xFFFFFFFFFFFFF
+        seed ^= seed << 25
+        seed ^= (seed >> 27) & 0x1FFFFFFFFF
+        k = ((seed >> 20) & 0xFFFFFFFFFF) % (i + 1)
+        t = order[i]
+        order[i] = order[k]
+        order[k] = t
+    return seed
+
+
+@kernel
+def line_minimiser(w, d, k, slope, curvature, na):
+    """The t > 0 that minimises the smooth quadratic along d plus na |w + t d|_1, by its kinks in turn.
+
+    ``slope`` is the derivative of the smooth part at t = 0.  Returns (t, index of the coordinate that is zero there
+    or -1).
+    """
+    at, which = 0.0, -1
+    derivative = slope
+    for j in range(k):
+        if w[j] != 0.0:
+            derivative += na * (d[j] if w[j] > 0.0 else -d[j])
+        else:
+            derivative += na * abs(d[j])
+    while True:
+        free = at - derivative / curvature if curvature > 0.0 else 1e300
+        kink, jump, first = 1e300, 0.0, -1
+        for j in range(k):
+            if w[j] * d[j] < 0.0:
+                t = -w[j] / d[j]
+                if t > at and t < kink:
+                    kink, jump, first = t, 2.0 * na * abs(d[j]), j
+        if derivative >= 0.0 or first < 0 or free <= kink:
+            return (max(free, at) if derivative < 0.0 else at), which
+        derivative += curvature * (kink - at)
+        at, which = kink, first
+        derivative += jump
+        if derivative >= 0.0:
+            return at, which
+
+
+@kernel
+def epoch(G, q, w, na, l2, m, positive, order, ordered):
+    """One pass of (2); returns (largest change of a correlation, whether a sign changed)."""
+    big = 0.0
+    moved = False
+    for i in range(m):
+        j = order[i] if ordered else i
+        gj = G[j, j]
+        if gj <= 0.0:
+            continue
+        old = w[j]
+        new = shrink(old * gj + q[j], na, positive) / (gj + l2)
+        if new != old:
+            moved = moved or (old > 0.0) != (new > 0.0) or (old < 0.0) != (new < 0.0)
+            add_multiple(old - new, G[j], q, m)
+            w[j] = new
+            big = max(big, abs(new - old) * (gj + l2))
+    return big, moved
+
+
+@kernel
+def violation(q, w, na, l2, m, positive):
+    """The largest distance from optimality on the working set."""
+    worst = 0.0
+    for j in range(m):
+        worst = max(worst, distance(q[j] - l2 * w[j], w[j], na, positive))
+    return worst
+
+
+@reduction
+def objective(c, q, w, na, l2, m):
+    """(1), by w'Gw = w'(c - q)."""
+    s = 0.0
+    for j in range(m):
+        s += 0.5 * w[j] * (l2 * w[j] - q[j] - c[j]) + na * abs(w[j])
+    return s
+
+
+@kernel
+def factor(G, l2, support, k, L):
+    """Cholesky factor of G_SS + l2 I; of a little more where that is singular.  False if it can't be."""
+    top = k + (-k) % 4
+    largest = 0.0
+    for a in range(k):
+        largest = max(largest, G[support[a], support[a]])
+    shift = 0.0
+    for trial in range(3):
+        for a in range(k):
+            i = support[a]
+            for b in range(a + 1):
+                L[a, b] = G[i, support[b]]
+            L[a, a] += l2 + shift
+        for a in range(k, top):
+            for b in range(a):
+                L[a, b] = 0.0
+            L[a, a] = 1.0
+        if cholesky_rows(L, top, 1e-13 * largest):
+            return True
+        shift = RIDGE * largest * 1e3**trial
+    return False
+
+
+@kernel
+def newton(G, c, q, w, na, l2, m, positive, L, d, qn, wn, support):
+    """One step of (3).  Returns how many coordinates left the support, or -1 if there was no decrease."""
+    k = 0
+    for j in range(m):
+        if w[j] != 0.0:
+            support[k] = j
+            k += 1
+    if k == 0 or not factor(G, l2, support, k, L):
+        return -1
+    for a in range(k):
+        j = support[a]
+        s = q[j] - l2 * w[j] - (na if w[j] > 0.0 else -na)
+        d[a] = (s - dot(L[a, :a], d[:a])) / L[a, a]
+    for a in range(k - 1, -1, -1):
+        d[a] /= L[a, a]
+        add_multiple(-d[a], L[a], d, a)
+    left = 0
+    for a in range(k):
+        left += (w[support[a]] + d[a]) * w[support[a]] <= 0.0
+    if left * CROSSING > k + CROSSING:
+        return -1  # the signs are far from settled, and coordinate descent settles them for less
+    # the full step, with what would change its sign left at zero
+    before = objective(c, q, w, na, l2, m)
+    slope = 0.0
+    curvature = 0.0
+    for j in range(m):
+        qn[j] = q[j]
+        wn[j] = w[j]
+    for a in range(k):
+        add_multiple(-d[a], G[support[a]], qn, m)
+    for a in range(k):
+        j = support[a]
+        slope -= (q[j] - l2 * w[j]) * d[a]
+        curvature += d[a] * (q[j] - qn[j] + l2 * d[a])
+    for a in range(k):
+        j = support[a]
+        wn[j] = w[j] + d[a]
+        if wn[j] * w[j] <= 0.0:
+            add_multiple(wn[j], G[j], qn, m)
+            wn[j] = 0.0
+    if left > 0 and not objective(c, qn, wn, na, l2, m) < before:
+        # gather w on the support behind d, to walk over its kinks
+        for a in range(k):
+            L[0, a] = w[support[a]]
+        first, at = -1, 1.0
+        if positive:
+            for a in range(k):
+                if d[a] < 0.0 and -w[support[a]] / d[a] <= at:
+                    first, at = a, -w[support[a]] / d[a]
+        else:
+            at, first = line_minimiser(L[0], d, k, slope, curvature, na)
+        for j in range(m):
+            qn[j] = q[j]
+            wn[j] = w[j]
+        for a in range(k):
+            j = support[a]
+            wn[j] = 0.0 if a == first else w[j] + at * d[a]
+            add_multiple(w[j] - wn[j], G[j], qn, m)
+        if not objective(c, qn, wn, na, l2, m) < before:
+            return -1
+    for j in range(m):
+        w[j] = wn[j]
+        q[j] = qn[j]
+    return left
+
+
+@kernel
+def solve(G, c, q, w, na, l2, m, positive, tol, budget, L, d, qn, wn, support, order, seed):
+    """Minimise (1) until every coordinate is within ``tol`` of optimality.  Returns (passes, seed)."""
+    passes = 0
+    epochs = EPOCHS
+    while passes < budget:
+        big, moved = 0.0, True
+        for e in range(epochs):
+            if seed != 0:
+                seed = shuffle(order, m, seed)
+            big, moved = epoch(G, q, w, na, l2, m, positive, order, seed != 0)
+            passes += 1
+            if big <= 0.1 * tol or (not moved and e > 0 and epochs == EPOCHS) or passes >= budget:
+                break
+        if violation(q, w, na, l2, m, positive) <= tol or passes >= budget:
+            break
+        for step in range(NEWTONS):
+            passes += 1
+            left = newton(G, c, q, w, na, l2, m, positive, L, d, qn, wn, support)
+            if step == 0:
+                epochs = min(2 * epochs, PATIENCE) if left < 0 else EPOCHS
+            if left <= 0 or passes >= budget:
+                break
+    return passes, seed
