@@ -30,21 +30,14 @@ from numopt.kernels.design import add_column, correlations, moments, pack
 from numopt.kernels.oracle import void_pointer
 from numopt.kernels.tiles import add_gram
 from numopt.solvers import lasso_gram, lasso_residual
+from numopt.solvers import lasso_slots as slots
+from numopt.solvers.lasso_slots import O_TOL, O_TOTAL, O_YMEAN, O_YY, PANEL
 from numopt.solvers.lasso_residual import add_shift, sum_squares
 
 FIRST = 100  # columns in the first working set
-PANEL = 256  # rows of X at a time for the Gram matrix: four rows of it stay in the first-level cache
 ROUNDS = 200  # working sets at most; each at least halves the inner tolerance where nothing enters
 HUGE = 1e290  # sums of squares beyond it would soon be infinite
 CONSTANT = 1e-14  # spread of a column against its mean, relative, below which it is rounding
-
-# the table of a call, in words
-T_DATA, T_INDICES, T_STARTS, T_N, T_P, T_NNZ, T_Y, T_S, T_WEIGHTED, T_CENTRED, T_POSITIVE = range(11)
-T_PATH, T_NA, T_L2, T_COEFS, T_GAPS, T_PASSES, T_OUT, T_MAX_ITER, T_SEED, T_CAP = range(11, 21)
-T_F, T_I, T_G, T_L, T_PANEL, N_WORDS = range(21, 27)
-O_TOL, O_YMEAN, O_TOTAL, O_YY, N_OUT = range(5)
-F_COLUMNS, F_ROWS, F_COLUMNS_CAP, F_ROWS_PANEL = 9, 5, 6, PANEL
-I_COLUMNS, I_COLUMNS_CAP = 3, 2
 
 
 @kernel
@@ -217,8 +210,9 @@ def path(X, y, s, centred, positive, nas, l2s, coefs, gaps, passes, out, max_ite
     at = 9 * p
     vy, v, t, Xd, vn = F[at : at + n], F[at + n :][:n], F[at + 2 * n :][:n], F[at + 3 * n :][:n], F[at + 4 * n :][:n]
     at += 5 * n
-    c, q, wW, dW, qn, wn = F[at:][:cap], F[at + cap :][:cap], F[at + 2 * cap :][:cap], F[at + 3 * cap :][:cap], \
-        F[at + 4 * cap :][:cap], F[at + 5 * cap :][:cap]  # fmt: skip
+    c, q, wW, dW = F[at:][:cap], F[at + cap :][:cap], F[at + 2 * cap :][:cap], F[at + 3 * cap :][:cap]
+    at += 4 * cap
+    qn, wn, bW, work = F[at:][:cap], F[at + cap :][:cap], F[at + 2 * cap :][:cap], F[at + 3 * cap :][:cap]
     root, empty = (t if s.size else F[:0]), F[:0]
     W, inside, support = I[:p], I[p : 2 * p], I[2 * p : 3 * p]
     order, supportW = I[3 * p :][:cap], I[3 * p + cap :][:cap]
@@ -240,13 +234,15 @@ def path(X, y, s, centred, positive, nas, l2s, coefs, gaps, passes, out, max_ite
     for j in range(p):
         if not square[j] < HUGE:  # NaN too
             return 1.0
-    na_before = -1.0
+    na_before, kept = -1.0, -1
     steepest = 0.0
     for j in range(p):
         steepest = max(steepest, abs(z[j]) if square[j] > 0.0 else 0.0)
     for step in range(nas.size):
         na, l2 = nas[step], l2s[step]
         dual, gap, tightness = -1e300, 1e300, 1.0
+        if step > 0 and l2 != l2s[step - 1]:
+            kept = -1
         done = 0
         for rounds in range(ROUNDS):
             primal, dual = duality_gap(R2, z, w, square, na, l2, positive, dual)
@@ -295,9 +291,10 @@ def path(X, y, s, centred, positive, nas, l2s, coefs, gaps, passes, out, max_ite
                 for a in range(m):
                     if wW[a] != 0.0:
                         lasso_gram.add_multiple(wW[a], G[a], c, m)
-                more, seed = lasso_gram.solve(
-                    G, c, q, wW, na, l2, m, positive, tol, max_iter - done, L, dW, qn, wn, supportW, order, seed
-                )
+                more, kept, seed = lasso_gram.solve(
+                    G, c, q, wW, na, l2, m, positive, tol, max_iter - done, kept, L, dW, qn, wn, bW, work, supportW,
+                    order, seed,
+                )  # fmt: skip
                 for a in range(m):
                     w[W[a]] = wW[a]
             else:
@@ -332,69 +329,69 @@ def path(X, y, s, centred, positive, nas, l2s, coefs, gaps, passes, out, max_ite
 
 @kernel
 def _run(X, table):
-    n, p, k, cap = table[T_N], table[T_P], table[T_PATH], table[T_CAP]
+    n, p, k, cap = table[slots.T_N], table[slots.T_P], table[slots.T_PATH], table[slots.T_CAP]
     real, word = types.float64, types.int64
-    weighted = table[T_WEIGHTED]
+    weighted = table[slots.T_WEIGHTED]
     wide = cap + (-cap) % 4
-    F_size = F_COLUMNS * p + F_ROWS * n + F_COLUMNS_CAP * cap
+    F_size = slots.F_COLUMNS * p + slots.F_ROWS * n + slots.F_COLUMNS_CAP * cap
     return path(
         X,
-        carray(void_pointer(table[T_Y]), (n,), real),
-        carray(void_pointer(table[T_S]), (n if weighted else 0,), real),
-        table[T_CENTRED] != 0,
-        table[T_POSITIVE] != 0,
-        carray(void_pointer(table[T_NA]), (k,), real),
-        carray(void_pointer(table[T_L2]), (k,), real),
-        carray(void_pointer(table[T_COEFS]), (k, p), real),
-        carray(void_pointer(table[T_GAPS]), (k,), real),
-        carray(void_pointer(table[T_PASSES]), (k,), word),
-        carray(void_pointer(table[T_OUT]), (N_OUT,), real),
-        table[T_MAX_ITER],
-        table[T_SEED],
+        carray(void_pointer(table[slots.T_Y]), (n,), real),
+        carray(void_pointer(table[slots.T_S]), (n if weighted else 0,), real),
+        table[slots.T_CENTRED] != 0,
+        table[slots.T_POSITIVE] != 0,
+        carray(void_pointer(table[slots.T_NA]), (k,), real),
+        carray(void_pointer(table[slots.T_L2]), (k,), real),
+        carray(void_pointer(table[slots.T_COEFS]), (k, p), real),
+        carray(void_pointer(table[slots.T_GAPS]), (k,), real),
+        carray(void_pointer(table[slots.T_PASSES]), (k,), word),
+        carray(void_pointer(table[slots.T_OUT]), (slots.N_OUT,), real),
+        table[slots.T_MAX_ITER],
+        table[slots.T_SEED],
         cap,
-        carray(void_pointer(table[T_F]), (F_size,), real),
-        carray(void_pointer(table[T_I]), (I_COLUMNS * p + I_COLUMNS_CAP * cap,), word),
-        carray(void_pointer(table[T_G]), (wide, wide), real),
-        carray(void_pointer(table[T_L]), (wide, wide), real),
-        carray(void_pointer(table[T_PANEL]), (wide, PANEL), real),
+        carray(void_pointer(table[slots.T_F]), (F_size,), real),
+        carray(void_pointer(table[slots.T_I]), (slots.I_COLUMNS * p + slots.I_COLUMNS_CAP * cap,), word),
+        carray(void_pointer(table[slots.T_G]), (wide, wide), real),
+        carray(void_pointer(table[slots.T_L]), (wide, wide), real),
+        carray(void_pointer(table[slots.T_PANEL]), (wide, PANEL), real),
     )
 
 
 @kernel
 def _table(address):
-    return carray(void_pointer(address), (N_WORDS,), types.intp)
+    return carray(void_pointer(address), (slots.N_WORDS,), types.intp)
 
 
 def columns64(address, _):
     """Dense float64, columns contiguous."""
     a = _table(address)
-    return _run(carray(void_pointer(a[T_DATA]), (a[T_P], a[T_N]), types.float64), a)
+    return _run(carray(void_pointer(a[slots.T_DATA]), (a[slots.T_P], a[slots.T_N]), types.float64), a)
 
 
 def columns32(address, _):
     """Dense float32, columns contiguous."""
     a = _table(address)
-    return _run(carray(void_pointer(a[T_DATA]), (a[T_P], a[T_N]), types.float32), a)
+    return _run(carray(void_pointer(a[slots.T_DATA]), (a[slots.T_P], a[slots.T_N]), types.float32), a)
 
 
 def rows64(address, _):
     """Dense float64, rows contiguous."""
     a = _table(address)
-    return _run((carray(void_pointer(a[T_DATA]), (a[T_N], a[T_P]), types.float64),), a)
+    return _run((carray(void_pointer(a[slots.T_DATA]), (a[slots.T_N], a[slots.T_P]), types.float64),), a)
 
 
 def rows32(address, _):
     """Dense float32, rows contiguous."""
     a = _table(address)
-    return _run((carray(void_pointer(a[T_DATA]), (a[T_N], a[T_P]), types.float32),), a)
+    return _run((carray(void_pointer(a[slots.T_DATA]), (a[slots.T_N], a[slots.T_P]), types.float32),), a)
 
 
 @kernel
 def _csc(a, real):
     return (
-        carray(void_pointer(a[T_DATA]), (a[T_NNZ],), real),
-        carray(void_pointer(a[T_INDICES]), (a[T_NNZ],), types.int32),
-        carray(void_pointer(a[T_STARTS]), (a[T_P] + 1,), types.int32),
+        carray(void_pointer(a[slots.T_DATA]), (a[slots.T_NNZ],), real),
+        carray(void_pointer(a[slots.T_INDICES]), (a[slots.T_NNZ],), types.int32),
+        carray(void_pointer(a[slots.T_STARTS]), (a[slots.T_P] + 1,), types.int32),
     )
 
 

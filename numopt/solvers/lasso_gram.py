@@ -23,85 +23,14 @@ active sets as semismooth Newton.
 from numopt.kernels.compiling import kernel, reduction
 from numopt.kernels.tiles import cholesky_rows
 from numopt.kernels.vectors import dot
+from numopt.solvers import lasso_active_set
+from numopt.solvers.lasso_steps import add_multiple, line_minimiser, shrink, shuffle, violation
 
 EPOCHS = 20  # at most, between two looks at the optimality conditions
-PATIENCE = 160  # at most, where Newton's step has been refused
+REFUSALS = 3  # of Newton's step in a row, before the active set method takes over
 NEWTONS = 5  # steps in a row, while coordinates leave the support
 CROSSING = 5  # Newton's step is for at most so many-th of the support to cross zero
 RIDGE = 1e-8  # of the largest diagonal entry, where G_SS is singular: more columns than rows, or equal columns
-
-
-@reduction
-def add_multiple(a, x, y, m):
-    """y += a x over the first m entries."""
-    x, y = x[:m], y[:m]
-    for i in range(m):
-        y[i] += a * x[i]
-
-
-@kernel
-def shrink(u, na, positive):
-    """Soft thresholding, S(u, na); of nonnegative coordinates if ``positive``."""
-    if u > na:
-        return u - na
-    if u < -na and not positive:
-        return u + na
-    return 0.0
-
-
-@kernel
-def distance(g, wj, na, positive):
-    """How far a coordinate is from its optimality condition; g = -(gradient of the smooth part)."""
-    if wj > 0.0:
-        return abs(g - na)
-    if wj < 0.0:
-        return abs(g + na)
-    return max((g if positive else abs(g)) - na, 0.0)
-
-
-@kernel
-def shuffle(order, m, seed):
-    """A random order of the first m entries (Fisher and Yates), by xorshift64*; returns the new seed."""
-    for i in range(m - 1, 0, -1):
-        seed ^= (seed >> 12) & 0xFFFFFFFFFFFFF
-        seed ^= seed << 25
-        seed ^= (seed >> 27) & 0x1FFFFFFFFF
-        k = ((seed >> 20) & 0xFFFFFFFFFF) % (i + 1)
-        t = order[i]
-        order[i] = order[k]
-        order[k] = t
-    return seed
-
-
-@kernel
-def line_minimiser(w, d, k, slope, curvature, na):
-    """The t > 0 that minimises the smooth quadratic along d plus na |w + t d|_1, by its kinks in turn.
-
-    ``slope`` is the derivative of the smooth part at t = 0.  Returns (t, index of the coordinate that is zero there
-    or -1).
-    """
-    at, which = 0.0, -1
-    derivative = slope
-    for j in range(k):
-        if w[j] != 0.0:
-            derivative += na * (d[j] if w[j] > 0.0 else -d[j])
-        else:
-            derivative += na * abs(d[j])
-    while True:
-        free = at - derivative / curvature if curvature > 0.0 else 1e300
-        kink, jump, first = 1e300, 0.0, -1
-        for j in range(k):
-            if w[j] * d[j] < 0.0:
-                t = -w[j] / d[j]
-                if t > at and t < kink:
-                    kink, jump, first = t, 2.0 * na * abs(d[j]), j
-        if derivative >= 0.0 or first < 0 or free <= kink:
-            return (max(free, at) if derivative < 0.0 else at), which
-        derivative += curvature * (kink - at)
-        at, which = kink, first
-        derivative += jump
-        if derivative >= 0.0:
-            return at, which
 
 
 @kernel
@@ -122,15 +51,6 @@ def epoch(G, q, w, na, l2, m, positive, order, ordered):
             w[j] = new
             big = max(big, abs(new - old) * (gj + l2))
     return big, moved
-
-
-@kernel
-def violation(q, w, na, l2, m, positive):
-    """The largest distance from optimality on the working set."""
-    worst = 0.0
-    for j in range(m):
-        worst = max(worst, distance(q[j] - l2 * w[j], w[j], na, positive))
-    return worst
 
 
 @reduction
@@ -234,26 +154,36 @@ def newton(G, c, q, w, na, l2, m, positive, L, d, qn, wn, support):
 
 
 @kernel
-def solve(G, c, q, w, na, l2, m, positive, tol, budget, L, d, qn, wn, support, order, seed):
-    """Minimise (1) until every coordinate is within ``tol`` of optimality.  Returns (passes, seed)."""
-    passes = 0
-    epochs = EPOCHS
-    while passes < budget:
+def solve(G, c, q, w, na, l2, m, positive, tol, budget, kept, L, d, qn, wn, b, work, support, order, seed):
+    """Minimise (1) until every coordinate is within ``tol`` of optimality.
+
+    ``kept``: the size of the active set's factor, left by an earlier call with the same ``l2``, or -1.  Returns
+    (passes, its size now or -1, seed).
+    """
+    passes, refused = 0, 0
+    while passes < budget and kept < 0:
         big, moved = 0.0, True
-        for e in range(epochs):
+        for e in range(EPOCHS):
             if seed != 0:
                 seed = shuffle(order, m, seed)
             big, moved = epoch(G, q, w, na, l2, m, positive, order, seed != 0)
             passes += 1
-            if big <= 0.1 * tol or (not moved and e > 0 and epochs == EPOCHS) or passes >= budget:
+            if big <= 0.1 * tol or (not moved and e > 0) or passes >= budget:
                 break
-        if violation(q, w, na, l2, m, positive) <= tol or passes >= budget:
-            break
+        if passes >= budget or violation(q, w, na, l2, m, positive) <= tol:
+            return passes, -1, seed
         for step in range(NEWTONS):
             passes += 1
             left = newton(G, c, q, w, na, l2, m, positive, L, d, qn, wn, support)
             if step == 0:
-                epochs = min(2 * epochs, PATIENCE) if left < 0 else EPOCHS
+                refused = refused + 1 if left < 0 else 0
             if left <= 0 or passes >= budget:
                 break
-    return passes, seed
+        if refused == REFUSALS:
+            break
+    if passes < budget:
+        kept, more = lasso_active_set.solve(
+            G, q, w, na, l2, m, positive, tol, kept, L, d, qn, wn, b, work, support
+        )  # fmt: skip
+        passes += more
+    return passes, kept, seed

@@ -15,9 +15,10 @@ References: as in ``lasso_gram``; for the conjugate gradients, Nocedal & Wright,
 
 from numopt.kernels.compiling import kernel, reduction
 from numopt.kernels.design import add_column, column_dot
-from numopt.solvers.lasso_gram import NEWTONS, distance, line_minimiser, shrink, shuffle
+from numopt.solvers.lasso_steps import distance, line_minimiser, shrink, shuffle
 
 EPOCHS = 10
+NEWTONS = 5  # steps in a row, while coordinates leave the support
 FORCING = 1e-3  # relative residual of the conjugate gradients: Newton's steps are then as good as exact
 CG_STEPS = 200
 
