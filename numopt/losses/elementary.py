@@ -9,8 +9,8 @@ from numba.extending import intrinsic
 
 from numopt.kernels.compiling import _OPTIONS
 
-# A function called from a reduction would inherit its licence to reorder sums, which takes the rounding out of exp.
-exact = njit(fastmath=False, **_OPTIONS)
+# Inlined, or loops would not be vectorised.  A function called from a reduction would inherit its licence to reorder sums, which takes the rounding out of exp.
+exact = njit(fastmath=False, forceinline=True, **_OPTIONS)
 
 LOG2E = 1.4426950408889634
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # k LN2_HIGH is exact for |k| < 2^20
