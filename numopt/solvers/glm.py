@@ -97,37 +97,40 @@ def _huber(y, s, scale, z, c, out):
 
 
 @kernel
-def _multinomial(y, s, scale, z, c):
+def _multinomial(y, s, scale, zs, cs, K):
     total = 0.0
     for i in range(y.size):
-        total += multinomial.terms(int(y[i]), z[i], s[i] if s.size else scale, c[i])
+        row = slice(i * K, (i + 1) * K)
+        total += multinomial.terms(int(y[i]), zs[row], s[i] if s.size else scale, cs[row])
     return total
 
 
 @kernel
-def _losses(loss, y, s, z, c, out):
-    """Sum of the losses; z (n, K) becomes R, and sets c (n, K)."""
+def _losses(loss, y, s, zs, cs, K, out):
+    """Sum of the losses; zs, n rows of K, becomes R, and sets cs, as long."""
     if loss == MULTINOMIAL:
-        return _multinomial(y, s, out[O_SCALE], z, c)
+        return _multinomial(y, s, out[O_SCALE], zs, cs, K)
     if loss == LOGISTIC:
-        return _logistic(y, s, out[O_SCALE], z.ravel(), c.ravel())
+        return _logistic(y, s, out[O_SCALE], zs, cs)
     if loss == POISSON:
-        return _poisson(y, s, out[O_SCALE], z.ravel(), c.ravel())
+        return _poisson(y, s, out[O_SCALE], zs, cs)
     if loss == HUBER:
-        return _huber(y, s, out[O_SCALE], z.ravel(), c.ravel(), out)
+        return _huber(y, s, out[O_SCALE], zs, cs, out)
     return 0.0
 
 
 @kernel
 def _samples(a):
-    """y, s, Z, C and the scalars of samples lo..hi."""
+    """y, s, Z, C, the same two as vectors, and the scalars of samples lo..hi."""
     lo, hi, K, real = a[T_LO], a[T_HI], a[T_K], types.float64
     n = hi - lo
     y = carray(void_pointer(a[T_Y] + 8 * lo), (n,), real)
     s = carray(void_pointer(a[T_S] + 8 * lo), (n if a[T_WEIGHTED] != 0 else 0,), real)
     z = carray(void_pointer(a[T_Z] + 8 * lo * K), (n, K), real)
     c = carray(void_pointer(a[T_C] + 8 * lo * K), (n, K), real)
-    return y, s, z, c, carray(void_pointer(a[T_OUT]), (N_OUT,), real)
+    zs = carray(void_pointer(a[T_Z] + 8 * lo * K), (n * K,), real)
+    cs = carray(void_pointer(a[T_C] + 8 * lo * K), (n * K,), real)
+    return y, s, z, c, zs, cs, carray(void_pointer(a[T_OUT]), (N_OUT,), real)
 
 
 @kernel
@@ -194,7 +197,7 @@ CHUNK = 64  # rows that are gone through and summed at a time: they stay in the 
 
 @kernel
 def _pass(X, a):
-    y, s, z, c, out = _samples(a)
+    y, s, z, c, zs, cs, out = _samples(a)
     lo, hi, p, K, mode, real = a[T_LO], a[T_HI], a[T_P], a[T_K], a[T_MODE], types.float64
     W = carray(void_pointer(a[T_W]), (p + 1, K), real)
     G = carray(void_pointer(a[T_G]), (p + 1, K), real)
@@ -218,7 +221,8 @@ def _pass(X, a):
             continue
         _scores(X, W, lo + first, lo + end, t)
         if mode == GRADIENT:
-            total += _losses(a[T_LOSS], y[first:end], s[first:end] if s.size else s, t, curvature, out)
+            part = slice(first * K, end * K)
+            total += _losses(a[T_LOSS], y[first:end], s[first:end], zs[part], cs[part], K, out)
         else:
             curved(curvature, t)
         _sums(X, t, lo + first, lo + end, 1, G)
@@ -233,8 +237,8 @@ def _table(address):
 def pointwise(address, _):
     """Z becomes R; sets C; the sum of the losses."""
     a = _table(address)
-    y, s, z, c, out = _samples(a)
-    return _losses(a[T_LOSS], y, s, z, c, out)
+    y, s, z, c, zs, cs, out = _samples(a)
+    return _losses(a[T_LOSS], y, s, zs, cs, a[T_K], out)
 
 
 @kernel
