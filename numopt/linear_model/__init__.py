@@ -4,6 +4,7 @@ from numopt.linear_model._elastic_net import ElasticNet, Lasso
 from numopt.linear_model._elastic_net_cv import ElasticNetCV, LassoCV
 from numopt.linear_model._least_squares import LinearRegression
 from numopt.linear_model._paths import enet_path, lasso_path
+from numopt.linear_model._logistic import LogisticRegression
 from numopt.linear_model._ridge import Ridge, RidgeClassifier
 from numopt.linear_model._ridge_cv import RidgeClassifierCV, RidgeCV
 
@@ -13,6 +14,7 @@ __all__ = [
     "Lasso",
     "LassoCV",
     "LinearRegression",
+    "LogisticRegression",
     "Ridge",
     "RidgeCV",
     "RidgeClassifier",
