@@ -2,6 +2,7 @@
 
 from numopt.linear_model._elastic_net import ElasticNet, Lasso
 from numopt.linear_model._elastic_net_cv import ElasticNetCV, LassoCV
+from numopt.linear_model._glm import PoissonRegressor
 from numopt.linear_model._least_squares import LinearRegression
 from numopt.linear_model._paths import enet_path, lasso_path
 from numopt.linear_model._logistic import LogisticRegression
@@ -15,6 +16,7 @@ __all__ = [
     "LassoCV",
     "LinearRegression",
     "LogisticRegression",
+    "PoissonRegressor",
     "Ridge",
     "RidgeCV",
     "RidgeClassifier",

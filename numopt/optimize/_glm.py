@@ -18,6 +18,7 @@ from numopt.solvers import glm_slots as g
 
 LOSSES = {"logistic": g.LOGISTIC, "poisson": g.POISSON, "huber": g.HUBER, "multinomial": g.MULTINOMIAL}
 BLOCK = 1 << 18  # numbers of a block of samples: 2 MiB, which the second-level cache holds
+FEW = 200  # variables up to which the exact Hessian costs next to nothing, of sparse X too
 SPARSE_BLOCKS = 2  # parts of sparse X, each with sums of its own; always the same ones, whatever the threads
 SMALL = 200_000  # products with fewer entries take less time than a thread to start
 _prototype = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_ssize_t, ctypes.c_ssize_t)
@@ -92,12 +93,12 @@ class Objective:
 
 
 class DenseObjective(Objective):
-    """X is an array, C or F contiguous; the products are BLAS's."""
+    """X is an array, C or F contiguous, or a CSR matrix of few columns, read by blocks; the products are BLAS's."""
 
     def __init__(self, X, y, weights, loss, outputs, lam, intercept):
         super().__init__(X, y, weights, loss, outputs, lam, intercept)
         self.step = max(256, BLOCK // max(self.q * outputs, 1))
-        self.direct = X.flags.c_contiguous and X.dtype == np.float64
+        self.direct = not hasattr(X, "indptr") and X.flags.c_contiguous and X.dtype == np.float64
         self.buffer = None if self.direct else np.empty((min(self.step, self.n), self.p))
         self.unit = load("glm/pointwise")
 
@@ -106,7 +107,7 @@ class DenseObjective(Objective):
         if self.direct:
             return self.X[lo:hi]
         part = self.buffer[: hi - lo]
-        part[:] = self.X[lo:hi]
+        part[:] = self.X[lo:hi].toarray() if hasattr(self.X, "indptr") else self.X[lo:hi]
         return part
 
     def _scores(self, part, W, z):
@@ -265,5 +266,6 @@ class SparseObjective(Objective):
 
 def objective(X, y, weights, loss, outputs, lam, intercept):
     """The objective for X as it is stored."""
-    kind = SparseObjective if hasattr(X, "indptr") else DenseObjective
+    few = (X.shape[1] + intercept) * outputs <= FEW
+    kind = SparseObjective if hasattr(X, "indptr") and not few else DenseObjective
     return kind(X, y, weights, loss, outputs, lam, intercept)

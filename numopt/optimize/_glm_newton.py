@@ -7,7 +7,7 @@ S. C. Eisenstat and H. F. Walker, Choosing the forcing terms in an inexact Newto
 import numpy as np
 from scipy.linalg import lapack
 
-from numopt.optimize._glm import DenseObjective, objective
+from numopt.optimize._glm import FEW, DenseObjective, objective
 
 MATRIX_UP_TO = 1200  # rows of a Hessian that is formed and factored
 SAMPLE = 40  # samples for each variable in the part of the data that the first iterations are made on
@@ -36,7 +36,8 @@ def minimise(f, W, tol, max_iter, free=None):
         Largest component of the gradient.
     """
     W = np.array(W, float)
-    if isinstance(f, DenseObjective) and f.q * f.K <= MATRIX_UP_TO and f.q * f.K <= 4 * f.n:
+    m = f.q * f.K
+    if isinstance(f, DenseObjective) and (m <= FEW or m <= min(MATRIX_UP_TO, 4 * f.n)):
         return _newton(f, _part_way(f, W, tol) if free is None else W, tol, max_iter, free)
     return _newton_cg(f, W, tol, max_iter, free)
 
@@ -47,9 +48,10 @@ def _part_way(f, W, tol):
     if stride < 8 or f.tilt is not None or W.any():
         return W
     X, y = f.X[::stride], f.y[::stride]
+    if not hasattr(X, "indptr"):
+        X = np.array(X, order="C" if f.X.flags.c_contiguous else "F")
     weights = None if f.weights is None else f.weights[::stride]
-    order = "C" if f.X.flags.c_contiguous else "F"
-    part = objective(np.array(X, order=order), y, weights, f.loss, f.K, f.lam, f.intercept)
+    part = objective(X, y, weights, f.loss, f.K, f.lam, f.intercept)
     found, _, gnorm = _newton(part, W, max(tol, 1e-6), 30, None)
     return found if np.isfinite(gnorm) and np.abs(found).max() < 1e6 else W
 
