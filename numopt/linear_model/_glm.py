@@ -66,7 +66,7 @@ class PoissonRegressor(RegressorMixin, LinearPredictor):
     >>> X, y = [[1, 2], [2, 3], [3, 4], [4, 3]], [12, 17, 22, 21]
     >>> model = PoissonRegressor(tol=1e-8).fit(X, y)
     >>> model.coef_.round(4), round(model.score(X, y), 4)
-    (array([0.1212, 0.1584]), 0.9904)
+    (array([0.1211, 0.1584]), 0.9905)
     """
 
     def __init__(

@@ -10,9 +10,9 @@ from numopt.kernels.compiling import kernel
 
 @kernel
 def terms(y, z, sigma, epsilon):
-    """(value, derivative in z, curvature in z, derivative in sigma)."""
+    """(value, derivative in z, curvature in z).  The derivative in sigma is 1 - (derivative in z)^2 / 4."""
     u = (y - z) / sigma
     if abs(u) <= epsilon:
-        return sigma * (1.0 + u * u), -2.0 * u, 2.0 / sigma, 1.0 - u * u
+        return sigma * (1.0 + u * u), -2.0 * u, 2.0 / sigma
     slope = 2.0 * epsilon if u < 0.0 else -2.0 * epsilon
-    return sigma * (1.0 + 2.0 * epsilon * abs(u) - epsilon * epsilon), slope, 0.0, 1.0 - epsilon * epsilon
+    return sigma * (1.0 + 2.0 * epsilon * abs(u) - epsilon * epsilon), slope, 0.0

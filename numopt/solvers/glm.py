@@ -25,7 +25,6 @@ from numopt.solvers.glm_slots import (
     MULTINOMIAL,
     N_OUT,
     N_WORDS,
-    O_DSIGMA,
     O_EPSILON,
     O_SCALE,
     O_SIGMA,
@@ -84,15 +83,13 @@ def _poisson(y, s, scale, z, c):
 
 @reduction
 def _huber(y, s, scale, z, c, out):
-    total, in_sigma = 0.0, 0.0
+    total = 0.0
     for i in range(z.size):
-        value, slope, curvature, dsigma = huber.terms(y[i], z[i], out[O_SIGMA], out[O_EPSILON])
+        value, slope, curvature = huber.terms(y[i], z[i], out[O_SIGMA], out[O_EPSILON])
         weight = s[i] if s.size else scale
         total += weight * value
-        in_sigma += weight * dsigma
         z[i] = weight * slope
         c[i] = weight * curvature
-    out[O_DSIGMA] = in_sigma
     return total
 
 
