@@ -123,6 +123,15 @@ def check_classes(solver, classes):
         raise ValueError(f"solver='liblinear' takes two classes, got {len(classes)}: choose another solver")
 
 
+def class_shares(class_weight, y, classes, weights):
+    """The weight of each class; 'balanced' by the sums of the samples' weights, so that weights count repetitions."""
+    if not isinstance(class_weight, str):
+        return compute_class_weight(class_weight, classes=classes, y=y)
+    sums = np.bincount(np.searchsorted(classes, y), weights, minlength=len(classes))
+    with np.errstate(divide="ignore"):
+        return np.where(sums > 0, sums.sum() / (len(classes) * sums), 1.0)
+
+
 class Problem:
     """Data of a fit, with the classes numbered and the weights of the classes in those of the samples."""
 
@@ -136,12 +145,7 @@ class Problem:
                 f"y must hold samples of at least two classes with positive weight, got one class: {found[0]!r}"
             )
         if class_weight is not None:
-            sums = np.bincount(codes, weights, minlength=len(found))
-            if isinstance(class_weight, str):
-                with np.errstate(divide="ignore"):
-                    share = np.where(sums > 0, sums.sum() / (len(found) * sums), 1.0)
-            else:
-                share = compute_class_weight(class_weight, classes=found, y=found[codes])
+            share = class_shares(class_weight, y, found, weights)
             weights = share[codes] if weights is None else weights * share[codes]
             X, codes, weights = positive_rows(X, codes, weights)
         self.X, self.codes, self.weights, self.classes, self.intercept = X, codes, weights, found, intercept
