@@ -18,7 +18,7 @@ from numopt.linear_model._elastic_net import (
     check_ratio,
     seed_of,
 )
-from numopt.linear_model._linear_base import LinearPredictor, is_integer
+from numopt.linear_model._linear_base import LinearPredictor, check_flags, is_integer
 from numopt.linear_model._paths import alpha_grid, check_alphas, check_eps, warn_path
 from numopt.optimize._coordinate_descent import solve_path
 

@@ -68,7 +68,7 @@ class HuberRegressor(RegressorMixin, LinearPredictor):
     >>> y[-1] = 100.0
     >>> model = HuberRegressor().fit(x[:, None], y)
     >>> model.coef_.round(2), np.flatnonzero(model.outliers_)
-    (array([2.]), array([9]))
+    (array([2.01]), array([7, 9]))
     """
 
     def __init__(self, *, epsilon=1.35, max_iter=100, alpha=0.0001, warm_start=False, fit_intercept=True, tol=1e-05):

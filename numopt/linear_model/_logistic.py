@@ -146,8 +146,8 @@ class LogisticRegression(LinearClassifier):
     random_state : int, RandomState or None, default=None
         Accepted as scikit-learn's: nothing is random.
     solver : str, default='lbfgs'
-        Any of scikit-learn's ('lbfgs', 'liblinear', 'newton-cg', 'newton-cholesky', 'sag', 'saga') stands for the method
-        above and gives its solution; 'liblinear' and 'saga' take an l1 penalty.  'coordinate' is the method with an l1
+        Any of scikit-learn's ('lbfgs', 'liblinear', 'newton-cg', 'newton-cholesky', 'sag', 'saga') stands for the
+        method above and gives its solution; 'liblinear' and 'saga' take an l1 penalty.  'coordinate' is the method with an l1
         penalty.  Any other gradient method of :func:`numopt.minimize` ('bfgs', 'trust-ncg', ...) is run by that.
     max_iter : int, default=100
         Iterations at most.
@@ -250,7 +250,7 @@ class LogisticRegression(LinearClassifier):
         if not reached <= self.tol:
             what = "subgradient" if ratio > 0 else "gradient"
             warn_unconverged(what, reached, self.tol, iterations, self.max_iter)
-        self.classes_, self.n_iter_ = problem.classes, np.array([iterations], np.int32)
+        self.classes_, self.n_iter_ = problem.classes, np.array([max(iterations, 1)], np.int32)
         self.coef_, self.intercept_ = split(W, X.shape[1], X.dtype)
         return self
 

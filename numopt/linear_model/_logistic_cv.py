@@ -1,4 +1,4 @@
-"""LogisticRegressionCV: the penalty of logistic regression chosen on folds, each path started from the solution before."""
+"""LogisticRegressionCV: the penalty of logistic regression chosen on folds, each path begun at the solution before."""
 
 import inspect
 import warnings
@@ -216,10 +216,8 @@ class LogisticRegressionCV(LinearClassifier):
             for j, ratio in enumerate(ratios):
                 W = problem.start()
                 for k in np.argsort(Cs, kind="stable"):  # from the strongest penalty, whose solution is nearest to zero
-                    W, iterations[i, j, k], reached = problem.solve(
-                        W, Cs[k], ratio, self.solver, self.tol, self.max_iter
-                    )
-                    worst = max(worst, reached)
+                    W, count, reached = problem.solve(W, Cs[k], ratio, self.solver, self.tol, self.max_iter)
+                    iterations[i, j, k], worst = max(count, 1), max(worst, reached)
                     paths[i, j, k] = W.T
                     scores[i, j, k] = scorer(self._model(W, p, X.dtype, classes), Xt, yt, **named)
         if not worst <= self.tol:

@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from numopt.linear_model._elastic_net import as_csc, check_precompute, check_ratio
-from numopt.linear_model._linear_base import check_tolerance, is_integer, is_number
+from numopt.linear_model._linear_base import check_flags, check_tolerance, is_integer, is_number
 from numopt.optimize._coordinate_descent import solve_path
 
 

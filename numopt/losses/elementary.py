@@ -9,7 +9,8 @@ from numba.extending import intrinsic
 
 from numopt.kernels.compiling import _OPTIONS
 
-# Inlined, or loops would not be vectorised.  A function called from a reduction would inherit its licence to reorder sums, which takes the rounding out of exp.
+# Inlined, or loops would not be vectorised.  A function called from a reduction would inherit its licence to reorder
+# sums, which takes the rounding out of exp.
 exact = njit(fastmath=False, forceinline=True, **_OPTIONS)
 
 LOG2E = 1.4426950408889634

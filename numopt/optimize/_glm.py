@@ -144,6 +144,15 @@ class DenseObjective(Objective):
         total, G = self.penalise(W, total, G)
         return total, G, H
 
+    def hessian(self):
+        """The same Hessian as of ``evaluate``, from the curvatures as they stand."""
+        m = self.q * self.K
+        H = np.zeros((m, m), order="F")
+        for lo in range(0, self.n, self.step):
+            hi = min(lo + self.step, self.n)
+            H = self._add_hessian(self.rows(lo, hi), lo, hi, self.c[lo:hi], H)
+        return H
+
     def _scaled(self, part, factor, out):
         np.multiply(part, factor[:, None], out=out[:, : self.p])
         if self.intercept:
@@ -191,6 +200,12 @@ class DenseObjective(Objective):
         return D
 
 
+def scores(X, W, p):
+    """X W + 1 b'."""
+    Z = np.asarray(X @ W[:p].astype(X.dtype, copy=False), float)
+    return Z + W[p] if len(W) > p else Z
+
+
 def curve(c, u):
     """u becomes C * u or, for several outputs, c (u - c'u / sum c)."""
     if c.shape[1] > 1:
@@ -225,7 +240,7 @@ class SparseObjective(Objective):
         shares = np.linspace(0, X.nnz, blocks + 1)[1:-1]
         cuts = [0, *np.searchsorted(X.indptr, shares).tolist(), self.n]
         self.parts = []
-        for lo, hi in zip(cuts, cuts[1:]):
+        for lo, hi in zip(cuts[:-1], cuts[1:], strict=True):
             words, sums = w.copy(), np.empty((self.p + 1, outputs))
             words[g.T_LO], words[g.T_HI], words[g.T_G] = lo, hi, sums.ctypes.data
             self.parts.append((words, sums))

@@ -6,13 +6,18 @@ f is convex and piecewise smooth.  Of the samples with |u_i| <= epsilon, u = (y 
 
     sum_i c_i v_i v_i',    v_i = (x_i, 1, u_i),    c_i = 2 s_i / sigma                                     (1)
 
-and of the others it is zero.  With R = df/dz, df/dsigma = 1 - sum_i R_i^2 / (4 s_i) whatever u is.
+and of the others it is zero.  Where a step of Newton's method does not do, these get the curvature of the parabola that
+touches their loss from above, as in iteratively reweighted least squares, which always descends:
+
+    c_i = 2 epsilon s_i / |y_i - z_i|                                                                      (2)
+
+With R = df/dz, df/dsigma = 1 - sum_i R_i^2 / (4 s_i) whatever u is.
 """
 
 import numpy as np
 from scipy.linalg import lapack
 
-from numopt.optimize._glm import DenseObjective
+from numopt.optimize._glm import DenseObjective, scores
 from numopt.optimize._glm_newton import EPS, HALVINGS, MATRIX_UP_TO
 from numopt.solvers import glm_slots as g
 
@@ -54,30 +59,42 @@ def minimise_huber(f, W, sigma, epsilon, tol, max_iter):
         return float(np.abs(gradient[:-1] if at_least else gradient).max(initial=0.0))
 
     value, gradient, H, R = evaluate(W, sigma, True)
-    gnorm = size(gradient, sigma)
+    gnorm, majorised = size(gradient, sigma), False
     for iteration in range(max_iter):
         if not gnorm > tol:
             return W, sigma, iteration, gnorm
         c = f.c[:, 0]
-        inside = np.where(c > 0.0, R, 0.0)
+        within = c > 0.0
+        inside = np.where(within, R, 0.0)
         b = -np.asarray(f.X.T @ inside, float) / sigma  # the last column of (1)
         if f.intercept:
             b = np.append(b, -inside.sum() / sigma)
-        e = float((inside * inside / np.where(c > 0.0, c, 1.0)).sum()) / sigma**2
+        e = float((inside * inside / np.where(within, c, 1.0)).sum()) / sigma**2
+        majorised = majorised or within.sum() <= f.q
+        if majorised:
+            # (2); and sigma is not to move by much more than its own size
+            f.c[:, 0] = np.where(within, c, np.abs(R) / np.maximum(np.abs(f.y - scores(f.X, W, f.p)[:, 0]), floor))
+            e += abs(gradient[-1]) / sigma
+            H = f.hessian() if exact else None
         d = _exact(f, H, b, e, gradient) if exact else _conjugate_gradients(f, b, e, gradient)
         slope = float(gradient @ d)
         t = 1.0 if sigma + d[-1] >= 0.1 * sigma else 0.9 * sigma / -d[-1]
         if sigma + t * d[-1] < floor:
             t = (sigma - floor) / -d[-1]
-        slack = 8.0 * EPS * max(abs(value), sigma)
-        for _ in range(HALVINGS):
+        slack, whole = 8.0 * EPS * max(abs(value), sigma), t
+        for _ in range(HALVINGS if majorised else 4):
             V, scale = W + t * d[:-1, None], max(sigma + t * d[-1], floor)
             new, trial, H, R = evaluate(V, scale, True)
             if new <= value + 1e-4 * t * slope or (new <= value + slack and size(trial, scale) < gnorm):
                 break
             t *= 0.5
         else:
-            return W, sigma, iteration + 1, gnorm
+            if majorised:
+                return W, sigma, iteration + 1, gnorm
+            value, gradient, H, R = evaluate(W, sigma, True)
+            majorised = True
+            continue
+        majorised = not majorised and t < 0.3 * whole
         W, sigma, value, gradient = V, scale, new, trial
         gnorm = size(gradient, sigma)
     return W, sigma, max_iter, gnorm

@@ -14,7 +14,7 @@ Reference: Lee, Sun & Saunders, Proximal Newton-type methods for minimizing comp
 import numpy as np
 
 from numopt.optimize._coordinate_descent import solve_path
-from numopt.optimize._glm import flat, objective
+from numopt.optimize._glm import flat, objective, scores
 from numopt.optimize._glm_newton import minimise
 
 EPS = np.finfo(float).eps
@@ -27,12 +27,6 @@ def kkt(W, G, l1, p):
     inner, slope = W[:p], G[:p]
     residual[:p] = np.where(inner != 0.0, np.abs(slope + l1 * np.sign(inner)), np.maximum(np.abs(slope) - l1, 0.0))
     return residual
-
-
-def scores(X, W, p):
-    """X W + 1 b'."""
-    Z = np.asarray(X @ W[:p].astype(X.dtype, copy=False), float)
-    return Z + W[p] if len(W) > p else Z
 
 
 def _on_support(f, W, l1, tol):

@@ -1,7 +1,8 @@
 """Newton's method for generalised linear models: exact where the Hessian is small, else by conjugate gradients.
 
 References: J. Nocedal and S. J. Wright, Numerical Optimization, 2nd ed., Springer 2006, sections 3.3 and 7.1;
-S. C. Eisenstat and H. F. Walker, Choosing the forcing terms in an inexact Newton method, SIAM J. Sci. Comput. 17 (1996).
+S. C. Eisenstat and H. F. Walker, Choosing the forcing terms in an inexact Newton method, SIAM J. Sci.
+Comput. 17 (1996).
 """
 
 import numpy as np

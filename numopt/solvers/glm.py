@@ -8,8 +8,8 @@ With the scores Z = X W + 1 b' of n samples and K outputs, weights s and a loss 
     T_i = c_i * (u_i - c_i'u_i / \sum_k c_ik)         multinomial: c_i = s_i p_i                               (2)
 
 ``pointwise`` turns Z into R and sets C: the products with dense X are BLAS's.  The sparse passes go over compressed
-rows, each of which is read once: it is still in the cache when X'R is summed.  W, V and the sums have a row of K numbers
-a feature, and the intercepts last.
+rows, each of which is read once: it is still in the cache when X'R is summed.  W, V and the sums have a row of K
+numbers a feature, and the intercepts last.
 """
 
 from numba import carray, types
