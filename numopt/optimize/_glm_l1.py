@@ -33,6 +33,8 @@ def _on_support(f, W, l1, tol):
     """Newton's method over the variables that are not zero; W after it, no value of F above that before."""
     p, K = f.p, f.K
     columns = np.flatnonzero((W[:p] != 0.0).any(axis=1))
+    if not len(columns):
+        columns = np.array([0])  # stays zero: the intercepts are all there is
     rows = np.append(columns, p) if f.intercept else columns
     X = f.X[:, columns] if hasattr(f.X, "indptr") else np.ascontiguousarray(f.X[:, columns])
     part = objective(X, f.y, f.weights, f.loss, K, f.lam, f.intercept)
@@ -126,7 +128,7 @@ def minimise_l1(f, X, W, l1, tol, max_iter):
         W, value, G = V, trial, H
         residual = float(kkt(W, G, l1, p).max())
         now = W[:p] != 0.0
-        if residual > tol and (np.array_equal(now, support) or residual > 0.3 * before) and now.any():
+        if residual > tol and (np.array_equal(now, support) or residual > 0.3 * before):
             V = _on_support(f, W, l1, tol)
             trial, H = total(V)
             if trial <= value + slack:
