@@ -189,7 +189,9 @@ class LogisticRegressionCV(LinearClassifier):
         else:
             classes = np.unique(y[weights > 0])
         if len(classes) < 2:
-            raise ValueError(f"y must hold at least two classes of positive weight, got one class: {classes[:1].tolist()[0]!r}")
+            raise ValueError(
+                f"y must hold at least two classes of positive weight, got one class: {classes[:1].tolist()[0]!r}"
+            )
         check_classes(self.solver, classes)
         if sp.issparse(X):
             X = X.tocsr()

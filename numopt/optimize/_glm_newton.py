@@ -150,7 +150,9 @@ def _newton_cg(f, W, tol, max_iter, free):
         if before > 0.0:
             # no tighter than the end of the run calls for
             eta = max(min(0.1, 0.9 * (gnorm / before) ** 1.6), min(0.1, 0.3 * tol / gnorm))
-        d = _conjugate_gradients(f, G, eta, free)
+        if iteration % 4 == 0:
+            D = f.diagonal()  # changes little between iterations, and is for the preconditioner only
+        d = _conjugate_gradients(f, G, D, eta, free)
         found = _search(f, W, d, value, G, gnorm, False, free)
         if found is None:
             # the curvature at W, not at the last trial
@@ -164,9 +166,8 @@ def _newton_cg(f, W, tol, max_iter, free):
     return W, max_iter, gnorm
 
 
-def _conjugate_gradients(f, G, eta, free):
-    """d with |H d + G| <= eta |G|, by conjugate gradients with the Hessian's diagonal as preconditioner."""
-    D = f.diagonal()
+def _conjugate_gradients(f, G, D, eta, free):
+    """d with |H d + G| <= eta |G|, by conjugate gradients preconditioned by D, about the Hessian's diagonal."""
     D = np.where(D > 1e-14 * D.max(), D, 1.0)
     d, r = np.zeros_like(G), -G
     if free is not None:

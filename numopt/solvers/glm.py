@@ -130,46 +130,61 @@ def _samples(a):
     return y, s, z, c, zs, cs, carray(void_pointer(a[T_OUT]), (N_OUT,), real)
 
 
+@reduction
+def _dot(data, indices, w):
+    t = 0.0
+    for k in range(data.size):
+        t += data[k] * w[indices[k]]
+    return t
+
+
 @kernel
-def _scores(X, W, lo, hi, z):
-    """Z = X W + 1 b' for rows lo..hi."""
+def _add(t, data, indices, square, g):
+    if square:
+        for k in range(data.size):
+            g[indices[k]] += t * data[k] * data[k]
+    else:
+        for k in range(data.size):
+            g[indices[k]] += t * data[k]
+
+
+@kernel
+def _scores(X, W, w, lo, hi, z):
+    """Z = X W + 1 b' for rows lo..hi; w is W as a vector, for one output."""
     data, indices, starts = X
     K, p = W.shape[1], W.shape[0] - 1
     for i in range(lo, hi):
         if K == 1:
-            t = W[p, 0]
-            for k in range(starts[i], starts[i + 1]):
-                t += data[k] * W[indices[k], 0]
-            z[i - lo, 0] = t
+            row = slice(starts[i], starts[i + 1])
+            z[i - lo, 0] = w[p] + _dot(data[row], indices[row], w)
         else:
             row = z[i - lo]
             for l in range(K):
                 row[l] = W[p, l]
             for k in range(starts[i], starts[i + 1]):
-                a, w = data[k], W[indices[k]]
+                a, v = data[k], W[indices[k]]
                 for l in range(K):
-                    row[l] += a * w[l]
+                    row[l] += a * v[l]
 
 
 @kernel
-def _sums(X, R, lo, hi, power, G):
-    """G += X'R, or with the entries of X squared."""
+def _sums(X, R, lo, hi, power, G, g):
+    """G += X'R, or with the entries of X squared; g is G as a vector, for one output."""
     data, indices, starts = X
     K, p = G.shape[1], G.shape[0] - 1
     for i in range(lo, hi):
         if K == 1:
-            t = R[i - lo, 0]
-            G[p, 0] += t
-            for k in range(starts[i], starts[i + 1]):
-                G[indices[k], 0] += t * (data[k] * data[k] if power == 2 else data[k])
+            part = slice(starts[i], starts[i + 1])
+            g[p] += R[i - lo, 0]
+            _add(R[i - lo, 0], data[part], indices[part], power == 2, g)
         else:
             row = R[i - lo]
             for l in range(K):
                 G[p, l] += row[l]
             for k in range(starts[i], starts[i + 1]):
-                a, g = (data[k] * data[k] if power == 2 else data[k]), G[indices[k]]
+                a, v = (data[k] * data[k] if power == 2 else data[k]), G[indices[k]]
                 for l in range(K):
-                    g[l] += a * row[l]
+                    v[l] += a * row[l]
 
 
 @kernel
@@ -198,6 +213,8 @@ def _pass(X, a):
     lo, hi, p, K, mode, real = a[T_LO], a[T_HI], a[T_P], a[T_K], a[T_MODE], types.float64
     W = carray(void_pointer(a[T_W]), (p + 1, K), real)
     G = carray(void_pointer(a[T_G]), (p + 1, K), real)
+    w = carray(void_pointer(a[T_W]), ((p + 1) * K,), real)
+    g = carray(void_pointer(a[T_G]), ((p + 1) * K,), real)
     total = 0.0
     for j in range(p + 1):
         for l in range(K):
@@ -214,15 +231,15 @@ def _pass(X, a):
                     t[i, l] = curvature[i, l]
                     if K > 1 and weight > 0.0:
                         t[i, l] -= curvature[i, l] ** 2 / weight
-            _sums(X, t, lo + first, lo + end, 2, G)
+            _sums(X, t, lo + first, lo + end, 2, G, g)
             continue
-        _scores(X, W, lo + first, lo + end, t)
+        _scores(X, W, w, lo + first, lo + end, t)
         if mode == GRADIENT:
             part = slice(first * K, end * K)
             total += _losses(a[T_LOSS], y[first:end], s[first:end], zs[part], cs[part], K, out)
         else:
             curved(curvature, t)
-        _sums(X, t, lo + first, lo + end, 1, G)
+        _sums(X, t, lo + first, lo + end, 1, G, g)
     return total
 
 
@@ -240,9 +257,10 @@ def pointwise(address, _):
 
 @kernel
 def _csr(a, real):
+    # indices without a sign need no test for being counted from the end
     return (
         carray(void_pointer(a[T_DATA]), (a[T_NNZ],), real),
-        carray(void_pointer(a[T_INDICES]), (a[T_NNZ],), types.int32),
+        carray(void_pointer(a[T_INDICES]), (a[T_NNZ],), types.uint32),
         carray(void_pointer(a[T_STARTS]), (a[T_N] + 1,), types.int32),
     )
 
