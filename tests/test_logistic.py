@@ -214,7 +214,7 @@ def test_bad_data():
     with pytest.raises(ValueError, match="one class"):
         fit(X, y, sample_weight=(y == 1).astype(float))
     for value in (np.nan, np.inf):
-        with pytest.raises(ValueError, match="NaN|infinity"):
+        with pytest.raises(ValueError, match=r"NaN|infinity"):
             fit(np.where(X > 2, value, X), y)
     with pytest.raises(ValueError, match="two classes, got 3"):
         LogisticRegression(solver="liblinear").fit(*load_iris(return_X_y=True))
@@ -228,7 +228,8 @@ def test_bad_data():
 def test_cross_validation_agrees_with_scikit_learn(classes, refit, legacy):
     X, y = sample(120, 5, classes)
     s = np.random.default_rng(0).uniform(0.5, 2.0, len(y))
-    options = {"Cs": [1.0, 0.01, 10.0], "l1_ratios": (0,), "scoring": "neg_log_loss", "refit": refit, "cv": 3, "tol": 1e-10,
+    options = {"Cs": [1.0, 0.01, 10.0], "l1_ratios": (0,), "scoring": "neg_log_loss", "refit": refit, "cv": 3,
+               "tol": 1e-10,
                "use_legacy_attributes": legacy, "class_weight": "balanced"}  # fmt: skip
     ours = LogisticRegressionCV(**options).fit(X, y, sample_weight=s)
     theirs = sk.LogisticRegressionCV(solver="newton-cholesky", **options).fit(X, y, sample_weight=s)

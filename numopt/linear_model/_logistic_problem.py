@@ -147,7 +147,8 @@ class Problem:
             codes, found = np.searchsorted(classes, y), classes
         if len(found) < 2:
             raise ValueError(
-                f"y must hold samples of at least two classes with positive weight, got one class: {found[:1].tolist()[0]!r}"
+                "y must hold samples of at least two classes with positive weight, got one class: "
+                f"{found[:1].tolist()[0]!r}"
             )
         if class_weight is not None:
             share = class_shares(class_weight, y, found, weights)
