@@ -2,7 +2,8 @@
 
 Run it with ``python benchmarks/logistic.py``.  The gradient of the mean objective is measured for every fit, ours and
 theirs; solvers that do not get there within their iterations are marked with *, and are no peers.  liblinear penalises
-the intercept, so that its gradient is never small; lbfgs takes half a minute on the digits and is left out there.  The first call, which loads or compiles, is apart.
+the intercept, so that its gradient is never small; lbfgs takes half a minute on the digits and is left out there.  The
+first call, which loads or compiles, is apart.
 """
 
 import statistics
