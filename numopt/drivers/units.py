@@ -60,6 +60,9 @@ UNITS = {
     "lasso/rows-float32": ("numopt.solvers.lasso", "rows32", 2),
     "lasso/sparse-float64": ("numopt.solvers.lasso", "sparse64", 2),
     "lasso/sparse-float32": ("numopt.solvers.lasso", "sparse32", 2),
+    "glm/pointwise": ("numopt.solvers.glm", "pointwise", 2),
+    "glm/sparse-float64": ("numopt.solvers.glm", "sparse64", 2),
+    "glm/sparse-float32": ("numopt.solvers.glm", "sparse32", 2),
 }
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -99,7 +102,7 @@ def key():
         import llvmlite
 
         digest = hashlib.sha256()
-        for folder in ("kernels", "linesearch", "solvers", "scalar", "drivers"):
+        for folder in ("kernels", "losses", "linesearch", "solvers", "scalar", "drivers"):
             for path in sorted((_PACKAGE / folder).glob("*.py")):
                 digest.update(path.name.encode() + path.read_bytes())
         digest.update(_numba_version())

@@ -2,7 +2,11 @@
 
 from numopt.linear_model._elastic_net import ElasticNet, Lasso
 from numopt.linear_model._elastic_net_cv import ElasticNetCV, LassoCV
+from numopt.linear_model._glm import PoissonRegressor
+from numopt.linear_model._huber import HuberRegressor
 from numopt.linear_model._least_squares import LinearRegression
+from numopt.linear_model._logistic import LogisticRegression
+from numopt.linear_model._logistic_cv import LogisticRegressionCV
 from numopt.linear_model._paths import enet_path, lasso_path
 from numopt.linear_model._ridge import Ridge, RidgeClassifier
 from numopt.linear_model._ridge_cv import RidgeClassifierCV, RidgeCV
@@ -10,9 +14,13 @@ from numopt.linear_model._ridge_cv import RidgeClassifierCV, RidgeCV
 __all__ = [
     "ElasticNet",
     "ElasticNetCV",
+    "HuberRegressor",
     "Lasso",
     "LassoCV",
     "LinearRegression",
+    "LogisticRegression",
+    "LogisticRegressionCV",
+    "PoissonRegressor",
     "Ridge",
     "RidgeCV",
     "RidgeClassifier",

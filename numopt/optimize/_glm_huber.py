@@ -1,0 +1,144 @@
+"""Huber's regression with its scale: Newton's method in the coefficients and sigma together.
+
+    f(W, sigma) = sum_i s_i (sigma + sigma H((y_i - z_i) / sigma)) + lam / 2 |W|^2,    sum_i s_i = 1
+
+f is convex and piecewise smooth.  Of the samples with |u_i| <= epsilon, u = (y - z) / sigma, the Hessian is
+
+    sum_i c_i v_i v_i',    v_i = (x_i, 1, u_i),    c_i = 2 s_i / sigma                                     (1)
+
+and of the others it is zero.  Where a step of Newton's method does not do, these get the curvature of the parabola that
+touches their loss from above, as in iteratively reweighted least squares, which always descends:
+
+    c_i = 2 epsilon s_i / |y_i - z_i|                                                                      (2)
+
+With R = df/dz, df/dsigma = 1 - sum_i R_i^2 / (4 s_i) whatever u is.
+"""
+
+import numpy as np
+from scipy.linalg import lapack
+
+from numopt.optimize._glm import DenseObjective, scores
+from numopt.optimize._glm_newton import EPS, HALVINGS, MATRIX_UP_TO
+from numopt.solvers import glm_slots as g
+
+LEAST = 1e-12  # sigma beside its start: below, the residuals are rounding
+
+
+def minimise_huber(f, W, sigma, epsilon, tol, max_iter):
+    """Minimise f from (W, sigma).
+
+    Parameters
+    ----------
+    f : numopt.optimize._glm.Objective
+        With the loss 'huber'.
+    W : array (q, 1)
+    sigma, epsilon, tol : float
+    max_iter : int
+
+    Returns
+    -------
+    W : array (q, 1)
+    sigma : float
+    iterations : int
+    gnorm : float
+        Largest component of the gradient, without sigma's where sigma is at its least value.
+    """
+    s = 1.0 / f.n if f.weights is None else f.weights
+    exact = isinstance(f, DenseObjective) and f.q <= MATRIX_UP_TO
+    floor = LEAST * sigma
+    f.out[g.O_EPSILON] = epsilon
+
+    def evaluate(W, sigma, hessian=False):
+        f.out[g.O_SIGMA] = sigma
+        value, G, H = f.evaluate(W, hessian and exact)
+        R = f.z[:, 0].copy()
+        return value, np.append(G[:, 0], 1.0 - float((R * R / (4.0 * s)).sum())), H, R
+
+    def size(gradient, sigma):
+        at_least = sigma <= floor and gradient[-1] > 0.0
+        return float(np.abs(gradient[:-1] if at_least else gradient).max(initial=0.0))
+
+    value, gradient, H, R = evaluate(W, sigma, True)
+    gnorm, majorised = size(gradient, sigma), False
+    for iteration in range(max_iter):
+        if not gnorm > tol:
+            return W, sigma, iteration, gnorm
+        c = f.c[:, 0]
+        within = c > 0.0
+        inside = np.where(within, R, 0.0)
+        b = -np.asarray(f.X.T @ inside, float) / sigma  # the last column of (1)
+        if f.intercept:
+            b = np.append(b, -inside.sum() / sigma)
+        e = float((inside * inside / np.where(within, c, 1.0)).sum()) / sigma**2
+        majorised = majorised or within.sum() <= f.q
+        if majorised:
+            # (2); and sigma is not to move by much more than its own size
+            f.c[:, 0] = np.where(within, c, np.abs(R) / np.maximum(np.abs(f.y - scores(f.X, W, f.p)[:, 0]), floor))
+            e += abs(gradient[-1]) / sigma
+            H = f.hessian() if exact else None
+        d = _exact(f, H, b, e, gradient) if exact else _conjugate_gradients(f, b, e, gradient)
+        slope = float(gradient @ d)
+        t = 1.0 if sigma + d[-1] >= 0.1 * sigma else 0.9 * sigma / -d[-1]
+        if sigma + t * d[-1] < floor:
+            t = (sigma - floor) / -d[-1]
+        slack, whole = 8.0 * EPS * max(abs(value), sigma), t
+        for _ in range(HALVINGS if majorised else 4):
+            V, scale = W + t * d[:-1, None], max(sigma + t * d[-1], floor)
+            new, trial, H, R = evaluate(V, scale, True)
+            if new <= value + 1e-4 * t * slope or (new <= value + slack and size(trial, scale) < gnorm):
+                break
+            t *= 0.5
+        else:
+            if majorised:
+                return W, sigma, iteration + 1, gnorm
+            value, gradient, H, R = evaluate(W, sigma, True)
+            majorised = True
+            continue
+        majorised = not majorised and t < 0.3 * whole
+        W, sigma, value, gradient = V, scale, new, trial
+        gnorm = size(gradient, sigma)
+    return W, sigma, max_iter, gnorm
+
+
+def _exact(f, H, b, e, gradient):
+    """The direction by a Cholesky factor of (1), shifted as little as makes it definite."""
+    m = len(gradient)
+    A = np.zeros((m, m), order="F")
+    A[:-1, :-1], A[:-1, -1], A[-1, -1] = H, b, e
+    i = np.arange(m)
+    A[i[: f.p], i[: f.p]] += f.lam
+    top, shift = max(A.diagonal().max(), 1e-300), 0.0
+    for _ in range(40):
+        L = A.copy(order="F")
+        L[i, i] += shift
+        L, info = lapack.dpotrf(L, lower=0, clean=0, overwrite_a=1)
+        if info == 0 and np.abs(L.diagonal()).min() ** 2 > m * EPS * top:
+            d, _ = lapack.dpotrs(L, -gradient, lower=0)
+            if np.isfinite(d).all():
+                return d
+        shift = max(10.0 * shift, 1e-12 * m * top)
+    return -gradient
+
+
+def _conjugate_gradients(f, b, e, gradient):
+    """The same direction by conjugate gradients with products of (1)."""
+    D = np.append(f.diagonal()[:, 0], e)
+    shift = 1e-12 * max(D.max(), 1e-300)
+    D = np.maximum(D, shift)
+    d, r = np.zeros_like(gradient), -gradient
+    z = r / D
+    v, rz, goal = z.copy(), float(r @ z), 1e-3 * np.abs(r).max()
+    for _ in range(min(10 * len(r), 1000)):
+        Hv = np.append(f.product(v[:-1, None])[:, 0] + b * v[-1], b @ v[:-1] + e * v[-1]) + shift * v
+        curvature = float(v @ Hv)
+        if not curvature > 0.0:
+            break
+        alpha = rz / curvature
+        d += alpha * v
+        r -= alpha * Hv
+        if np.abs(r).max() <= goal:
+            break
+        z = r / D
+        rz, old = float(r @ z), rz
+        v = z + (rz / old) * v
+    return d if d.any() else z

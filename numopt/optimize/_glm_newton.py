@@ -1,0 +1,193 @@
+"""Newton's method for generalised linear models: exact where the Hessian is small, else by conjugate gradients.
+
+References: J. Nocedal and S. J. Wright, Numerical Optimization, 2nd ed., Springer 2006, sections 3.3 and 7.1;
+S. C. Eisenstat and H. F. Walker, Choosing the forcing terms in an inexact Newton method, SIAM J. Sci.
+Comput. 17 (1996).
+"""
+
+import numpy as np
+from scipy.linalg import lapack
+
+from numopt.optimize._glm import FEW, DenseObjective, objective
+
+MATRIX_UP_TO = 1200  # rows of a Hessian that is formed and factored
+SAMPLE = 40  # samples for each variable in the part of the data that the first iterations are made on
+HALVINGS = 40
+EPS = np.finfo(float).eps
+
+
+def minimise(f, W, tol, max_iter, free=None):
+    """Minimise an objective from W.
+
+    Parameters
+    ----------
+    f : numopt.optimize._glm.Objective
+    W : array (q, K)
+    tol : float
+        Largest component of the gradient at the end.
+    max_iter : int
+    free : bool array (q, K), optional
+        The variables; the others stay as they are.
+
+    Returns
+    -------
+    W : array (q, K)
+    iterations : int
+    gnorm : float
+        Largest component of the gradient.
+    """
+    W = np.array(W, float)
+    m = f.q * f.K
+    if isinstance(f, DenseObjective) and (m <= FEW or m <= min(MATRIX_UP_TO, 4 * f.n)):
+        return _newton(f, _part_way(f, W, tol) if free is None else W, tol, max_iter, free)
+    return _newton_cg(f, W, tol, max_iter, free)
+
+
+def _part_way(f, W, tol):
+    """A start from an evenly spaced part of the samples, which costs little: the iterations left are the last ones."""
+    stride = f.n // (SAMPLE * f.q * f.K + 1000)
+    if stride < 8 or f.tilt is not None or W.any():
+        return W
+    X, y = f.X[::stride], f.y[::stride]
+    if not hasattr(X, "indptr"):
+        X = np.array(X, order="C" if f.X.flags.c_contiguous else "F")
+    weights = None if f.weights is None else f.weights[::stride]
+    part = objective(X, y, weights, f.loss, f.K, f.lam, f.intercept)
+    found, _, gnorm = _newton(part, W, max(tol, 1e-6), 30, None)
+    return found if np.isfinite(gnorm) and np.abs(found).max() < 1e6 else W
+
+
+def _direction(f, G, H, free):
+    """Solve H d = -G, H shifted as little as makes it definite."""
+    p, q, K = f.p, f.q, f.K
+    m = q * K
+    i = np.arange(m)
+    H[i, i] += np.where(i % q < p, f.lam, 0.0)
+    if K > 1:
+        # The scores may all be shifted by one number: a direction that the loss does not see, nor for the
+        # intercepts, nor without a penalty, the objective. G has no part in it; a curvature there keeps H definite.
+        for j in range(p if f.lam > 0.0 else 0, q):
+            at = np.arange(K) * q + j
+            H[np.ix_(at, at)] += max(H[at, at].max(), 1e-300) / K
+    b = -G.T.ravel()
+    if free is not None:
+        keep = np.flatnonzero(free.T.ravel())
+        H, b = np.asfortranarray(H[np.ix_(keep, keep)]), b[keep]
+    top = H.diagonal().max() if len(b) else 0.0
+    shift = 0.0
+    for _ in range(30):
+        A = H.copy(order="F")
+        A[np.arange(len(b)), np.arange(len(b))] += shift
+        L, info = lapack.dpotrf(A, lower=0, clean=0, overwrite_a=1)
+        if info == 0 and (len(b) == 0 or np.abs(L.diagonal()).min() ** 2 > len(b) * EPS * top):
+            d, _ = lapack.dpotrs(L, b, lower=0)
+            if np.isfinite(d).all():
+                break
+        shift = max(10.0 * shift, 1e-14 * len(b) * max(top, 1e-300))
+    else:
+        d = b
+    if free is not None:
+        whole = np.zeros(m)
+        whole[keep] = d
+        d = whole
+    return d.reshape(K, q).T.copy()
+
+
+def largest(G, free):
+    """The gradient's largest component; NaN stays."""
+    part = G if free is None else G[free]
+    return float(np.abs(part).max()) if part.size else 0.0
+
+
+def _search(f, W, d, value, G, gnorm, hessian, free):
+    """Backtracking: (W, f, G, H) with enough decrease; None where rounding leaves none."""
+    slope = float(np.vdot(G, d))
+    if not slope < 0.0:
+        return None
+    t = 1.0
+    slack = 8.0 * EPS * max(abs(value), 1e-3)
+    for _ in range(HALVINGS):
+        X = W + t * d
+        new, g, H = f.evaluate(X, hessian)
+        enough = new <= value + 1e-4 * t * slope
+        # where the decrease drowns in rounding, the gradient tells
+        if enough or (new <= value + slack and largest(g, free) < gnorm):
+            return X, new, g, H
+        curvature = new - value - t * slope
+        t *= min(0.5, max(0.1, -0.5 * t * slope / curvature)) if np.isfinite(curvature) and curvature > 0.0 else 0.1
+    return None
+
+
+def _newton(f, W, tol, max_iter, free):
+    value, G, H = f.evaluate(W, True)
+    gnorm, before, rate = largest(G, free), 0.0, 0.0
+    for iteration in range(max_iter):
+        if not gnorm > tol:
+            return W, iteration, gnorm
+        if H is None:
+            _, _, H = f.evaluate(W, True)
+        d = _direction(f, G, H, free)
+        if free is not None:
+            d = np.where(free, d, 0.0)
+        # quadratic convergence tells when the next gradient will do: then the Hessian there is not needed
+        hessian = not (rate > 0.0 and 10.0 * rate * gnorm * gnorm <= tol)
+        found = _search(f, W, d, value, G, gnorm, hessian, free)
+        if found is None:
+            return W, iteration + 1, gnorm
+        before = gnorm
+        W, value, G, H = found
+        gnorm = largest(G, free)
+        rate = gnorm / before**2
+    return W, max_iter, gnorm
+
+
+def _newton_cg(f, W, tol, max_iter, free):
+    value, G, _ = f.evaluate(W)
+    gnorm, before, eta = largest(G, free), 0.0, 0.1
+    for iteration in range(max_iter):
+        if not gnorm > tol:
+            return W, iteration, gnorm
+        if before > 0.0:
+            # no tighter than the end of the run calls for
+            eta = max(min(0.1, 0.9 * (gnorm / before) ** 1.6), min(0.1, 0.3 * tol / gnorm))
+        if iteration % 4 == 0:
+            D = f.diagonal()  # changes little between iterations, and is for the preconditioner only
+        d = _conjugate_gradients(f, G, D, eta, free)
+        found = _search(f, W, d, value, G, gnorm, False, free)
+        if found is None:
+            # the curvature at W, not at the last trial
+            f.evaluate(W)
+            found = _search(f, W, np.where(free, -G, 0.0) if free is not None else -G, value, G, gnorm, False, free)
+            if found is None:
+                return W, iteration + 1, gnorm
+        before = gnorm
+        W, value, G, _ = found
+        gnorm = largest(G, free)
+    return W, max_iter, gnorm
+
+
+def _conjugate_gradients(f, G, D, eta, free):
+    """d with |H d + G| <= eta |G|, by conjugate gradients preconditioned by D, about the Hessian's diagonal."""
+    D = np.where(D > 1e-14 * D.max(), D, 1.0)
+    d, r = np.zeros_like(G), -G
+    if free is not None:
+        r = np.where(free, r, 0.0)
+    z = r / D
+    v, rz, goal = z.copy(), float(np.vdot(r, z)), eta * np.abs(r).max()
+    for _ in range(min(10 * d.size, 1000)):
+        Hv = f.product(v)
+        if free is not None:
+            Hv = np.where(free, Hv, 0.0)
+        curvature = float(np.vdot(v, Hv))
+        if not curvature > EPS * rz * 1e-3:
+            break
+        alpha = rz / curvature
+        d += alpha * v
+        r -= alpha * Hv
+        if np.abs(r).max() <= goal:
+            break
+        z = r / D
+        rz, old = float(np.vdot(r, z)), rz
+        v *= rz / old
+        v += z
+    return d if d.any() else z
