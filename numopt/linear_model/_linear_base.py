@@ -98,14 +98,14 @@ def check_weights(sample_weight, X):
     """One weight a row, none negative, not all of them zero; None stays None."""
     if sample_weight is None:
         return None
+    if np.ndim(sample_weight) == 1 and len(sample_weight) and not np.any(sample_weight):
+        raise ValueError("sample_weight must hold a positive weight; every weight given is zero")
     weights = _check_sample_weight(sample_weight, X, dtype=X.dtype)
     if weights.min() < 0:
         raise ValueError(
             f"Negative values in data passed to `sample_weight`: the least is {weights.min()}; "
             "weights are zero or positive"
         )
-    if not weights.any():
-        raise ValueError("sample_weight must hold a positive weight; every weight given is zero")
     return weights
 
 

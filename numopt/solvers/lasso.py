@@ -41,8 +41,17 @@ CONSTANT = 1e-14  # spread of a column against its mean, relative, below which i
 
 
 @kernel
-def residual(X, s, mean, w, vy, v):
-    """v = s (y_c - X_c w), centred anew."""
+def centre(v, s, total):
+    """Take from v = s r what rounding left of the mean of r: beside large means of X it would weigh."""
+    excess = 0.0
+    for i in range(v.size):
+        excess += v[i]
+    add_shift(v, -excess / total, s)
+
+
+@kernel
+def residual(X, s, total, centred, mean, w, vy, v):
+    """v = s (y_c - X_c w)."""
     for i in range(v.size):
         v[i] = vy[i]
     shift = 0.0
@@ -50,8 +59,9 @@ def residual(X, s, mean, w, vy, v):
         if w[j] != 0.0:
             add_column(X, j, -w[j], v, s)
             shift += w[j] * mean[j]
-    if shift != 0.0:
+    if centred:
         add_shift(v, shift, s)
+        centre(v, s, total)
 
 
 @kernel
@@ -182,15 +192,17 @@ def prepare(X, y, s, centred, w, mean, square, z, vy, v, root, out):
             root[i] = s[i] ** 0.5
         else:
             yy += vy[i] * vy[i]
+    if centred:
+        centre(vy, s, total)
     moments(X, s, total, vy, centred, mean, square, z)
     start = False
     for j in range(w.size):
-        if square[j] <= CONSTANT * CONSTANT * total * mean[j] * mean[j]:
+        if square[j] < HUGE and square[j] <= CONSTANT * CONSTANT * total * mean[j] * mean[j]:
             square[j] = 0.0
             w[j] = 0.0
         start = start or w[j] != 0.0
     if start:
-        residual(X, s, mean, w, vy, v)
+        residual(X, s, total, centred, mean, w, vy, v)
         correlations(X, v, z)
     else:
         for i in range(n):
@@ -316,7 +328,7 @@ def path(X, y, s, centred, positive, nas, l2s, coefs, gaps, passes, out, max_ite
                     R2 -= wW[a] * (c[a] + q[a])
                 R2 = max(R2, 0.0)
             else:
-                residual(X, s, mean, w, vy, v)
+                residual(X, s, total, centred, mean, w, vy, v)
                 correlations(X, v, z)
                 R2 = sum_squares(v, s)
         for j in range(p):

@@ -120,17 +120,25 @@ def build(G, w, l2, m, support, L, d, cos, sin):
 
 @kernel
 def enter(G, q, w, na, l2, m, positive, tol, k, support, L, d, cos, sin):
-    """The columns that violate their condition most enter S.  Returns the new k."""
-    worst = tol
+    """The columns that violate their condition most enter S, or one in exchange for another.
+
+    Returns the new k, and how many entered.
+    """
+    worst, entered = tol, 0
     for j in range(m):
         if w[j] == 0.0:
             worst = max(worst, (q[j] if positive else abs(q[j])) - na)
     if worst <= tol:
-        return k
+        return k, 0
     for j in range(m):
         if w[j] == 0.0 and (q[j] if positive else abs(q[j])) - na > ENTER * worst:
-            k = exchange(G, w, l2, support, k, j, L, d, cos, sin, 1.0 if q[j] > 0.0 else -1.0)
-    return k
+            if append(G, l2, support, k, j, L):
+                k += 1
+                entered += 1
+            elif entered == 0:  # else the move along nu would not start from the minimiser on S
+                k = exchange(G, w, l2, support, k, j, L, d, cos, sin, 1.0 if q[j] > 0.0 else -1.0)
+                return k, int(support[k - 1] == j)
+    return k, entered
 
 
 @kernel
@@ -190,9 +198,8 @@ def solve(G, q, w, na, l2, m, positive, tol, kept, L, d, g, old, b, work, suppor
         now = violation(q, w, na, l2, m, positive)
         if now <= tol:
             break
-        size = k
-        k = enter(G, q, w, na, l2, m, positive, tol, k, support, L, d, b, work)
-        if k == size and now > 0.5 * before:
+        k, entered = enter(G, q, w, na, l2, m, positive, tol, k, support, L, d, b, work)
+        if entered == 0 and now > 0.5 * before:
             break
         before = now
         for j in range(m):
