@@ -1,8 +1,8 @@
 """Ridge, LinearRegression and RidgeCV against scikit-learn's: medians of the time of a fit, in milliseconds.
 
 Run it with ``python benchmarks/ridge.py``. For Ridge the peer is the fastest of scikit-learn's solvers on that data, at
-its default tolerance; the stochastic ones are left out, which are slower everywhere here. The fits take turns, so that a
-machine's slow moments hit both.
+its default tolerance; the stochastic ones are left out, which are slower everywhere here. The fits take turns, so that
+a machine's slow moments hit both.
 """
 
 import statistics
@@ -43,7 +43,7 @@ def medians(calls, budget=1.5):
         call()
     start = time.perf_counter()
     while len(taken[0]) < 3 or (time.perf_counter() - start < budget and len(taken[0]) < 500):
-        for times, call in zip(taken, calls):
+        for times, call in zip(taken, calls, strict=True):
             begin = time.perf_counter()
             call()
             times.append(time.perf_counter() - begin)
@@ -53,7 +53,7 @@ def medians(calls, budget=1.5):
 def row(title, shape, ours, theirs):
     """Prints ours, the fastest of theirs by name, and the ratio."""
     first, *others = medians([ours, *theirs.values()])
-    name, least = min(zip(theirs, others), key=lambda pair: pair[1])
+    name, least = min(zip(theirs, others, strict=True), key=lambda pair: pair[1])
     print(f"{title:17} {shape:18} {first * 1e3:10.3f} {least * 1e3:10.3f} {name:10} {least / first:6.2f}", flush=True)
 
 
@@ -65,30 +65,35 @@ def main():
         shape = f"{n}x{p}" + (f", {targets} targets" if targets > 1 else "")
         # LSQR and SVD take seconds where they lose anyway.
         names = SOLVERS if X.size < 2_500_000 else ("cholesky", "lsqr", "sparse_cg")
-        row("Ridge", shape, lambda: Ridge().fit(X, y), {s: lambda s=s: peers.Ridge(solver=s).fit(X, y) for s in names})
+        row(
+            "Ridge",
+            shape,
+            lambda X=X, y=y: Ridge().fit(X, y),
+            {s: lambda s=s, X=X, y=y: peers.Ridge(solver=s).fit(X, y) for s in names},
+        )
     for n, p, targets in DENSE:
         X, y = data(n, p, targets)
         shape = f"{n}x{p}" + (f", {targets} targets" if targets > 1 else "")
         row(
             "LinearRegression",
             shape,
-            lambda: LinearRegression().fit(X, y),
-            {"gelsd": lambda: peers.LinearRegression().fit(X, y)},
+            lambda X=X, y=y: LinearRegression().fit(X, y),
+            {"gelsd": lambda X=X, y=y: peers.LinearRegression().fit(X, y)},
         )
     alphas = np.geomspace(1e-3, 1e3, 50)
     for n, p, targets in ((100, 10, 1), (10000, 50, 1), (100000, 20, 1), (300, 3000, 1), (2000, 200, 10)):
         X, y = data(n, p, targets)
         shape = f"{n}x{p}" + (f", {targets} targets" if targets > 1 else "")
-        modes = {m: lambda m=m: peers.RidgeCV(alphas, gcv_mode=m).fit(X, y) for m in ("eigen", "svd")}
-        row("RidgeCV, 50", shape, lambda: RidgeCV(alphas).fit(X, y), modes)
+        modes = {m: lambda m=m, X=X, y=y: peers.RidgeCV(alphas, gcv_mode=m).fit(X, y) for m in ("eigen", "svd")}
+        row("RidgeCV, 50", shape, lambda X=X, y=y: RidgeCV(alphas).fit(X, y), modes)
         if X.size < 1_000_000:
-            folds = {"cv=5": lambda: peers.RidgeCV(alphas, cv=5).fit(X, y)}
-            row("RidgeCV, 50, cv=5", shape, lambda: RidgeCV(alphas, cv=5).fit(X, y), folds)
+            folds = {"cv=5": lambda X=X, y=y: peers.RidgeCV(alphas, cv=5).fit(X, y)}
+            row("RidgeCV, 50, cv=5", shape, lambda X=X, y=y: RidgeCV(alphas, cv=5).fit(X, y), folds)
     X, y = sparse_data()
-    solvers = {s: lambda s=s: peers.Ridge(solver=s).fit(X, y) for s in ("sparse_cg", "lsqr", "sag")}
-    row("Ridge", "sparse 20000x50000", lambda: Ridge().fit(X, y), solvers)
-    peer = {"lsqr": lambda: peers.LinearRegression().fit(X, y)}
-    row("LinearRegression", "sparse 20000x50000", lambda: LinearRegression().fit(X, y), peer)
+    solvers = {s: lambda s=s, X=X, y=y: peers.Ridge(solver=s).fit(X, y) for s in ("sparse_cg", "lsqr", "sag")}
+    row("Ridge", "sparse 20000x50000", lambda X=X, y=y: Ridge().fit(X, y), solvers)
+    peer = {"lsqr": lambda X=X, y=y: peers.LinearRegression().fit(X, y)}
+    row("LinearRegression", "sparse 20000x50000", lambda X=X, y=y: LinearRegression().fit(X, y), peer)
 
 
 if __name__ == "__main__":

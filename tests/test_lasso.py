@@ -67,8 +67,10 @@ def test_check_estimator(estimator):
 @pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize("shape", [(200, 30), (40, 150)])
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize(("l1_ratio", "positive", "selection"), [(1.0, False, "cyclic"), (1.0, True, "random"),
-                                                                (0.5, False, "random"), (0.05, True, "cyclic")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("l1_ratio", "positive", "selection"),
+    [(1.0, False, "cyclic"), (1.0, True, "random"), (0.5, False, "random"), (0.05, True, "cyclic")],
+)
 def test_agrees_with_scikit_learn_and_satisfies_the_optimality_conditions(
     storage, shape, weighted, l1_ratio, positive, selection
 ):
@@ -105,7 +107,12 @@ def test_a_working_set_that_outgrows_its_gram_matrix_goes_on_without(monkeypatch
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.integers(2, 30), st.integers(1, 40), st.integers(0, 10**6), st.floats(1e-3, 2.0), st.floats(0.01, 1.0), st.booleans()
+    st.integers(2, 30),
+    st.integers(1, 40),
+    st.integers(0, 10**6),
+    st.floats(1e-3, 2.0),
+    st.floats(0.01, 1.0),
+    st.booleans(),
 )
 def test_the_duality_gap_is_certified_by_the_objective(n, p, seed, share, l1_ratio, positive):
     rng = np.random.default_rng(seed)
@@ -115,7 +122,9 @@ def test_the_duality_gap_is_certified_by_the_objective(n, p, seed, share, l1_rat
 
     def objective(w, b):
         return (
-            0.5 * np.mean((y - X @ w - b) ** 2) + alpha * l1_ratio * np.abs(w).sum() + 0.5 * alpha * (1 - l1_ratio) * w @ w
+            0.5 * np.mean((y - X @ w - b) ** 2)
+            + alpha * l1_ratio * np.abs(w).sum()
+            + 0.5 * alpha * (1 - l1_ratio) * w @ w
         )
 
     loose = ElasticNet(alpha, l1_ratio=l1_ratio, positive=positive, tol=1e-2).fit(X, y)
@@ -152,7 +161,10 @@ def test_input_is_neither_changed_nor_copied(storage):
     for a, b in zip([*arrays, y], before, strict=True):
         np.testing.assert_array_equal(a, b)
     unit, X2 = front.storage(X)
-    assert X2 is X and unit == {"F": "lasso/columns-float64", "C": "lasso/rows-float64", "csc": "lasso/sparse-float64"}[storage]
+    assert (
+        X2 is X
+        and unit == {"F": "lasso/columns-float64", "C": "lasso/rows-float64", "csc": "lasso/sparse-float64"}[storage]
+    )
 
 
 @pytest.mark.parametrize("storage", ["F", "C", "csc"])
@@ -202,9 +214,7 @@ def test_alpha_zero_is_least_squares_with_scikit_learns_warning():
         assert model.dual_gap_ < 1e-12
         with pytest.warns(UserWarning, match="alpha=0"):
             model = Lasso(0.0, positive=True).fit(stored(X, storage), y)
-        np.testing.assert_allclose(
-            model.coef_, sk.LinearRegression(positive=True).fit(X, y).coef_, atol=1e-6
-        )
+        np.testing.assert_allclose(model.coef_, sk.LinearRegression(positive=True).fit(X, y).coef_, atol=1e-6)
 
 
 def test_ridge_is_the_end_of_the_elastic_net():
@@ -215,7 +225,9 @@ def test_ridge_is_the_end_of_the_elastic_net():
 
 def test_the_warning_states_what_was_reached_and_asked_and_is_silent_otherwise():
     X, y = correlated(50, 200)
-    with pytest.warns(ConvergenceWarning, match=r"stopped after \d+ passes with a duality gap of .* tol asks for .*max_iter \(now 1\)"):
+    with pytest.warns(
+        ConvergenceWarning, match=r"stopped after \d+ passes with a duality gap of .* tol asks for .*max_iter \(now 1\)"
+    ):
         Lasso(0.001, max_iter=1, tol=1e-10).fit(X, y)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -295,8 +307,19 @@ class TestPaths:
         alphas, coefs, gaps = lasso_path(X, np.column_stack([y, 2 * y]), alphas=7)
         assert coefs.shape == (2, 20, 7) and gaps.shape == (2, 7)
 
-    @pytest.mark.parametrize("options", [{"alphas": -1}, {"alphas": [1.0, -1.0]}, {"alphas": [np.nan]}, {"eps": 0},
-                                         {"coef_init": np.ones(3)}, {"tol": "small"}, {"max_iter": 0}, {"selection": 1}])  # fmt: skip
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"alphas": -1},
+            {"alphas": [1.0, -1.0]},
+            {"alphas": [np.nan]},
+            {"eps": 0},
+            {"coef_init": np.ones(3)},
+            {"tol": "small"},
+            {"max_iter": 0},
+            {"selection": 1},
+        ],
+    )
     def test_bad_input_is_named(self, options):
         with pytest.raises(ValueError, match=next(iter(options))):
             enet_path(np.eye(5), np.arange(5.0), **options)

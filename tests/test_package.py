@@ -16,7 +16,8 @@ PACKAGE = Path(numopt.__file__).parent
 
 # who may import whom: only from a lower rank, or from the same folder
 RANKS = {"kernels": 0, "linesearch": 1, "drivers": 1, "solvers": 2, "scalar": 2, "callbacks": 2, "catalog": 3,
-         "result": 3, "optimize": 4, "problems": 4, "plot": 4, "comparison": 5, "cli": 6, "__main__": 7}  # fmt: skip
+         "losses": 1, "result": 3, "optimize": 4, "problems": 4, "plot": 4, "linear_model": 5, "comparison": 5,
+         "cli": 6, "__main__": 7}  # fmt: skip
 
 
 def _imports(path):
@@ -54,7 +55,7 @@ def test_heavy_and_optional_packages_stay_where_they_belong():
             if root in ("matplotlib", "jinja2"):
                 assert folder in ("plot", "comparison") and not _top, f"{path} imports {module}"
             if root == "sklearn":
-                assert folder in ("problems", "comparison"), f"{path} imports {module}"
+                assert folder in ("linear_model", "problems", "comparison"), f"{path} imports {module}"
             if module.startswith("numba.cuda"):
                 assert path.name == "cuda.py" or folder == "comparison", f"{path} imports {module}"
 
@@ -62,8 +63,12 @@ def test_heavy_and_optional_packages_stay_where_they_belong():
 def test_no_solver_imports_another_loop():
     for path in (PACKAGE / "solvers").glob("*.py"):
         for module, _ in _imports(path):
-            # the limited-memory ones share the curvature test of bfgs
+            # the limited-memory ones share the curvature test of bfgs; lasso_... and glm_... are parts of one solver
             shared = path.stem in ("lbfgs", "lbfgsb") and module == "numopt.solvers.bfgs"
+            shared |= any(
+                path.stem.startswith(name) and module.startswith(("numopt.solvers." + name, "numopt.solvers"))
+                for name in ("lasso", "glm")
+            )
             assert shared or not module.startswith("numopt.solvers")
 
 

@@ -18,7 +18,7 @@ from numopt.linear_model._elastic_net import (
     check_ratio,
     seed_of,
 )
-from numopt.linear_model._linear_base import LinearPredictor, check_flags, is_integer
+from numopt.linear_model._linear_base import LinearPredictor, is_integer
 from numopt.linear_model._paths import alpha_grid, check_alphas, check_eps, warn_path
 from numopt.optimize._coordinate_descent import solve_path
 
@@ -244,7 +244,8 @@ class LassoCV(ElasticNetCV):
 
     Parameters
     ----------
-    eps, alphas, fit_intercept, precompute, max_iter, tol, copy_X, cv, verbose, n_jobs, positive, random_state, selection
+    eps, alphas, fit_intercept, precompute, max_iter, tol, copy_X, cv, verbose, n_jobs, positive, random_state, \
+            selection
         As in :class:`ElasticNetCV`.
 
     Attributes
@@ -261,7 +262,7 @@ class LassoCV(ElasticNetCV):
     >>> X, y = load_diabetes(return_X_y=True)
     >>> model = LassoCV(cv=5).fit(X, y)
     >>> model.mse_path_.shape, int((model.coef_ != 0).sum())
-    ((100, 5), 10)
+    ((100, 5), 9)
     """
 
     _estimator = Lasso

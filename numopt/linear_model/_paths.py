@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from numopt.linear_model._elastic_net import as_csc, check_precompute, check_ratio
-from numopt.linear_model._linear_base import check_flags, check_tolerance, is_integer, is_number
+from numopt.linear_model._linear_base import check_tolerance, is_integer, is_number
 from numopt.optimize._coordinate_descent import solve_path
 
 
@@ -203,8 +203,8 @@ def lasso_path(X, y, *, eps=1e-3, alphas=100, **params):
     >>> from numopt.linear_model import lasso_path
     >>> alphas, coefs, gaps = lasso_path([[1.0, 0.0], [0.0, 2.0], [1.0, 1.0]], [1.0, 2.0, 3.0], alphas=[1.0, 0.1])
     >>> coefs.round(2)
-    array([[0.2 , 1.02],
-           [0.8 , 1.14]])
+    array([[0.11, 1.31],
+           [0.78, 1.08]])
     """
     if "l1_ratio" in params:
         raise TypeError("lasso_path has no l1_ratio; enet_path has")

@@ -195,7 +195,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, _BaseRidge):
     >>> from numopt.linear_model import Ridge
     >>> X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     >>> model = Ridge(alpha=1.0).fit(X, [1.0, 2.0, 3.0, 4.0])
-    >>> print(model.coef_, model.intercept_)
+    >>> print(model.coef_.round(12), round(model.intercept_, 12))
     [1.  0.5] 1.75
     """
 

@@ -6,34 +6,22 @@ import warnings
 import numpy as np
 import scipy.sparse as sp
 from sklearn import get_config
-from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin, clone, is_classifier
+from sklearn.base import MultiOutputMixin, RegressorMixin, clone, is_classifier
 from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
-from numopt.linear_model._linear_base import LinearPredictor, System, check_flags, check_inputs, check_weights
+from numopt.linear_model._linear_base import (  # fmt: skip
+    Given,
+    GivenClasses,
+    LinearPredictor,
+    System,
+    check_flags,
+    check_inputs,
+    check_weights,
+)
 from numopt.linear_model._ridge import Ridge, RidgeClassifier, _LabelledRidge
 from numopt.linear_model._ridge_spectrum import Spectrum
-
-
-class _Given(RegressorMixin, LinearPredictor):
-    """An estimator whose predictions are handed to it: what a scorer needs to score them."""
-
-    def predict(self, X):
-        return X
-
-
-class _GivenClasses(ClassifierMixin, LinearPredictor):
-    """The same for scores of classes."""
-
-    def __init__(self, classes=None):
-        self.classes_ = self.classes = classes
-
-    def decision_function(self, X):
-        return X
-
-    def predict(self, X):
-        return self.classes_[(X > 0).astype(int) if X.ndim == 1 else X.argmax(axis=1)]
 
 
 class _BaseRidgeCV(LinearPredictor):
@@ -171,10 +159,10 @@ class _BaseRidgeCV(LinearPredictor):
         """One row of scores: one number, or one a target."""
         if is_classifier(self):
             labels = y.argmax(axis=1)
-            return [scorer(_GivenClasses(np.arange(y.shape[1])), predictions, labels, **params)]
+            return [scorer(GivenClasses(np.arange(y.shape[1])), predictions, labels, **params)]
         if self.alpha_per_target and y.ndim == 2:
-            return [scorer(_Given(), predictions[:, t], y[:, t], **params) for t in range(y.shape[1])]
-        return [scorer(_Given(), predictions[:, 0] if y.ndim == 1 else predictions, y, **params)]
+            return [scorer(Given(), predictions[:, t], y[:, t], **params) for t in range(y.shape[1])]
+        return [scorer(Given(), predictions[:, 0] if y.ndim == 1 else predictions, y, **params)]
 
     def _folds(self, X, y, sample_weight, alphas, scorer, score_params, split_params):
         """Sets everything from a search over the folds of ``cv``: one decomposition a fold."""

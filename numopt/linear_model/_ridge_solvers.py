@@ -131,8 +131,8 @@ def solve_lsqr(system, alpha, tol, max_iter):
 def pivot_nonnegative(G, r):
     """argmin over w >= 0 of w'Gw / 2 - r'w for the full positive definite G, or None where pivoting does not end.
 
-    The set F of free variables changes by all that are infeasible at once; where their number has not shrunk three times
-    in a row, only the last one changes, which cannot cycle.
+    The set F of free variables changes by all that are infeasible at once; where their number has not shrunk three
+    times in a row, only the last one changes, which cannot cycle.
     """
     p = len(r)
     free = np.zeros(p, bool)

@@ -1,15 +1,15 @@
 """The decomposition that ridge regression over many strengths needs only once.
 
-One decomposition serves every strength and every target. With A'A = V diag(l) V' and T = A V, the residual of row i that
-a fit without row i would leave is (b_i - t_i' c(alpha)) / (1 - s_i^2 / sum s^2 - sum_j t_ij^2 / (l_j + alpha)), where
-c(alpha) = (T'b)_j / (l_j + alpha) and s_i^2 is the row's weight; the middle term is the constant's.
+One decomposition serves every strength and every target. With A'A = V diag(l) V' and T = A V, the residual of row i
+that a fit without row i would leave is (b_i - t_i' c(alpha)) / (1 - s_i^2 / sum s^2 - sum_j t_ij^2 / (l_j + alpha)),
+where c(alpha) = (T'b)_j / (l_j + alpha) and s_i^2 is the row's weight; the middle term is the constant's.
 With no more rows than columns, A A' = U diag(l) U' gives it as (G b)_i / G_ii, G = U diag(1 / (l + alpha)) U', and the
 null vector s of A A', which the constant adds, is left out of U.
 
 References
 ----------
-G. H. Golub, M. Heath, G. Wahba, Generalized cross-validation as a method for choosing a good ridge parameter, Technometrics 21
-(1979), 215-223.
+G. H. Golub, M. Heath, G. Wahba, Generalized cross-validation as a method for choosing a good ridge parameter,
+Technometrics 21 (1979), 215-223.
 R. Rifkin, R. Lippert, Notes on regularized least squares, MIT-CSAIL-TR-2007-025 (2007).
 """
 

@@ -10,7 +10,8 @@ and never touches the mean: the shift of r that centring asks for is kept as a n
 the support S, Newton's equations (X_S'X_S + l2 I) d = X_S'v - l2 w_S - na sign(w_S) are solved by conjugate gradients
 preconditioned by the diagonal; X_S d comes with them, and gives the exact line minimisation for nothing.
 
-References: as in ``lasso_gram``; for the conjugate gradients, Nocedal & Wright, Numerical Optimization, 2nd ed., (5.39).
+References: as in ``lasso_gram``; for the conjugate gradients, Nocedal & Wright, Numerical Optimization, 2nd ed.,
+(5.39).
 """
 
 from numopt.kernels.compiling import kernel, reduction
@@ -219,7 +220,7 @@ def solve(
                 break
         if worst <= tol:
             break
-        for step in range(NEWTONS):
+        for _ in range(NEWTONS):
             if passes >= budget:
                 break
             left, more = newton(
