@@ -21,7 +21,7 @@ from numopt.linear_model._linear_base import (  # fmt: skip
     check_weights,
 )
 from numopt.linear_model._ridge import Ridge, RidgeClassifier, _LabelledRidge
-from numopt.linear_model._ridge_spectrum import Spectrum
+from numopt.linear_model._ridge_spectrum import Spectrum, ridge_path
 
 
 class _BaseRidgeCV(LinearPredictor):
@@ -179,7 +179,7 @@ class _BaseRidgeCV(LinearPredictor):
                 name: np.asarray(value)[test] if hasattr(value, "__len__") and len(value) == X.shape[0] else value
                 for name, value in score_params.items()
             }
-            path = _path(clone(model), X[train], y[train], weights, alphas)
+            path = ridge_path(clone(model), X[train], y[train], weights, alphas)
             Z, t = X[test], y[test]
             scores.append([scorer(fitted, Z, t, **held) for fitted in path])
         mean = np.mean(scores, axis=0)
@@ -192,25 +192,6 @@ class _BaseRidgeCV(LinearPredictor):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _path(model, X, y, weights, alphas):
-    """Yields the model fitted with every strength."""
-    n, p = X.shape
-    if sp.issparse(X) and min(n, p) > 1000:  # too large to decompose: products only
-        for alpha in alphas:
-            yield model.set_params(alpha=alpha).fit(X, y, sample_weight=weights)
-        return
-    if is_classifier(model):
-        X, _, weights, Y = model._encode(X, y, weights)
-    else:
-        X, Y = check_inputs(model, X, y)
-    system = System(X, Y[:, None] if Y.ndim == 1 else Y, fit_intercept=model.fit_intercept, weights=weights)
-    W = Spectrum(system).coefficients(alphas).astype(X.dtype, copy=False)
-    for i, alpha in enumerate(alphas):
-        model.alpha = alpha
-        model._set_line(W[:, i], system, Y)
-        yield model
 
 
 class RidgeCV(MultiOutputMixin, RegressorMixin, _BaseRidgeCV):

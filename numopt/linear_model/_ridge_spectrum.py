@@ -15,6 +15,10 @@ R. Rifkin, R. Lippert, Notes on regularized least squares, MIT-CSAIL-TR-2007-025
 
 import numpy as np
 import scipy.linalg
+import scipy.sparse as sp
+from sklearn.base import is_classifier
+
+from numopt.linear_model._linear_base import System, check_inputs
 
 _CELLS = 1 << 18  # numbers in a block of rows: two megabytes stay in the cache
 
@@ -91,3 +95,22 @@ class Spectrum:
                 if system.centred:
                     free -= 1.0 / n if system.roots is None else (system.roots[rows, None] ** 2 / system.total)
             yield rows, residual / free[:, :, None]
+
+
+def ridge_path(model, X, y, weights, alphas):
+    """Yields the model fitted with every strength."""
+    n, p = X.shape
+    if sp.issparse(X) and min(n, p) > 1000:  # too large to decompose: products only
+        for alpha in alphas:
+            yield model.set_params(alpha=alpha).fit(X, y, sample_weight=weights)
+        return
+    if is_classifier(model):
+        X, _, weights, Y = model._encode(X, y, weights)
+    else:
+        X, Y = check_inputs(model, X, y)
+    system = System(X, Y[:, None] if Y.ndim == 1 else Y, fit_intercept=model.fit_intercept, weights=weights)
+    W = Spectrum(system).coefficients(alphas).astype(X.dtype, copy=False)
+    for i, alpha in enumerate(alphas):
+        model.alpha = alpha
+        model._set_line(W[:, i], system, Y)
+        yield model
