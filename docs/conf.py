@@ -1,6 +1,7 @@
 """Sphinx builds the docs from these pages: ``sphinx-build docs docs/_build``."""
 
 import os
+import re
 import warnings
 
 import numopt
@@ -51,3 +52,12 @@ html_show_copyright = False
 
 os.environ.setdefault("MPLBACKEND", "agg")
 warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
+
+
+def _without_labels_of_scikit_learn(app, what, name, obj, options, lines):
+    """Inherited methods refer to labels of scikit-learn's own docs; here their text stays without the link."""
+    lines[:] = [re.sub(r":(?:ref|term):`([^<`]+?)\s*(?:<\w+>)?`", r"\1", line) for line in lines]
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", _without_labels_of_scikit_learn)

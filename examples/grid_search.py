@@ -16,8 +16,9 @@ def main():
     grid = {"elasticnet__alpha": np.geomspace(0.1, 10.0, 15), "elasticnet__l1_ratio": [0.5, 0.9, 1.0]}
     search = GridSearchCV(model, grid, cv=5).fit(X, y)
     kept = int((search.best_estimator_[-1].coef_ != 0).sum())
-    print(f"best: alpha {search.best_params_['elasticnet__alpha']:.3g}, l1_ratio {search.best_params_['elasticnet__l1_ratio']}")
-    print(f"R2 {search.best_score_:.3f} in cross-validation, {search.score(X_test, y_test):.3f} on the rest; {kept} of 65 terms")
+    best = search.best_params_
+    print(f"best: alpha {best['elasticnet__alpha']:.3g}, l1_ratio {best['elasticnet__l1_ratio']}; {kept} of 65 terms")
+    print(f"R2 {search.best_score_:.3f} in cross-validation, {search.score(X_test, y_test):.3f} on the rest")
 
 
 if __name__ == "__main__":

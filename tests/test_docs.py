@@ -31,6 +31,8 @@ def test_examples_run(name, tmp_path, monkeypatch):
         ("compiled_objective", "gradient agrees"),
         ("inside_compiled_code", "converged: 100.0%"),
         ("implied_volatility", "without a solution: 1"),
+        ("grid_search", "best: alpha"),
+        ("one_model_every_solver", "all agree"),
     ],
 )
 def test_example_scripts_run(name, words, capsys):

@@ -30,7 +30,7 @@ for name, path in zip(data.feature_names, coefs, strict=True):
 ax.axvline(chosen, color="0.4", linestyle="--")
 ax.set(xscale="log", xlabel=r"$\alpha$", ylabel="coefficient")
 ax.invert_xaxis()
-ax.legend(ncols=2, fontsize="small", loc="upper left")
+ax.legend(ncols=2, fontsize="small", loc="lower left")
 fig.tight_layout()
 
 # %%

@@ -2,9 +2,9 @@ r"""
 Ridge against lasso
 ===================
 
-Both keep the loss small within a ball: ridge within :math:`\|w\|_2 \le t`, the lasso within :math:`\|w\|_1 \le t`. The
-solution is where the smallest level line of the loss meets the ball. The lasso's ball has corners, and where a corner is
-met a coefficient is zero.
+Both keep the loss small within a ball: ridge within :math:`\|w\|_2 \le t`, the lasso within
+:math:`\|w\|_1 \le t`. The solution is where the smallest level line of the loss meets the ball. The lasso's ball has
+corners, and where a corner is met a coefficient is zero.
 """
 
 import matplotlib.pyplot as plt

@@ -131,7 +131,7 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, LinearPredictor):
     n_iter_ : int or list of int
         Passes taken.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Where X has names that are all strings.
 
     References

@@ -53,7 +53,7 @@ class PoissonRegressor(RegressorMixin, LinearPredictor):
     n_iter_ : int
         Newton iterations.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Where X has names that are all strings.
 
     References

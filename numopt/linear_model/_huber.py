@@ -20,7 +20,7 @@ from numopt.optimize._glm_huber import minimise_huber
 class HuberRegressor(RegressorMixin, LinearPredictor):
     """Linear regression that outliers hardly move, whatever the scale of y.
 
-    Minimises over w, b and sigma > 0, with H(u) = u^2 for |u| <= epsilon, else 2 epsilon |u| - epsilon^2::
+    Minimises over w, b and sigma > 0, with ``H(u) = u^2`` for ``|u| <= epsilon``, else ``2 epsilon |u| - epsilon^2``::
 
         sum_i s_i (sigma + sigma * H((y_i - x_i'w - b) / sigma)) + alpha * |w|^2
 
@@ -52,7 +52,7 @@ class HuberRegressor(RegressorMixin, LinearPredictor):
     outliers_ : ndarray of bool, shape (n_samples,)
         Whether the residual exceeds ``epsilon * scale_``.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Where X has names that are all strings.
 
     References

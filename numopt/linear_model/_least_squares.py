@@ -150,7 +150,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, LinearPredictor):
         Constant term, 0.0 with ``fit_intercept=False``.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where X has names that are all strings.
 
     References

@@ -166,7 +166,7 @@ class LogisticRegression(LinearClassifier):
     n_iter_ : ndarray of shape (1,)
         Newton iterations.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Where X has names that are all strings.
 
     References

@@ -75,7 +75,8 @@ def minimise_with(name, f, W, tol, max_iter):
 
     def hess(x):
         f.evaluate(x.reshape(shape))
-        return np.array([f.product(v.reshape(shape)).ravel() for v in np.eye(x.size)])
+        H = np.array([f.product(v.reshape(shape)).ravel() for v in np.eye(x.size)])
+        return (H + H.T) / 2  # each column is summed on its own: near the solution they differ by rounding
 
     options = {"gtol": tol, "norm": np.inf, "maxiter": max_iter}
     second = {} if not row.second_order else {"hessp": hessp} if row.products else {"hess": hess}

@@ -180,7 +180,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, _BaseRidge):
         Iterations; 1 for the solvers that are direct.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where X has names that are all strings.
     solver_ : str
         The solver that was used.
@@ -331,7 +331,7 @@ class RidgeClassifier(_LabelledRidge, _BaseRidge):
         The classes.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where X has names that are all strings.
     solver_ : str
         The solver that was used.
