@@ -60,6 +60,7 @@ UNITS = {
     "lasso/rows-float32": ("numopt.solvers.lasso_entry", "rows32", 2),
     "lasso/sparse-float64": ("numopt.solvers.lasso_entry", "sparse64", 2),
     "lasso/sparse-float32": ("numopt.solvers.lasso_entry", "sparse32", 2),
+    "lasso/groups": ("numopt.solvers.lasso_groups", "unit", 2),
     "glm/pointwise": ("numopt.solvers.glm", "pointwise", 2),
     "glm/sparse-float64": ("numopt.solvers.glm", "sparse64", 2),
     "glm/sparse-float32": ("numopt.solvers.glm", "sparse32", 2),
@@ -102,7 +103,7 @@ def key():
         import llvmlite
 
         digest = hashlib.sha256()
-        for folder in ("kernels", "losses", "linesearch", "solvers", "scalar", "drivers"):
+        for folder in ("kernels", "losses", "penalties", "linesearch", "solvers", "scalar", "drivers"):
             for path in sorted((_PACKAGE / folder).glob("*.py")):
                 digest.update(path.name.encode() + path.read_bytes())
         digest.update(_numba_version())

@@ -3,6 +3,7 @@
 from numopt.linear_model._elastic_net import ElasticNet, Lasso
 from numopt.linear_model._elastic_net_cv import ElasticNetCV, LassoCV
 from numopt.linear_model._glm import PoissonRegressor
+from numopt.linear_model._group_lasso import GroupLasso, MultiTaskElasticNet, MultiTaskLasso
 from numopt.linear_model._huber import HuberRegressor
 from numopt.linear_model._least_squares import LinearRegression
 from numopt.linear_model._logistic import LogisticRegression
@@ -14,12 +15,15 @@ from numopt.linear_model._ridge_cv import RidgeClassifierCV, RidgeCV
 __all__ = [
     "ElasticNet",
     "ElasticNetCV",
+    "GroupLasso",
     "HuberRegressor",
     "Lasso",
     "LassoCV",
     "LinearRegression",
     "LogisticRegression",
     "LogisticRegressionCV",
+    "MultiTaskElasticNet",
+    "MultiTaskLasso",
     "PoissonRegressor",
     "Ridge",
     "RidgeCV",

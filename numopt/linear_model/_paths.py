@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_array, check_consistent_length
 from numopt.linear_model._elastic_net import as_csc, check_precompute, check_ratio
 from numopt.linear_model._linear_base import check_tolerance, is_integer, is_number
 from numopt.optimize._coordinate_descent import solve_path
+from numopt.optimize._group_lasso import solve_group_path
 
 
 def alpha_grid(X, y, *, l1_ratio, eps, count, fit_intercept, positive, weights=None):
@@ -19,7 +20,8 @@ def alpha_grid(X, y, *, l1_ratio, eps, count, fit_intercept, positive, weights=N
     total = len(y) if weights is None else weights.sum(dtype=np.float64)
     r = y - np.average(y, weights=weights) if fit_intercept else y
     r = r if weights is None else r * weights
-    z = np.asarray(X.T @ r.astype(X.dtype, copy=False), float).ravel()
+    z = np.asarray(X.T @ r.astype(X.dtype, copy=False), float)
+    z = np.sqrt((z * z).sum(axis=1)) if z.ndim > 1 else z
     top = max((z.max() if positive else np.abs(z).max()) / (total * l1_ratio), np.finfo(float).resolution)
     if top <= np.finfo(float).resolution:
         return np.full(count, np.finfo(float).resolution)
@@ -78,7 +80,7 @@ def enet_path(
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Samples.
     y : array-like of shape (n_samples,) or (n_samples, n_targets)
-        Targets; each column has a path of its own, over the same penalties.
+        Targets; more than one are fitted as by :class:`MultiTaskElasticNet`, with the same features for all.
     l1_ratio : float, default=0.5
         Share of the l1 penalty, in [0, 1].
     eps : float, default=1e-3
@@ -87,7 +89,7 @@ def enet_path(
         How many penalties, from the largest of use down; or the penalties.
     precompute, Xy, copy_X, verbose, check_input
         Accepted as scikit-learn's, without effect on the result.
-    coef_init : array-like of shape (n_features,), default=None
+    coef_init : array-like of shape (n_features,) or (n_targets, n_features), default=None
         Start at the first penalty.
     return_n_iter : bool, default=False
         Return the numbers of passes too.
@@ -101,7 +103,7 @@ def enet_path(
     alphas : ndarray of shape (n_alphas,)
         In falling order.
     coefs : ndarray of shape (n_features, n_alphas) or (n_targets, n_features, n_alphas)
-    dual_gaps : ndarray of shape (n_alphas,) or (n_targets, n_alphas)
+    dual_gaps : ndarray of shape (n_alphas,)
         Certified duality gaps of the objective above.
     n_iters : list of int
         Only with ``return_n_iter``.
@@ -129,33 +131,24 @@ def enet_path(
     X = as_csc(X) if sp.issparse(X) else X
     n, p = X.shape
     check_precompute(precompute, p, auto=True)
-    Y = y[:, None] if y.ndim == 1 else y
+    if y.ndim > 1 and positive:
+        raise ValueError("positive=True is not allowed for multi-output (y.ndim != 1)")
     if given is None:
-        # one grid for all targets: the first at which all coefficients of all of them are zero
-        grids = [alpha_grid(X, t, l1_ratio=l1_ratio, eps=eps, count=count, fit_intercept=False, positive=positive)
-                 for t in Y.T]  # fmt: skip
-        given = max(grids, key=lambda grid: grid[0])
-    if coef_init is not None and np.shape(coef_init) not in ((p,), (Y.shape[1], p)):
-        raise ValueError(f"coef_init must have the shape ({p},), got {np.shape(coef_init)}")
-    starts = None if coef_init is None else np.broadcast_to(np.asarray(coef_init, float), (Y.shape[1], p))
-    all_coefs, all_gaps, passes = [], [], np.zeros(given.size, int)
-    for k, t in enumerate(Y.T):
-        coefs, _, gaps, passes, goal = solve_path(
-            X,
-            t,
-            n * given * l1_ratio,
-            n * given * (1.0 - l1_ratio),
-            fit_intercept=False,
-            positive=positive,
-            tol=tol,
-            max_iter=max_iter,
-            seed=seed_of(selection, random_state),
-            start=None if starts is None else starts[k],
-        )
-        warn_path(gaps, goal, given, max_iter)
-        all_coefs.append(coefs.T.astype(X.dtype, copy=False))
-        all_gaps.append(np.maximum(gaps, 0.0) / n)
-    coefs, gaps = (all_coefs[0], all_gaps[0]) if y.ndim == 1 else (np.array(all_coefs), np.array(all_gaps))
+        given = alpha_grid(X, y, l1_ratio=l1_ratio, eps=eps, count=count, fit_intercept=False, positive=positive)
+    shape = (p,) if y.ndim == 1 else (y.shape[1], p)
+    if coef_init is not None and np.shape(coef_init) != shape:
+        raise ValueError(f"coef_init must have the shape {shape}, got {np.shape(coef_init)}")
+    start = None if coef_init is None else np.asarray(coef_init, float)
+    options = {"fit_intercept": False, "tol": tol, "max_iter": max_iter, "seed": seed_of(selection, random_state)}
+    na, l2 = n * given * l1_ratio, n * given * (1.0 - l1_ratio)
+    if y.ndim == 1:
+        coefs, _, gaps, passes, goal = solve_path(X, y, na, l2, positive=positive, start=start, **options)
+    else:
+        start = None if start is None else start.T
+        coefs, _, gaps, passes, goal = solve_group_path(X, y, na, l2, start=start, **options)
+    warn_path(gaps, goal, given, max_iter)
+    coefs = coefs.T.astype(X.dtype, copy=False)
+    gaps = np.maximum(gaps, 0.0) / n
     iterations = [max(int(k), 1) for k in passes]
     return (given, coefs, gaps, iterations) if return_n_iter else (given, coefs, gaps)
 

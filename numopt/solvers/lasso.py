@@ -28,12 +28,11 @@ from numopt.kernels.design import add_column, correlations, moments, pack
 from numopt.kernels.tiles import add_gram
 from numopt.solvers import lasso_gram, lasso_residual
 from numopt.solvers.lasso_residual import add_shift, sum_squares
-from numopt.solvers.lasso_slots import O_TOL, O_TOTAL, O_YMEAN, O_YY, PANEL
+from numopt.solvers.lasso_slots import CONSTANT, O_TOL, O_TOTAL, O_YMEAN, O_YY, PANEL
 
 FIRST = 100  # columns in the first working set
 ROUNDS = 200  # working sets at most; each at least halves the inner tolerance where nothing enters
 HUGE = 1e290  # sums of squares beyond it would soon be infinite
-CONSTANT = 1e-14  # spread of a column against its mean, relative, below which it is rounding
 
 
 @kernel

@@ -23,8 +23,9 @@ active sets as semismooth Newton.
 from numopt.kernels.compiling import kernel, reduction
 from numopt.kernels.tiles import cholesky_rows
 from numopt.kernels.vectors import dot
+from numopt.penalties.l1 import shrink
 from numopt.solvers import lasso_active_set
-from numopt.solvers.lasso_steps import add_multiple, line_minimiser, shrink, shuffle, violation
+from numopt.solvers.lasso_steps import add_multiple, line_minimiser, shuffle, violation
 
 EPOCHS = 20  # at most, between two looks at the optimality conditions
 REFUSALS = 3  # of Newton's step in a row, before the active set method takes over

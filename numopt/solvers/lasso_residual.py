@@ -16,7 +16,8 @@ References: as in ``lasso_gram``; for the conjugate gradients, Nocedal & Wright,
 
 from numopt.kernels.compiling import kernel, reduction
 from numopt.kernels.design import add_column, column_dot
-from numopt.solvers.lasso_steps import distance, line_minimiser, shrink, shuffle
+from numopt.penalties.l1 import distance, shrink
+from numopt.solvers.lasso_steps import line_minimiser, shuffle
 
 EPOCHS = 10
 NEWTONS = 5  # steps in a row, while coordinates leave the support

@@ -8,3 +8,4 @@ O_TOL, O_YMEAN, O_TOTAL, O_YY, N_OUT = range(5)
 F_COLUMNS, F_ROWS, F_COLUMNS_CAP = 9, 5, 8  # floats per feature, per sample, per column of a Gram matrix
 I_COLUMNS, I_COLUMNS_CAP = 3, 2  # integers
 PANEL = 256  # rows of X at a time for the Gram matrix: four rows of it stay in the first-level cache
+CONSTANT = 1e-14  # spread of a column against its mean, relative, below which it is rounding

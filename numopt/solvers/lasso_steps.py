@@ -1,6 +1,7 @@
-"""What the solvers of the lasso's small problems share: thresholding, optimality, and the walk over kinks."""
+"""What the solvers of the lasso's small problems share: orders, optimality, and the walk over kinks."""
 
 from numopt.kernels.compiling import kernel, reduction
+from numopt.penalties.l1 import distance
 
 
 @reduction
@@ -9,26 +10,6 @@ def add_multiple(a, x, y, m):
     x, y = x[:m], y[:m]
     for i in range(m):
         y[i] += a * x[i]
-
-
-@kernel
-def shrink(u, na, positive):
-    """Soft thresholding, S(u, na); of nonnegative coordinates if ``positive``."""
-    if u > na:
-        return u - na
-    if u < -na and not positive:
-        return u + na
-    return 0.0
-
-
-@kernel
-def distance(g, wj, na, positive):
-    """How far a coordinate is from its optimality condition; g = -(gradient of the smooth part)."""
-    if wj > 0.0:
-        return abs(g - na)
-    if wj < 0.0:
-        return abs(g + na)
-    return max((g if positive else abs(g)) - na, 0.0)
 
 
 @kernel

@@ -1,0 +1,1 @@
+"""Penalties of the linear models: proximal steps and distances from optimality, as kernels."""
