@@ -11,6 +11,7 @@ _HOME = {
     "minimize": "numopt.optimize._minimize",
     "minimize_scalar": "numopt.optimize._minimize_scalar",
     "root_scalar": "numopt.optimize._root_scalar",
+    "coordinate_descent": "numopt.optimize._penalised",
     "resume": "numopt.optimize._minimize",
     "scipy_method": "numopt.optimize._scipy",
     "check_derivatives": "numopt.optimize._check",
@@ -31,7 +32,7 @@ __all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name):
-    if name in ("problems", "comparison", "plot"):
+    if name in ("problems", "comparison", "plot", "linear_model"):
         return _importlib.import_module(f"numopt.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'numopt' has no attribute {name!r}")

@@ -20,6 +20,7 @@ class Status(IntEnum):
     MAX_TIME = 8  #: the clock passed max_time
     UNBOUNDED = 9  #: f = -inf, or f below the lower limit
     SPREAD = 10  #: the points compared are within xatol, and their values within fatol, of the best one's
+    GAP = 11  #: the duality gap is within tol of the scale of the data (coordinate_descent)
     INTERRUPTED = 98  #: Ctrl-C
     CALLBACK = 99  #: the callback raised StopIteration
     FAILED = 100  #: a callable of the user's raised
@@ -35,7 +36,7 @@ class Status(IntEnum):
         return _MESSAGES[self]
 
 
-_SUCCESS = frozenset((Status.GRADIENT, Status.FTOL, Status.XTOL, Status.SPREAD))
+_SUCCESS = frozenset((Status.GRADIENT, Status.FTOL, Status.XTOL, Status.SPREAD, Status.GAP))
 
 # The two numbers below are never a result's: they are what ``c[STATUS]`` holds while a run goes on.
 NEW, RUNNING = -2, -1
@@ -53,6 +54,7 @@ _MESSAGES = {
     Status.MAX_TIME: "Stopped: max_time has passed.",
     Status.UNBOUNDED: "Stopped: the objective seems to be unbounded below.",
     Status.SPREAD: "Converged: points and values are within xatol and fatol of the best.",
+    Status.GAP: "Converged: the duality gap is within tol.",
     Status.INTERRUPTED: "Stopped: interrupted by the user.",
     Status.CALLBACK: "Stopped: `callback` raised StopIteration.",
     Status.FAILED: "Failed: a callable raised an exception.",
