@@ -3,15 +3,22 @@
 Run it with ``python benchmarks/lasso.py``; celer and skglm take part where they are installed.  Every peer is run with
 falling tolerances of its own until the gap that this script computes, in NumPy, is at most 1e-8 of y's variance, and
 the time of the first run that gets there counts: no one stops earlier than another.  The fits take turns.
+``--data FOLDER`` adds golub_38x3051.npz (Golub et al. 1999: X, y) and diamonds_54k.npz (ggplot2: num, cut, color,
+clarity, y), both standardised, if the folder has them.
 """
 
+import argparse
 import statistics
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
 import sklearn.linear_model as sk
+from sklearn.datasets import load_diabetes
+from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import PolynomialFeatures
 
 from numopt.linear_model import Lasso, LassoCV, lasso_path
 
@@ -35,6 +42,24 @@ def sparse(n=20_000, p=50_000, density=1e-3, informative=500, seed=0, snr=3.0):
     rng = np.random.default_rng(seed)
     X = sp.random(n, p, density, "csc", random_state=seed, data_rvs=rng.standard_normal)
     return X, response(X, informative, rng, snr)
+
+
+def real(folder):
+    """Leukaemia and diamonds, standardised; diamonds with their codes as indicators, and all products of two."""
+    found = {}
+    for path in (Path(folder) / "golub_38x3051.npz", Path(folder) / "diamonds_54k.npz"):
+        if not path.exists():
+            continue
+        part = np.load(path)
+        if "X" in part:
+            X = part["X"]
+        else:
+            codes = [part[name][:, None] == np.unique(part[name]) for name in ("cut", "color", "clarity")]
+            X = PolynomialFeatures(2, include_bias=False).fit_transform(np.hstack([part["num"], *codes]))
+        X = X[:, X.std(axis=0) > 1e-9]
+        X = np.asfortranarray((X - X.mean(axis=0)) / X.std(axis=0))
+        found[f"{path.stem.split('_')[0]} {X.shape[0]} x {X.shape[1]}"] = X, part["y"] - part["y"].mean()
+    return found
 
 
 def response(X, informative, rng, snr):
@@ -102,13 +127,14 @@ def tolerance(make, X, y, alpha):
     return None
 
 
-def single_fits(repeats=5):
+def single_fits(folder, repeats=5):
     """The table of single fits."""
     print(f"{'data':22} {'alpha':>6} {'first':>8} {'ours, ms':>9}   peers: milliseconds, and over ours", flush=True)
     cases = {
         "dense 500 x 10000": dense(500, 10_000, 100),
         "dense 5000 x 500": dense(5000, 500, 50),
         "sparse 20000 x 50000": sparse(),
+        **real(folder),
     }
     for title, (X, y) in cases.items():
         alpha_max = abs(correlations(X, y)).max() / len(y)
@@ -143,14 +169,42 @@ def paths():
         ours, _ = timed(lambda eps=eps: lasso_path(X, y, alphas=100, eps=eps, tol=GOAL, max_iter=100_000))
         theirs, _ = timed(lambda eps=eps: sk.lasso_path(X, y, alphas=100, eps=eps, tol=GOAL, max_iter=1_000_000))
         print(f"path of 100, eps={eps}, 500 x 5000: {ours:.2f} s, scikit-learn {theirs:.2f} s ({theirs / ours:.1f})")
-    X, y = dense(1000, 500, 50)
-    ours, a = timed(lambda: LassoCV(tol=1e-6).fit(X, y))
-    theirs, b = timed(lambda: sk.LassoCV(tol=1e-6, n_jobs=2, max_iter=100_000).fit(X, y))
-    assert np.isclose(a.alpha_, b.alpha_)
-    print(f"LassoCV, 1000 x 500, 5 folds: {ours:.3f} s, scikit-learn, two jobs {theirs:.3f} s ({theirs / ours:.1f})")
+    for title, (X, y), tol in (
+        ("1000 x 500", dense(1000, 500, 50), 1e-6),
+        ("500 x 5000", dense(500, 5000, 50), 1e-6),
+        ("diabetes", load_diabetes(return_X_y=True), 1e-6),
+    ):
+        calls = {
+            "ours": lambda X=X, y=y, tol=tol: LassoCV(tol=tol, max_iter=100_000).fit(X, y),
+            "scikit-learn, 1 job": lambda X=X, y=y, tol=tol: sk.LassoCV(tol=tol, max_iter=100_000).fit(X, y),
+            "2 jobs": lambda X=X, y=y, tol=tol: sk.LassoCV(tol=tol, n_jobs=2, max_iter=100_000).fit(X, y),
+        }
+        print(f"LassoCV, {title}, 5 folds, tol {tol}: {turns(calls)}", flush=True)
+    X, y = dense(1000, 200, 20)
+    grid = {"alpha": np.geomspace(0.01, 1.0, 20)}
+    calls = {
+        "ours": lambda: GridSearchCV(Lasso(), grid).fit(X, y),
+        "scikit-learn": lambda: GridSearchCV(sk.Lasso(), grid).fit(X, y),
+    }
+    print(f"GridSearchCV over 20 alphas, 1000 x 200: {turns(calls)}", flush=True)
+
+
+def turns(calls, repeats=3):
+    """Medians of calls that take turns, as text; the others' over the first's."""
+    times: dict = {name: [] for name in calls}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            times[name].append(timed(call)[0])
+    medians = {name: statistics.median(t) for name, t in times.items()}
+    ours = medians["ours"]
+    return ", ".join(
+        f"{name} {t * 1e3:.0f} ms" + (f" ({t / ours:.1f})" if t != ours else "") for name, t in medians.items()
+    )
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", default="data")
     warnings.simplefilter("ignore")
-    single_fits()
+    single_fits(parser.parse_args().data)
     paths()

@@ -119,8 +119,8 @@ def coordinate_descent(
     -------
     OptimizeResult
         ``x`` of y's dimension, ``intercept``, ``fun`` (the objective), ``dual_gap`` (squared loss: ``fun`` is within
-        this of the minimum; else NaN), ``optimality`` (other losses: the largest component of the subgradient; else NaN),
-        ``nit``, ``success``, ``status``, ``message``.
+        this of the minimum; else NaN), ``optimality`` (other losses: the largest component of the subgradient; else
+        NaN), ``nit``, ``success``, ``status``, ``message``.
 
     Raises
     ------
