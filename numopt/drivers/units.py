@@ -60,6 +60,7 @@ UNITS = {
     "lasso/rows-float32": ("numopt.solvers.lasso_entry", "rows32", 2),
     "lasso/sparse-float64": ("numopt.solvers.lasso_entry", "sparse64", 2),
     "lasso/sparse-float32": ("numopt.solvers.lasso_entry", "sparse32", 2),
+    "lasso/gram": ("numopt.solvers.lasso_gram", "unit", 2),
     "lasso/groups": ("numopt.solvers.lasso_groups", "unit", 2),
     "glm/pointwise": ("numopt.solvers.glm", "pointwise", 2),
     "glm/sparse-float64": ("numopt.solvers.glm", "sparse64", 2),

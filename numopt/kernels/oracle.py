@@ -66,6 +66,8 @@ def _by_address(result, count):
     signature = result(*[word] * (count + 1))
     if count == 1:
         return intrinsic(lambda typingctx, address, a: (signature, codegen))
+    if count == 2:
+        return intrinsic(lambda typingctx, address, a, b: (signature, codegen))
     if count == 3:
         return intrinsic(lambda typingctx, address, a, b, c: (signature, codegen))
     if count == 4:
@@ -74,6 +76,7 @@ def _by_address(result, count):
 
 
 call1 = _by_address(types.float64, 1)
+call2 = _by_address(types.float64, 2)
 call3 = _by_address(types.float64, 3)
 call4 = _by_address(types.float64, 4)
 call5 = _by_address(types.float64, 5)

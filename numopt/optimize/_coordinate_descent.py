@@ -101,7 +101,11 @@ def solve_path(
     table[s.T_GAPS], table[s.T_PASSES], table[s.T_OUT] = gaps.ctypes.data, passes.ctypes.data, out.ctypes.data
     table[s.T_MAX_ITER], table[s.T_SEED] = max_iter, seed
     table[s.T_F], table[s.T_I] = mean_etc.ctypes.data, integers.ctypes.data
-    table[s.T_G], table[s.T_L], table[s.T_PANEL] = gram.ctypes.data, factor.ctypes.data, panel.ctypes.data
+    table[s.T_G], table[s.T_PANEL], table[s.T_GRAM] = gram.ctypes.data, panel.ctypes.data, units.address("lasso/gram")
+    inner, reals = np.zeros(s.N_GRAM_WORDS, np.intp), np.zeros(s.N_GRAM_REALS)
+    inner[s.S_G], inner[s.S_L], inner[s.S_WIDE], inner[s.S_CAP] = gram.ctypes.data, factor.ctypes.data, wide, cap
+    inner[s.S_REALS], inner[s.S_POSITIVE] = reals.ctypes.data, bool(positive)
+    table[s.T_GRAM_WORDS], table[s.T_GRAM_REALS] = inner.ctypes.data, reals.ctypes.data
     words = np.array(table, np.intp)
     if load(unit)(words.ctypes.data, 0) != 0.0:
         raise ValueError("X or y hold values so large that their squares overflow; scale them, to about 1e140 at most")

@@ -23,12 +23,17 @@ References: Massias, Gramfort & Salmon, "Celer", ICML 2018 (working sets and the
 "Mind the duality gap", ICML 2015; Tibshirani et al., J. R. Stat. Soc. B 74 (2012), 245-266 (strong rules).
 """
 
+from numba import types
+
 from numopt.kernels.compiling import kernel
 from numopt.kernels.design import add_column, correlations, moments, pack
+from numopt.kernels.oracle import call2
 from numopt.kernels.tiles import add_gram
-from numopt.solvers import lasso_gram, lasso_residual
+from numopt.solvers import lasso_residual
+from numopt.solvers import lasso_slots as slots
 from numopt.solvers.lasso_residual import add_shift, sum_squares
 from numopt.solvers.lasso_slots import CONSTANT, O_TOL, O_TOTAL, O_YMEAN, O_YY, PANEL
+from numopt.solvers.lasso_steps import add_multiple
 
 FIRST = 100  # columns in the first working set
 ROUNDS = 200  # working sets at most; each at least halves the inner tolerance where nothing enters
@@ -206,10 +211,15 @@ def prepare(X, y, s, centred, w, mean, square, z, vy, v, root, out):
 
 
 @kernel
-def path(X, y, s, centred, positive, nas, l2s, coefs, gaps, passes, out, max_iter, seed, cap, F, I, G, L, panel):
+def path(
+    X, y, s, centred, positive, nas, l2s, coefs, gaps, passes, out, max_iter, seed, cap, F, I, G, panel,
+    gram, table, reals,
+):  # fmt: skip
     """Solve (1) for each (na, l2) in turn, each from the solution before.
 
-    ``coefs[0]`` holds the start.  Sets ``coefs``, ``gaps`` and ``passes``.  Returns 1 if squares overflow, else 0.
+    ``gram`` is the address of the solver on a Gram matrix, a unit of its own so that it is compiled once and not for
+    each storage of X; ``table`` and ``reals`` are its words.  ``coefs[0]`` holds the start.  Sets ``coefs``, ``gaps``
+    and ``passes``.  Returns 1 if squares overflow, else 0.
     """
     n, p = y.size, coefs.shape[1]
     mean, square, z, score = F[:p], F[p : 2 * p], F[2 * p : 3 * p], F[3 * p : 4 * p]
@@ -228,6 +238,11 @@ def path(X, y, s, centred, positive, nas, l2s, coefs, gaps, passes, out, max_ite
         inside[j] = 0
     for a in range(cap):
         order[a] = a
+    table[slots.S_C], table[slots.S_Q], table[slots.S_W] = c.ctypes.data, q.ctypes.data, wW.ctypes.data
+    table[slots.S_D], table[slots.S_QN], table[slots.S_WN] = dW.ctypes.data, qn.ctypes.data, wn.ctypes.data
+    table[slots.S_B], table[slots.S_WORK] = bW.ctypes.data, work.ctypes.data
+    table[slots.S_SUPPORT], table[slots.S_ORDER] = supportW.ctypes.data, order.ctypes.data
+    table[slots.S_SEED] = seed
     prepare(X, y, s, centred, w, mean, square, z, vy, v, root, out)
     total, yy = out[O_TOTAL], out[O_YY]
     goal = out[O_TOL] * yy
@@ -297,11 +312,11 @@ def path(X, y, s, centred, positive, nas, l2s, coefs, gaps, passes, out, max_ite
                     c[a] = q[a]
                 for a in range(m):
                     if wW[a] != 0.0:
-                        lasso_gram.add_multiple(wW[a], G[a], c, m)
-                more, kept, seed = lasso_gram.solve(
-                    G, c, q, wW, na, l2, m, positive, tol, max_iter - done, kept, L, dW, qn, wn, bW, work, supportW,
-                    order, seed,
-                )  # fmt: skip
+                        add_multiple(wW[a], G[a], c, m)
+                table[slots.S_M], table[slots.S_BUDGET], table[slots.S_KEPT] = m, max_iter - done, kept
+                reals[slots.R_NA], reals[slots.R_L2], reals[slots.R_TOL] = na, l2, tol
+                more = int(call2(gram, types.intp(table.ctypes.data), 0))
+                kept = table[slots.S_KEPT]
                 for a in range(m):
                     w[W[a]] = wW[a]
             else:
@@ -317,7 +332,7 @@ def path(X, y, s, centred, positive, nas, l2s, coefs, gaps, passes, out, max_ite
                     q[a] = c[a]
                 for a in range(m):
                     if wW[a] != 0.0:
-                        lasso_gram.add_multiple(-wW[a], G[a], q, m)
+                        add_multiple(-wW[a], G[a], q, m)
                 for a in range(m):
                     z[W[a]] = q[a]
                     R2 -= wW[a] * (c[a] + q[a])

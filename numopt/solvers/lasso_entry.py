@@ -2,14 +2,14 @@
 
 from numba import carray, types
 
-from numopt.kernels.compiling import kernel
+from numopt.kernels.compiling import inlined, kernel
 from numopt.kernels.oracle import void_pointer
 from numopt.solvers import lasso_slots as slots
 from numopt.solvers.lasso import path
 from numopt.solvers.lasso_slots import PANEL
 
 
-@kernel
+@inlined
 def _run(X, table):
     n, p, k, cap = table[slots.T_N], table[slots.T_P], table[slots.T_PATH], table[slots.T_CAP]
     real, word = types.float64, types.int64
@@ -34,8 +34,10 @@ def _run(X, table):
         carray(void_pointer(table[slots.T_F]), (F_size,), real),
         carray(void_pointer(table[slots.T_I]), (slots.I_COLUMNS * p + slots.I_COLUMNS_CAP * cap,), word),
         carray(void_pointer(table[slots.T_G]), (wide, wide), real),
-        carray(void_pointer(table[slots.T_L]), (wide, wide), real),
         carray(void_pointer(table[slots.T_PANEL]), (wide, PANEL), real),
+        table[slots.T_GRAM],
+        carray(void_pointer(table[slots.T_GRAM_WORDS]), (slots.N_GRAM_WORDS,), types.intp),
+        carray(void_pointer(table[slots.T_GRAM_REALS]), (slots.N_GRAM_REALS,), real),
     )
 
 

@@ -20,11 +20,15 @@ descent", J. Stat. Softw. 33 (2010), section 2.2; Hintermueller, Ito & Kunisch, 
 active sets as semismooth Newton.
 """
 
+from numba import carray, types
+
 from numopt.kernels.compiling import kernel, reduction
+from numopt.kernels.oracle import void_pointer
 from numopt.kernels.tiles import cholesky_rows
 from numopt.kernels.vectors import dot
 from numopt.penalties.l1 import shrink
 from numopt.solvers import lasso_active_set
+from numopt.solvers import lasso_slots as slots
 from numopt.solvers.lasso_steps import add_multiple, line_minimiser, shuffle, violation
 
 EPOCHS = 20  # at most, between two looks at the optimality conditions
@@ -188,3 +192,44 @@ def solve(G, c, q, w, na, l2, m, positive, tol, budget, kept, L, d, qn, wn, b, w
         )  # fmt: skip
         passes += more
     return passes, kept, seed
+
+
+@kernel
+def _reals(a, slot):
+    return carray(void_pointer(a[slot]), (a[slots.S_CAP],), types.float64)
+
+
+@kernel
+def _integers(a, slot):
+    return carray(void_pointer(a[slot]), (a[slots.S_CAP],), types.int64)
+
+
+def unit(address, _):
+    """Solve (1) as the table says, and set its last two words; returns the passes."""
+    a = carray(void_pointer(address), (slots.N_GRAM_WORDS,), types.intp)
+    reals = carray(void_pointer(a[slots.S_REALS]), (slots.N_GRAM_REALS,), types.float64)
+    wide = a[slots.S_WIDE]
+    passes, kept, seed = solve(
+        carray(void_pointer(a[slots.S_G]), (wide, wide), types.float64),
+        _reals(a, slots.S_C),
+        _reals(a, slots.S_Q),
+        _reals(a, slots.S_W),
+        reals[slots.R_NA],
+        reals[slots.R_L2],
+        a[slots.S_M],
+        a[slots.S_POSITIVE] != 0,
+        reals[slots.R_TOL],
+        a[slots.S_BUDGET],
+        a[slots.S_KEPT],
+        carray(void_pointer(a[slots.S_L]), (wide, wide), types.float64),
+        _reals(a, slots.S_D),
+        _reals(a, slots.S_QN),
+        _reals(a, slots.S_WN),
+        _reals(a, slots.S_B),
+        _reals(a, slots.S_WORK),
+        _integers(a, slots.S_SUPPORT),
+        _integers(a, slots.S_ORDER),
+        a[slots.S_SEED],
+    )
+    a[slots.S_KEPT], a[slots.S_SEED] = kept, seed
+    return float(passes)
