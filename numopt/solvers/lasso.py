@@ -238,7 +238,7 @@ def path(
         inside[j] = 0
     for a in range(cap):
         order[a] = a
-    table[slots.S_C], table[slots.S_Q], table[slots.S_W] = c.ctypes.data, q.ctypes.data, wW.ctypes.data
+    table[slots.S_Q], table[slots.S_W] = q.ctypes.data, wW.ctypes.data
     table[slots.S_D], table[slots.S_QN], table[slots.S_WN] = dW.ctypes.data, qn.ctypes.data, wn.ctypes.data
     table[slots.S_B], table[slots.S_WORK] = bW.ctypes.data, work.ctypes.data
     table[slots.S_SUPPORT], table[slots.S_ORDER] = supportW.ctypes.data, order.ctypes.data

@@ -1,4 +1,4 @@
-"""Coordinate descent and semismooth Newton on the Gram matrix of a working set.
+"""Coordinate descent on the Gram matrix of a working set, ended by an active set method.
 
     minimise  1/2 w'Gw - c'w + na |w|_1 + l2/2 |w|_2^2        G = X_W'X_W,  c = X_W'y              (1)
 
@@ -7,35 +7,23 @@ comparison where it does not move and one row of G where it does:
 
     w_j <- S(w_j G_jj + q_j, na) / (G_jj + l2)                                                     (2)
 
-Once the signs settle, (1) is a quadratic on the support S, and one Newton step with the factor of G_SS + l2 I solves
-it:
+Where the signs have not settled after a few passes, the active set method (``lasso_active_set``) goes on from there.
+Along a path it keeps its factor, and follows the few columns that come and go without a pass.
 
-    (G_SS + l2 I) d = q_S - l2 w_S - na sign(w_S)                                                  (3)
-
-A coordinate that would change its sign stops at zero; where that does not decrease (1), the exact minimiser along d is
-taken, which is found by walking over the kinks of a convex piecewise quadratic.
-
-References: Friedman, Hastie & Tibshirani, "Regularization paths for generalized linear models via coordinate
-descent", J. Stat. Softw. 33 (2010), section 2.2; Hintermueller, Ito & Kunisch, SIAM J. Optim. 13 (2002), 865-888, on
-active sets as semismooth Newton.
+Reference: Friedman, Hastie & Tibshirani, "Regularization paths for generalized linear models via coordinate descent",
+J. Stat. Softw. 33 (2010), section 2.2.
 """
 
 from numba import carray, types
 
-from numopt.kernels.compiling import kernel, reduction
+from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import void_pointer
-from numopt.kernels.tiles import cholesky_rows
-from numopt.kernels.vectors import dot
 from numopt.penalties.l1 import shrink
 from numopt.solvers import lasso_active_set
 from numopt.solvers import lasso_slots as slots
-from numopt.solvers.lasso_steps import add_multiple, line_minimiser, shuffle, violation
+from numopt.solvers.lasso_steps import add_multiple, shuffle, violation
 
-EPOCHS = 20  # at most, between two looks at the optimality conditions
-REFUSALS = 3  # of Newton's step in a row, before the active set method takes over
-NEWTONS = 5  # steps in a row, while coordinates leave the support
-CROSSING = 5  # Newton's step is for at most so many-th of the support to cross zero
-RIDGE = 1e-8  # of the largest diagonal entry, where G_SS is singular: more columns than rows, or equal columns
+EPOCHS = 20  # at most: what has not settled by then, the active set method settles for less
 
 
 @kernel
@@ -58,116 +46,15 @@ def epoch(G, q, w, na, l2, m, positive, order, ordered):
     return big, moved
 
 
-@reduction
-def objective(c, q, w, na, l2, m):
-    """(1), by w'Gw = w'(c - q)."""
-    s = 0.0
-    for j in range(m):
-        s += 0.5 * w[j] * (l2 * w[j] - q[j] - c[j]) + na * abs(w[j])
-    return s
-
-
 @kernel
-def factor(G, l2, support, k, L):
-    """Cholesky factor of G_SS + l2 I; of a little more where that is singular.  False if it can't be."""
-    top = k + (-k) % 4
-    largest = 0.0
-    for a in range(k):
-        largest = max(largest, G[support[a], support[a]])
-    shift = 0.0
-    for trial in range(3):
-        for a in range(k):
-            i = support[a]
-            for b in range(a + 1):
-                L[a, b] = G[i, support[b]]
-            L[a, a] += l2 + shift
-        for a in range(k, top):
-            for b in range(a):
-                L[a, b] = 0.0
-            L[a, a] = 1.0
-        if cholesky_rows(L, top, 1e-13 * largest):
-            return True
-        shift = RIDGE * largest * 1e3**trial
-    return False
-
-
-@kernel
-def newton(G, c, q, w, na, l2, m, positive, L, d, qn, wn, support):
-    """One step of (3).  Returns how many coordinates left the support, or -1 if there was no decrease."""
-    k = 0
-    for j in range(m):
-        if w[j] != 0.0:
-            support[k] = j
-            k += 1
-    if k == 0 or not factor(G, l2, support, k, L):
-        return -1
-    for a in range(k):
-        j = support[a]
-        s = q[j] - l2 * w[j] - (na if w[j] > 0.0 else -na)
-        d[a] = (s - dot(L[a, :a], d[:a])) / L[a, a]
-    for a in range(k - 1, -1, -1):
-        d[a] /= L[a, a]
-        add_multiple(-d[a], L[a], d, a)
-    left = 0
-    for a in range(k):
-        left += (w[support[a]] + d[a]) * w[support[a]] <= 0.0
-    if left * CROSSING > k + CROSSING:
-        return -1  # the signs are far from settled, and coordinate descent settles them for less
-    # the full step, with what would change its sign left at zero
-    before = objective(c, q, w, na, l2, m)
-    slope = 0.0
-    curvature = 0.0
-    for j in range(m):
-        qn[j] = q[j]
-        wn[j] = w[j]
-    for a in range(k):
-        add_multiple(-d[a], G[support[a]], qn, m)
-    for a in range(k):
-        j = support[a]
-        slope -= (q[j] - l2 * w[j]) * d[a]
-        curvature += d[a] * (q[j] - qn[j] + l2 * d[a])
-    for a in range(k):
-        j = support[a]
-        wn[j] = w[j] + d[a]
-        if wn[j] * w[j] <= 0.0:
-            add_multiple(wn[j], G[j], qn, m)
-            wn[j] = 0.0
-    if left > 0 and not objective(c, qn, wn, na, l2, m) < before:
-        # gather w on the support behind d, to walk over its kinks
-        for a in range(k):
-            L[0, a] = w[support[a]]
-        first, at = -1, 1.0
-        if positive:
-            for a in range(k):
-                if d[a] < 0.0 and -w[support[a]] / d[a] <= at:
-                    first, at = a, -w[support[a]] / d[a]
-        else:
-            at, first = line_minimiser(L[0], d, k, slope, curvature, na)
-        for j in range(m):
-            qn[j] = q[j]
-            wn[j] = w[j]
-        for a in range(k):
-            j = support[a]
-            wn[j] = 0.0 if a == first else w[j] + at * d[a]
-            add_multiple(w[j] - wn[j], G[j], qn, m)
-        if not objective(c, qn, wn, na, l2, m) < before:
-            return -1
-    for j in range(m):
-        w[j] = wn[j]
-        q[j] = qn[j]
-    return left
-
-
-@kernel
-def solve(G, c, q, w, na, l2, m, positive, tol, budget, kept, L, d, qn, wn, b, work, support, order, seed):
+def solve(G, q, w, na, l2, m, positive, tol, budget, kept, L, d, qn, wn, b, work, support, order, seed):
     """Minimise (1) until every coordinate is within ``tol`` of optimality.
 
     ``kept``: the size of the active set's factor, left by an earlier call with the same ``l2``, or -1.  Returns
     (passes, its size now or -1, seed).
     """
-    passes, refused = 0, 0
-    while passes < budget and kept < 0:
-        big, moved = 0.0, True
+    passes = 0
+    if kept < 0:
         for e in range(EPOCHS):
             if seed != 0:
                 seed = shuffle(order, m, seed)
@@ -175,22 +62,15 @@ def solve(G, c, q, w, na, l2, m, positive, tol, budget, kept, L, d, qn, wn, b, w
             passes += 1
             if big <= 0.1 * tol or (not moved and e > 0) or passes >= budget:
                 break
-        if passes >= budget or violation(q, w, na, l2, m, positive) <= tol:
+        if violation(q, w, na, l2, m, positive) <= tol:
             return passes, -1, seed
-        for step in range(NEWTONS):
-            passes += 1
-            left = newton(G, c, q, w, na, l2, m, positive, L, d, qn, wn, support)
-            if step == 0:
-                refused = refused + 1 if left < 0 else 0
-            if left <= 0 or passes >= budget:
-                break
-        if refused == REFUSALS:
-            break
     if passes < budget:
         kept, more = lasso_active_set.solve(
             G, q, w, na, l2, m, positive, tol, kept, L, d, qn, wn, b, work, support
         )  # fmt: skip
         passes += more
+        if violation(q, w, na, l2, m, positive) > tol:
+            kept = -1  # rounding has worn the factor out
     return passes, kept, seed
 
 
@@ -211,7 +91,6 @@ def unit(address, _):
     wide = a[slots.S_WIDE]
     passes, kept, seed = solve(
         carray(void_pointer(a[slots.S_G]), (wide, wide), types.float64),
-        _reals(a, slots.S_C),
         _reals(a, slots.S_Q),
         _reals(a, slots.S_W),
         reals[slots.R_NA],

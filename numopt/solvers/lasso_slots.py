@@ -11,6 +11,6 @@ PANEL = 256  # rows of X at a time for the Gram matrix: four rows of it stay in 
 CONSTANT = 1e-14  # spread of a column against its mean, relative, below which it is rounding
 
 # the table of a call of the solver on a Gram matrix: addresses, sizes, and what it changes (the last two)
-S_G, S_L, S_WIDE, S_C, S_Q, S_W, S_D, S_QN, S_WN, S_B, S_WORK, S_SUPPORT, S_ORDER, S_CAP, S_REALS = range(15)
-S_M, S_POSITIVE, S_BUDGET, S_KEPT, S_SEED, N_GRAM_WORDS = range(15, 21)
+S_G, S_L, S_WIDE, S_Q, S_W, S_D, S_QN, S_WN, S_B, S_WORK, S_SUPPORT, S_ORDER, S_CAP, S_REALS = range(14)
+S_M, S_POSITIVE, S_BUDGET, S_KEPT, S_SEED, N_GRAM_WORDS = range(14, 20)
 R_NA, R_L2, R_TOL, N_GRAM_REALS = range(4)
