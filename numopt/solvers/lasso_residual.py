@@ -21,7 +21,7 @@ from numopt.solvers.lasso_steps import line_minimiser, shuffle
 
 EPOCHS = 10
 NEWTONS = 5  # steps in a row, while coordinates leave the support
-FORCING = 1e-3  # relative residual of the conjugate gradients: Newton's steps are then as good as exact
+FORCING = 0.1  # relative residual of the conjugate gradients: supports still change, and exact steps would be wasted
 CG_STEPS = 200
 
 
