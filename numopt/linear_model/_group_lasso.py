@@ -143,8 +143,8 @@ class MultiTaskElasticNet(MultiOutputMixin, _GroupModel):
     >>> from numopt.linear_model import MultiTaskElasticNet
     >>> model = MultiTaskElasticNet(alpha=0.1, tol=1e-10).fit([[0, 0], [1, 1], [2, 2]], [[0, 0], [1, 1], [2, 2]])
     >>> model.coef_.round(3)
-    array([[0.457, 0.457],
-           [0.457, 0.457]])
+    array([[0.456, 0.456],
+           [0.456, 0.456]])
     """
 
     positive = False  # what scikit-learn's has no parameter for
