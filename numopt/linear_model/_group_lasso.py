@@ -95,7 +95,7 @@ class _GroupModel(RegressorMixin, LinearPredictor):
 class MultiTaskElasticNet(MultiOutputMixin, _GroupModel):
     """Linear regression of many targets that share their features, by block coordinate descent to a certified gap.
 
-    Minimises, with w_j the coefficients of feature j for all targets, and |W|_21 the sum of the |w_j|_2::
+    Minimises, with w_j the coefficients of feature j for all targets, and ``|W|_21`` the sum of the ``|w_j|_2``::
 
         1 / (2 S) * sum_i s_i |y_i - W'x_i - b|^2 + alpha * l1_ratio * |W|_21 + alpha * (1 - l1_ratio) / 2 * |W|^2
 
@@ -211,7 +211,7 @@ class MultiTaskElasticNet(MultiOutputMixin, _GroupModel):
 class MultiTaskLasso(MultiTaskElasticNet):
     """Linear regression of many targets that share their few features, to a certified duality gap.
 
-    Minimises, with w_j the coefficients of feature j for all targets, and |W|_21 the sum of the |w_j|_2::
+    Minimises, with w_j the coefficients of feature j for all targets, and ``|W|_21`` the sum of the ``|w_j|_2``::
 
         1 / (2 S) * sum_i s_i |y_i - W'x_i - b|^2 + alpha * |W|_21
 
