@@ -45,8 +45,10 @@ class OptimizeResult(dict):
         ``scipy.optimize.LbfgsInvHessProduct``, made when it is asked for.
     final_simplex : tuple
         With Nelder-Mead: the points (n + 1, n) and their values (n + 1,), the best first; made when it is asked for.
+        Where bounds fix variables the simplex is that of the k free ones, k + 1 points.
     direc : ndarray, shape (n, n)
-        With Powell's method: the directions, one a row; made when it is asked for.
+        With Powell's method: the directions, one a row; made when it is asked for.  Zero in the rows and columns of
+        variables that bounds fix, as ``hess_inv`` is.
     history : ndarray
         With ``options={'history': True}``: a structured array with the columns f, gnorm, step, nfev, seconds.
     allvecs : list of ndarray
@@ -63,17 +65,13 @@ class OptimizeResult(dict):
     def __missing__(self, key):
         # made when asked for: scipy.optimize takes longer to import than most runs do
         if key == "hess_inv" and self.state is not None and self.state[0] in ("lbfgs", "l-bfgs-b"):
-            from scipy.optimize import LbfgsInvHessProduct
-
-            self[key] = LbfgsInvHessProduct(*_pairs(*self.state[2:]))
+            self[key] = _inverse(*self.state[2:])
             return self[key]
         if key == "final_simplex" and self.state is not None and self.state[0] == "nelder-mead":
             self[key] = _simplex(*self.state[2:])
             return self[key]
         if key == "direc" and self.state is not None and self.state[0] == "powell":
-            _, _, c, _, w = self.state
-            n = int(c[s.N])
-            self[key] = w[(s.N_COMMON + 2) * n :][: n * n].reshape(n, n).copy()
+            self[key] = _directions(*self.state[2:])
             return self[key]
         raise KeyError(key)
 
@@ -168,7 +166,29 @@ def _pairs(c, p, w, fixed=None):
     return whole[0], whole[1]
 
 
-def _simplex(c, p, w):
+def _inverse(c, p, w, fixed=None):
+    """The inverse Hessian of limited-memory BFGS."""
+    if fixed is None:
+        from scipy.optimize import LbfgsInvHessProduct
+
+        return LbfgsInvHessProduct(*_pairs(c, p, w))
+    from numopt.inverse import FreeInverse
+
+    return FreeInverse(*_pairs(c, p, w, fixed), np.isnan(fixed))
+
+
+def _directions(c, p, w, fixed=None):
+    """Powell's directions."""
+    n = int(c[s.N])
+    found = w[(s.N_COMMON + 2) * n :][: n * n].reshape(n, n)
+    if fixed is None:
+        return found.copy()
+    free, whole = np.flatnonzero(np.isnan(fixed)), np.zeros((fixed.size, fixed.size))
+    whole[np.ix_(free, free)] = found
+    return whole
+
+
+def _simplex(c, p, w, fixed=None):
     """Points and values of Nelder-Mead's simplex, the best first; values that there was no time for are NaN."""
     n, x = int(c[s.N]), s.X0 + int(c[s.PARITY])
     points = w[(s.N_COMMON + 3) * n :][: n * n].reshape(n, n)
@@ -177,7 +197,12 @@ def _simplex(c, p, w):
         values[c[s.STAGE] :] = np.nan
     points, values = np.vstack([w[x * n : (x + 1) * n], points]), np.append(p[s.F], values)
     order = np.argsort(values, kind="stable")
-    return points[order], values[order]
+    points, values = points[order], values[order]
+    if fixed is not None:
+        whole = np.tile(fixed, (n + 1, 1))
+        whole[:, np.isnan(fixed)] = points
+        points = whole
+    return points, values
 
 
 def _rebuild(items, state):

@@ -122,7 +122,17 @@ def test_arguments_that_do_not_fit():
     ("kwargs", "error", "words"),
     [
         ({"method": "bgfs"}, ValueError, "did you mean 'bfgs'"),
-        ({"method": "SLSQP"}, ValueError, "unknown method 'SLSQP'"),
+        (
+            {"method": "SLSQP"},
+            ValueError,
+            "unknown method 'SLSQP'; constraints other than bounds are not supported yet",
+        ),
+        (
+            {"method": "TNC"},
+            ValueError,
+            "unknown method 'TNC'; use 'lbfgs', 'bfgs' or 'newton' with bounds, 'newton-cg'",
+        ),
+        ({"method": "nosuch"}, ValueError, "unknown method 'nosuch'; numopt.METHODS lists all$"),
         ({"method": 3}, TypeError, "method must be a string"),
         ({"jac": "4-point"}, ValueError, "jac='4-point' is not known"),
         ({"jac": 3}, TypeError, "jac must be callable"),

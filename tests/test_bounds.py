@@ -1,5 +1,6 @@
 """Bounds: every method that takes them, the answers certified by the projected gradient and the multipliers."""
 
+import pickle
 import warnings
 
 import numba
@@ -300,8 +301,35 @@ class TestFixed:
                           callback=lambda x: seen.append(x.copy()), options={"return_all": True})  # fmt: skip
         assert all(x.shape == (4,) and x[0] == 1.5 and x[3] == 0.25 for x in [*seen, *result.allvecs])
         assert result.hess_inv.shape == (4, 4) and not result.hess_inv[[0, 3]].any() and result.hess_inv[1, 1] > 0
-        limited = minimize(rosen.python, [1.5, 1.0, -0.5, 0.25], jac=True, method="lbfgs", bounds=self.bounds)
-        assert limited.hess_inv.shape == (4, 4)
+        limited = minimize(rosen.python, [1.5, 1.0, -0.5, 0.25], jac=True, method="lbfgs", bounds=self.bounds).hess_inv
+        assert isinstance(limited, scipy.optimize.LbfgsInvHessProduct) and limited.shape == (4, 4)
+        # zero for fixed variables, as with BFGS
+        dense = limited.todense()
+        assert not dense[[0, 3]].any() and not dense[:, [0, 3]].any() and dense[1, 1] > 0
+        for vector in np.eye(4):
+            assert np.allclose(limited @ vector, dense @ vector) and np.allclose(
+                limited @ vector[:, None], dense @ vector[:, None]
+            )
+        assert np.allclose(pickle.loads(pickle.dumps(limited)).todense(), dense)
+
+    @pytest.mark.parametrize("name", [name for name, row in METHODS.items() if row.bounds])
+    def test_what_is_made_when_asked_for_is_whole_too(self, rosen, name):
+        """The simplex and Powell's directions once unpacked a state without fixed variables."""
+        value = lambda x: rosen.python(x)[0]  # noqa: E731
+        given = {} if METHODS[name].values_only else {"jac": lambda x: rosen.python(x)[1]}
+        options = {"maxiter": 20, **({"step": 1e-4} if name in TUNED else {})}
+        result = minimize(value, [1.5, 1.0, -0.5, 0.25], method=name, bounds=self.bounds, options=options, **given)
+        assert result.x[0] == 1.5 and result.x[3] == 0.25
+        assert hasattr(result, "final_simplex") == (name == "nelder-mead")
+        assert hasattr(result, "direc") == (name == "powell")
+        assert hasattr(result, "hess_inv") == (name in ("bfgs", "lbfgs", "l-bfgs-b"))
+        if name == "nelder-mead":
+            points, values = result.final_simplex
+            assert points.shape == (3, 4) and (points[:, [0, 3]] == [1.5, 0.25]).all()
+            assert np.array_equal(points[0], result.x) and np.allclose([value(x) for x in points], values)
+        if name == "powell":
+            assert result.direc.shape == (4, 4) and np.linalg.matrix_rank(result.direc[1:3, 1:3]) == 2
+            assert not result.direc[[0, 3]].any() and not result.direc[:, [0, 3]].any()
 
     def test_saved_and_resumed(self, rosen, tmp_path):
         how = {"jac": True, "method": "bfgs", "bounds": self.bounds}
@@ -322,6 +350,21 @@ class TestFixed:
         result = minimize(bowl.python, [3.0, -2.0, 0.5], jac=True, bounds=[(3, 3), (-2, -2), (0.5, 0.5)])
         assert result.success and result.nfev == 1 and np.array_equal(result.x, [3.0, -2.0, 0.5])
         assert minimize(lambda x: float(x @ x), [1.0], bounds=[(1, 1)]).success
+
+    @pytest.mark.parametrize("name", METHODS)
+    def test_where_nothing_is_free_one_evaluation_tells(self, bowl, name):
+        """Pattern search once failed there, random search went on for 76 evaluations, trust regions refused bounds."""
+        row = METHODS[name]
+        given = {} if row.values_only else {"jac": lambda x: bowl.python(x)[1]}
+        if row.second_order:
+            given["hess"] = lambda x: np.diag([1.0, 2.0, 3.0])
+        calls = []
+        result = minimize(lambda x: calls.append(1) or bowl.python(x)[0], [3.0, -2.0, 0.5], method=name,
+                          bounds=[(3, 3), (-2, -2), (0.5, 0.5)], **given)  # fmt: skip
+        assert result.success and result.nfev == len(calls) == 1 and result.nit == 0
+        assert result.x.tolist() == [3.0, -2.0, 0.5] and result.active_mask.tolist() == [2, 2, 2]
+        bad = minimize(lambda x: np.nan, [3.0, -2.0, 0.5], method=name, bounds=[(3, 3), (-2, -2), (0.5, 0.5)], **given)
+        assert bad.status is Status.NAN
 
     def test_exceptions_of_jitted_functions(self):
         @numba.njit
@@ -368,6 +411,19 @@ class TestBadInput:
         ) as caught:
             result = minimize(bowl.python, [3.0, -2.0, 0.5], jac=True, bounds=[(0, 2), (0, 2), (0, 2)])
         assert caught[0].filename == __file__ and result.success
+
+    def test_no_warning_before_an_error_nor_of_what_has_no_effect(self, bowl):
+        """x0 was said to be moved onto the bounds before the call was refused, and where the simplex replaced it."""
+        simplex = [[0.5, 0.5], [1.0, 0.5], [0.5, 1.0]]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(ValueError, match="takes no bounds"):
+                minimize(lambda x: x @ x, [9.0, 9.0], method="dogleg", bounds=[(0, 2), (0, 2)])
+            with pytest.raises(ValueError, match="can't be given where bounds fix a variable"):
+                minimize(lambda x: x @ x, [9.0, 9.0], method="nelder-mead", bounds=[(0, 2), (2, 2)],
+                         options={"initial_simplex": simplex})  # fmt: skip
+            minimize(lambda x: x @ x, [9.0, 9.0], method="nelder-mead", bounds=[(0, 2), (0, 2)],
+                     options={"initial_simplex": simplex})  # fmt: skip
 
     def test_methods_without_bounds(self, bowl):
         with pytest.raises(ValueError, match=r"method 'dogleg' takes no bounds; those that do are 'gd'.*'bfgs'"):
@@ -457,6 +513,8 @@ def test_success_is_a_minimum_in_the_box(name, seed):
     if row.second_order:
         given["hess"] = lambda x: H
     bounds = np.stack([lower, upper], axis=1)
+    if name == "nelder-mead":
+        options["maxfev"] = 10**5  # a simplex that a bound has made flat crawls: 200 n are too few for one seed in 300
     result = minimize(f, x0, method=name, bounds=bounds, options=options, **given)
     assert result.success or name in SHRINKING
     certified = minimize(f, x0, jac=grad, hess=lambda x: H, method="newton", bounds=bounds, options={"gtol": 1e-9})
@@ -491,6 +549,46 @@ def test_a_line_from_a_rounding_error_before_a_bound_leads_inwards():
     f, grad, H, (lower, upper), x0 = quadratic(131071)
     result = minimize(f, x0, method="powell", bounds=np.stack([lower, upper], axis=1))
     assert result.success and projected(result.x, grad(result.x), lower, upper) < 0.02
+
+
+@pytest.mark.parametrize("seed", [193, 249])
+def test_nelder_mead_looks_around_where_it_has_left_a_bound(seed):
+    """A bound had made the simplex flat, and it shrank after it had left the bound: a success that was no minimum."""
+    f, grad, H, (lower, upper), x0 = quadratic(seed)
+    bounds = np.stack([lower, upper], axis=1)
+    result = minimize(f, x0, method="nelder-mead", bounds=bounds)
+    certified = minimize(f, x0, jac=grad, hess=lambda x: H, method="newton", bounds=bounds, options={"gtol": 1e-9})
+    assert result.success and result.fun - certified.fun <= 1e-3
+
+
+@pytest.mark.parametrize("outside", [0.0, 1.0])
+def test_first_simplex_at_a_negative_lower_bound_of_a_half_line(outside):
+    """5 % larger was below the bound, and moved onto it; then halfway to the other side, which was infinite."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OptimizeWarning)  # an x0 outside is moved
+        for seed in range(200):
+            f, grad, H, (lower, _), _ = quadratic(seed)
+
+            def fun(x, f=f, lower=lower):
+                assert np.isfinite(x).all() and (x >= lower).all()
+                return f(x)
+
+            bounds = [(low, None) for low in lower]
+            result = minimize(fun, lower - outside, method="nelder-mead", bounds=bounds, options={"maxfev": 10**5})
+            best = minimize(f, lower, jac=grad, hess=lambda x, H=H: H, method="newton", bounds=bounds)
+            assert result.success and result.fun - best.fun <= 1e-3, seed
+
+
+def test_first_simplex_keeps_its_edges_next_to_a_bound():
+    """Moved onto the bound, or reflected there, a vertex might come to lie next to x0."""
+    for x0, low, high in (
+        (-1.0, -1.0 - 1e-9, 1.0),
+        (-1.0, -1.025, np.inf),
+        (1.0, -np.inf, 1.0 + 1e-9),
+        (1.0, -1.0, 1.025),
+    ):
+        result = minimize(lambda x: x @ x, [x0], method="nelder-mead", bounds=[(low, high)], options={"maxiter": 1})
+        assert np.ptp(result.final_simplex[0]) >= 0.02
 
 
 def test_first_simplex_in_a_box_narrower_than_its_edges():

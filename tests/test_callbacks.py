@@ -434,6 +434,16 @@ class TestCheckDerivatives:
         with pytest.raises(ValueError, match=r"x must be within bounds; x\[1\] = 5 is not in \(0, 2\)"):
             numopt.check_derivatives(fun, grad, [1.0, 5.0, 0.0], bounds=bounds)
 
+    def test_a_fixed_variable_is_left_out(self):
+        """There no difference can be had, and that was said to be a disagreement."""
+        fun, grad = lambda x: x[0] ** 2 + x[1] ** 3, lambda x: [99.0, 3.0 * x[1] ** 2]
+        check = numopt.check_derivatives(fun, grad, [1.0, 1.0], bounds=[(1, 1), (0, 1)])
+        assert check.ok and check.index == 1 and np.isnan(check.errors[0]) and check.errors[1] <= 1e-5
+        wrong = numopt.check_derivatives(fun, lambda x: [2.0, 2.0], [1.0, 1.0], bounds=[(1, 1), (0, 1)])
+        assert not wrong.ok and wrong.index == 1
+        with pytest.raises(ValueError, match="bounds fix all variables"):
+            numopt.check_derivatives(fun, grad, [1.0, 1.0], bounds=[(1, 1), (1, 1)])
+
     def test_in_place_form(self, rosen):
         def fun(x, g, scale):
             f, g[:] = rosen.python(x)

@@ -81,6 +81,11 @@ def test_names_with_commas_and_several_times(monkeypatch):
         (["--html", "/no/such/folder/a.html"], "cannot write /no/such/folder/a.html"),
         (["--html", "-"], "--html takes a file"),
         (["--plot", "/dev/null/pictures"], "cannot write to the folder /dev/null/pictures"),
+        (
+            ["-p", "xyzzy"],
+            "groups are default, all, mgh, scalable, surfaces, data, bounds, and numopt.problems.names()",
+        ),
+        (["--suite", "bounds", "-m", "trust-exact"], "nothing to compare: no method of trust-exact takes bounds"),
         (["--suite", "mhg"], "unknown suite 'mhg'; did you mean 'mgh'"),
         (["--suite", "mgh", "-p", "beale"], "name either a suite or problems"),
     ],
@@ -89,6 +94,13 @@ def test_mistakes_are_one_line_and_exit_code_2(words, hint):
     result = call("compare", *words)
     assert result.exit_code == 2 and result.stdout == ""
     assert hint in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_no_file_is_left_by_a_command_that_is_refused(tmp_path):
+    """The suite of bounds with a method that takes none: a traceback, and an empty page."""
+    page = tmp_path / "page.html"
+    result = call("compare", "--suite", "bounds", "-m", "trust-exact", "--html", str(page))
+    assert result.exit_code == 2 and "nothing to compare" in result.stderr and not page.exists()
 
 
 @pytest.mark.parametrize("words", [["--scale", "7"], ["--repeat", "0"]])

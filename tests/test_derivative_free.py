@@ -285,6 +285,34 @@ class TestPowell:
             minimize(fun, [1.0, 0.5], method="powell", options={"direc": np.ones((2, 2))})
 
 
+class TestPatternSearch:
+    def test_an_ulp_is_no_step(self):
+        """(x + h) - h, an ulp from x and lower by rounding, counted as a success, and h was never halved."""
+        result = minimize(lambda x: (x[0] - 1.0 / 3.0) ** 2, [0.08], method="pattern-search")
+        assert result.success and abs(result.x[0] - 1.0 / 3.0) < 1e-4 and result.nfev < 100
+
+    @pytest.mark.parametrize("n", [1, 2, 3, 5])
+    def test_diagonal_quadratics(self, n):
+        rng = np.random.default_rng(n)
+        for _ in range(100):
+            center, x0, scales = rng.normal(size=n), rng.normal(size=n), 10.0 ** rng.uniform(-1.0, 1.0, n)
+            seen = []
+
+            def fun(x, seen=seen, scales=scales, center=center):
+                seen.append(float(scales @ (x - center) ** 2))
+                return seen[-1]
+
+            result = minimize(fun, x0, method="pattern-search")
+            assert result.success and np.abs(result.x - center).max() < 1e-4 and result.nfev < 200 * n
+            assert result.fun == min(seen)
+
+    def test_bounds_nearer_than_half_a_step(self):
+        for room in (1e-3, 0.1, 0.3):
+            result = minimize(lambda x: (x[0] - 9.0) ** 2 + (x[0] - x[1]) ** 2, [1.0, 1.0], method="pattern-search",
+                              bounds=[(0.0, 1.0 + room), (None, None)])  # fmt: skip
+            assert result.success and np.allclose(result.x, 1.0 + room, atol=1e-4)
+
+
 class TestBounds:
     @staticmethod
     def _solve(name, fun, x0, data, lower, upper, **options):

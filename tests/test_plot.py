@@ -1,5 +1,6 @@
 """``numopt.plot``: what is drawn, read from the artists; and what is said of input that can't be drawn."""
 
+import math
 import subprocess
 import sys
 
@@ -254,6 +255,19 @@ class TestContour:
             numopt.plot.contour(**{"fun": bowl, **arguments})
         assert "\n" not in str(error.value) and not plt.get_fignums()
 
+    def test_a_compiled_function_of_more_variables(self):
+        """It read on behind the end of x, without an error, and what stood there was drawn."""
+        fun = numba.njit(lambda x: x[0] ** 2 + x[1] ** 2 + x[2] ** 2)
+        with pytest.raises(ValueError, match=r"shape \(2,\) .*behind the end of x.*contour draws functions of 2"):
+            numopt.plot.contour(fun)
+        with pytest.raises(ValueError, match=r"shape \(2,\) .*behind the end of x"):
+            numopt.plot.landscape(fun, [1.0, 2.0])
+        # where it has no value in the middle, whatever stands behind the end
+        with pytest.raises(ValueError, match="no finite value anywhere"):
+            numopt.plot.contour(numba.njit(lambda x: x[2] if x[0] != 0.0 else math.nan))
+        numopt.plot.contour(numba.njit(lambda x: math.log(x[0]) + x[1] ** 2 if x[0] > 0.0 else math.nan))
+        assert len(plt.get_fignums()) == 1
+
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
@@ -355,6 +369,7 @@ class TestLandscape:
             ({"directions": [[1, 0], [0, 1]]}, r"shape \(2, 3\); got shape \(2, 2\)"),
             ({"span": 0.0}, "span must be a finite number above 0"),
             ({"points": 1}, "points must be an integer of at least 2"),
+            ({"seed": "a"}, "seed must be an integer of at least 0; got 'a'"),
             ({"kind": "pie"}, "kind must be one of 'contour', 'surface'; got 'pie'"),
             ({"fun": problems.get("wood")}, "x must have 4 numbers; got 3"),
         ],

@@ -356,6 +356,8 @@ class TestBadInput:
         ({"bracket": [0, 2], "rtol": 1e-20}, ValueError, "rtol"),
         ({"bracket": [0, 2], "maxiter": 0}, ValueError, "maxiter"),
         ({"bracket": [0, 2], "maxiter": 2.5}, TypeError, "maxiter"),
+        ({"bracket": [0, 2], "maxiter": math.nan}, TypeError, "maxiter must be an integer; got nan"),
+        ({"bracket": [0, 2], "options": 3}, TypeError, "options must be a dict, not int"),
         ({"bracket": [0, 2], "options": {"foo": 1}}, TypeError, "foo"),
         ({"x0": 1.0, "method": "brentq"}, ValueError, "bracket is needed"),
         ({"bracket": [0, 2], "method": "secant"}, ValueError, "x0 is needed"),
@@ -381,10 +383,20 @@ class TestBadInput:
         ({"method": "nonsense"}, ValueError, "brent, bounded, golden"),
         ({"options": {"xtol": -1}}, ValueError, "xtol"),
         ({"options": {"maxiter": 0}}, ValueError, "maxiter"),
+        ({"options": {"maxiter": -math.inf}}, TypeError, "maxiter must be an integer; got -inf"),
+        ({"options": {"maxiter": math.nan}}, TypeError, "maxiter must be an integer; got nan"),
+        ({"options": 3}, TypeError, "options must be a dict, not int"),
     ])  # fmt: skip
     def test_minimize_scalar(self, kw, error, words):
         with pytest.raises(error, match=words):
             minimize_scalar(quartic, **kw)
+
+    def test_no_limit_of_iterations(self):
+        for method in ("brent", "bounded", "golden"):
+            bounds = {"bounds": (0.0, 3.0)} if method == "bounded" else {}
+            expected = minimize_scalar(quartic, method=method, **bounds)
+            assert minimize_scalar(quartic, method=method, options={"maxiter": math.inf}, **bounds).x == expected.x
+        assert root_scalar(cubic, bracket=[0, 2], maxiter=math.inf).converged
 
     def test_an_unknown_option_is_warned_of(self):
         with pytest.warns(numopt.OptimizeWarning, match="foo"):

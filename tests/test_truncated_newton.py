@@ -54,6 +54,14 @@ def test_same_steps_from_matrix_product_and_differences(rosen, name, jit):
     assert results[1].nhev > results[0].nhev  # one product each
 
 
+def test_krylov_takes_a_badly_scaled_convex_model_for_convex():
+    """A pivot of 2e-6 beside 2e10 is accurate; taken for rounding, it made the model indefinite."""
+    c, scales = np.array([1.0, 1e4]), np.array([1e10, 1e-6])
+    how = {"jac": lambda x: 2.0 * scales * (x - c), "hessp": lambda x, v: 2.0 * scales * v, "options": {"gtol": 1e-8}}
+    result = minimize(lambda x: float(scales @ (x - c) ** 2), [0.0, 0.0], method="trust-krylov", **how)
+    assert result.status is Status.GRADIENT and result.fun < 1e-9 and result.nit <= 25
+
+
 @functools.cache
 def mgh_hessians():
     """The problems with Hessians by differences of the gradient."""

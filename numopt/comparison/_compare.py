@@ -92,10 +92,6 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
     if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 1:
         raise ValueError(f"repeat must be an integer of at least 1; got {repeat!r}")
 
-    if not any(takes_bounds(row) for row in rows):
-        if all(getattr(library.get(name), "bounds", None) is not None for name in names):
-            raise ValueError(f"nothing to compare: no method of {', '.join(row.name for row in rows)} takes bounds")
-
     from numopt.comparison._system import Load, versions
 
     started, load = time.perf_counter(), Load()
@@ -137,9 +133,16 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
 
 
 def check_names(problems, methods):
-    """(names of problems, rows of the methods' catalogue) for what the user named; ValueError if unknown."""
+    """(names of problems, rows of the methods' catalogue) for what the user named.
+
+    ValueError for what isn't known, and where no method takes any of the problems.
+    """
     rows = [find_method(name) for name in _listed(methods, DEFAULT_METHODS, "methods")]
-    return find_problems(problems), list({row.name: row for row in rows}.values())
+    names = find_problems(problems)
+    if not any(takes_bounds(row) for row in rows):
+        if all(getattr(library.get(name), "bounds", None) is not None for name in names):
+            raise ValueError(f"nothing to compare: no method of {', '.join(row.name for row in rows)} takes bounds")
+    return names, list({row.name: row for row in rows}.values())
 
 
 def find_problems(wanted):
@@ -168,7 +171,8 @@ def find_problems(wanted):
         elif name in GROUPS:
             found += library.names(name)
         else:
-            raise ValueError(_unknown("problem", given, [*GROUPS, *known]))
+            where = f"groups are {', '.join(GROUPS)}, and numopt.problems.names() lists all"
+            raise ValueError(_unknown("problem", given, [*GROUPS, *known], where))
     return list(dict.fromkeys(found))
 
 
@@ -193,11 +197,11 @@ def _listed(given, default, what):
     return found
 
 
-def _unknown(what, name, known):
-    close = difflib.get_close_matches(name.lower().replace("-", "_"), known, 3, 0.5)
-    return f"unknown {what} {name!r}; " + (
-        f"did you mean {' or '.join(map(repr, close))}?" if close else f"known are {', '.join(known)}"
-    )
+def _unknown(what, name, known, where=None):
+    close = difflib.get_close_matches(name.lower().replace("-", "_"), known, 3)
+    if close:
+        return f"unknown {what} {name!r}; did you mean {' or '.join(map(repr, close))}?"
+    return f"unknown {what} {name!r}; {where or 'known are ' + ', '.join(known)}"
 
 
 @functools.lru_cache(maxsize=2)

@@ -6,12 +6,13 @@ point in the trial buffers, its value in ``p[F_TRIAL]`` and the step length in `
 cut off by any of its evaluations: until it has its point, it changes only what it sets anew when taken again.
 """
 
-from numopt.kernels.bounds import optimality
+from numopt.kernels.bounds import all_fixed, optimality
 from numopt.kernels.compiling import inlined, kernel
 from numopt.kernels.oracle import evaluate, evaluate_value, now, vector
 from numopt.kernels.slots import (
     ABORT,
     ACCEPT,
+    BOUNDED,
     F_BEST,
     F_PREV,
     F_TRIAL,
@@ -93,7 +94,11 @@ def _begin(R):
         _keep_best(R)
     note_progress(c, p)
     _record(R)
-    return at_start(c, p)
+    status = at_start(c, p)
+    if c[VALUES_ONLY] != 0 and c[BOUNDED] != 0 and (status == RUNNING or status == _MAXITER) and all_fixed(R):
+        # one point: with gradients it is the projected one, zero, that tells
+        return _SPREAD if p[F] < float("inf") else _NAN
+    return status
 
 
 @inlined

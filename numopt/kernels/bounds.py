@@ -35,6 +35,16 @@ def project(x, lower, upper):
 
 
 @kernel
+def all_fixed(R):
+    """Whether the bounds leave nothing to vary, where ``c[BOUNDED]``."""
+    lower, upper = lower_bounds(R), upper_bounds(R)
+    for i in range(lower.size):
+        if lower[i] < upper[i]:
+            return False
+    return True
+
+
+@kernel
 def projected_step(x, g, lower, upper):
     """The component P(x - g) - x, for scalars; NaN if g is."""
     if g < 0.0:

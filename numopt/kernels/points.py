@@ -93,20 +93,20 @@ def keep_if_lower(R, f, x):
 
 
 @kernel
-def lower_beside(R, h):
-    """Whether x is within h of a bound and f falls by more than fatol over h along a coordinate, to the trial point.
+def lower_beside(R, h, anywhere):
+    """Whether x is within h of a bound, or ``anywhere``, and f falls by more than fatol over h along a coordinate.
 
-    At a bound a simplex or a cloud of points may get flat before x is a minimum.  In a box a smooth function that falls
-    along no coordinate falls nowhere, so 2n values tell.
+    The lower point is then the trial point.  At a bound a simplex or a cloud of points may get flat before x is a
+    minimum.  In a box a smooth function that falls along no coordinate falls nowhere, so 2n values tell.
     """
     c, p = R.c, R.p
     if c[BOUNDED] == 0:
         return False
     x, y, low, high = vector(R, X + c[PARITY]), vector(R, X + 1 - c[PARITY]), lower_bounds(R), upper_bounds(R)
-    at_bound = False
+    looks = anywhere
     for i in range(x.size):
-        at_bound = at_bound or x[i] - low[i] <= h or high[i] - x[i] <= h
-    if not at_bound:
+        looks = looks or x[i] - low[i] <= h or high[i] - x[i] <= h
+    if not looks:
         return False
     copy(x, y)
     for i in range(x.size):

@@ -53,6 +53,7 @@ PLACE, AFRESH = RANDOM, CHOICE
 DENSE, MEAN_STEP = 31, 32
 HESSIAN_FLAWS = 33  # of the user's Hessian or product, at any point: 1 not symmetric, 2 not finite
 FLAT_AT = 37  # the iteration after which f was last too flat for the search to see a decrease
+CLIPPED = 38  # of Nelder-Mead: 1 once a vertex has come to lie on a bound
 
 N_COUNTERS = 40
 

@@ -34,13 +34,13 @@ def _size(a, e, k):
 
 
 @kernel
-def _factor(a, e, k, shift, least, D):
-    """D of L D L' = T + shift I; whether all of it exceeds ``least``."""
+def _factor(a, e, k, shift, D):
+    """D of L D L' = T + shift I; whether all of it is positive."""
     for i in range(k):
         D[i] = a[i] + shift
         if i > 0:
             D[i] -= e[i] * e[i] / D[i - 1]
-        if not D[i] > least:
+        if not D[i] > 0.0:
             return False
     return True
 
@@ -98,10 +98,11 @@ def _right_side(b, k, h):
 def solve_tridiagonal(a, e, k, b, radius, h, D, u):
     """Set h to the solution; returns lambda.  ``D`` and ``u`` (k each) are work space."""
     size = _size(a[:k], e[:k], k)
-    least = k * EPS * size
+    least = k * EPS * size  # what rounding may have left of an eigenvalue
     h, D, u = h[:k], D[:k], u[:k]
     low = 0.0
-    if _factor(a, e, k, 0.0, least, D):
+    # without a floor for D: on a graded T small pivots are accurate, and a badly scaled convex problem has such a T
+    if _factor(a, e, k, 0.0, D):
         _right_side(b, k, h)
         _solve(e, k, D, h)
         if dot(h, h) ** 0.5 <= radius:
@@ -112,7 +113,7 @@ def solve_tridiagonal(a, e, k, b, radius, h, D, u):
         shift = low + max(least, 1e-3 * b / radius)
     high = low + b / radius + 2.0 * least
     for _ in range(_NEWTON_STEPS):
-        if not _factor(a, e, k, shift, 0.0, D):
+        if not _factor(a, e, k, shift, D):
             low = max(low, shift)
             if high - low <= 4.0 * EPS * (high + size):
                 break
@@ -136,7 +137,7 @@ def solve_tridiagonal(a, e, k, b, radius, h, D, u):
     # the hard case: along the eigenvector of the least eigenvalue to the boundary, by inverse iteration
     shift = high
     for _ in range(10):
-        if _factor(a, e, k, shift, 0.0, D):
+        if _factor(a, e, k, shift, D):
             break
         shift += 2.0 * least + 1e-300
     _right_side(b, k, h)

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from numopt.optimize._warn import warn
-
 
 class Box:
     """Bounds, read and checked, with the fixed variables (lower = upper) taken out.
@@ -17,11 +15,15 @@ class Box:
     bounded : bool
         Whether any of them is finite.
     fixed : ndarray, shape (n,), or None
-        NaN for the free variables, the value for fixed ones; None if there are none.
+        NaN for the free variables, the value for fixed ones; None if there are none, or nothing but fixed ones.
+    all_fixed : bool
+        Whether nothing is left to vary.
+    moved : str or None
+        What to tell the user of an x0 that was outside.
     """
 
     def __init__(self, bounds, x):
-        self.fixed = None
+        self.fixed, self.all_fixed, self.moved = None, False, None
         lower, upper = _quick(bounds, x.size)
         if lower is not None and ((lower < upper) & (lower <= x) & (x <= upper)).all():
             # nothing to say, nothing to change
@@ -34,11 +36,14 @@ class Box:
             j = int(outside[0])
             others = outside.size - 1
             more = f"; so {'is' if others == 1 else 'are'} {others} more" if others else ""
-            warn(f"x0[{j}] = {x[j]:g} is outside of its bounds ({lower[j]:g}, {upper[j]:g}){more}; moved onto them")
+            self.moved = (
+                f"x0[{j}] = {x[j]:g} is outside of its bounds ({lower[j]:g}, {upper[j]:g}){more}; moved onto them"
+            )
         x = np.clip(x, lower, upper)
         fixed = lower == upper
+        self.all_fixed = bool(fixed.all())
         # where nothing is left to vary the run sees the bounds as they are, and ends at the start
-        if fixed.any() and not fixed.all():
+        if fixed.any() and not self.all_fixed:
             self.fixed = np.where(fixed, lower, np.nan)
             x, lower, upper = x[~fixed], lower[~fixed], upper[~fixed]
         self.x, self.lower, self.upper = x, lower, upper

@@ -27,7 +27,7 @@ class DerivativeCheck:
         ``|given - difference| / max(|given|, |difference|)``, the largest of all components; 0 where given and
         difference differ by no more than the difference is accurate to.
     errors : ndarray, shape (n,)
-        The errors of all components; NaN where no difference could be had.
+        The errors of all components; NaN where no difference could be had, and where bounds fix the variable.
     """
 
     ok: bool
@@ -61,7 +61,8 @@ def check_derivatives(fun, jac, x, args=(), tol=1e-5, bounds=None):
     tol : float
         The error that is accepted.
     bounds : sequence of (lower, upper) pairs, or object with ``lb`` and ``ub``, optional
-        No point outside of them is evaluated: at a bound the differences are one-sided.  x must lie within.
+        No point outside of them is evaluated: at a bound the differences are one-sided.  x must lie within.  A variable
+        whose bounds are equal is left out.
 
     Returns
     -------
@@ -94,6 +95,9 @@ def check_derivatives(fun, jac, x, args=(), tol=1e-5, bounds=None):
     if outside.size:
         j = int(outside[0])
         raise ValueError(f"x must be within bounds; x[{j}] = {x[j]:g} is not in ({lower[j]:g}, {upper[j]:g})")
+    fixed = lower == upper
+    if fixed.all():
+        raise ValueError("bounds fix all variables; there is no derivative to compare")
     args = args if isinstance(args, tuple) else (args,)
     fun, jac = as_callable(fun, "pair" if jac is True else "value"), as_callable(jac, "jac")
     if jac is True:
@@ -111,7 +115,7 @@ def check_derivatives(fun, jac, x, args=(), tol=1e-5, bounds=None):
     gap, size = np.abs(given - difference), np.maximum(np.abs(given), np.abs(difference))
     with np.errstate(invalid="ignore"):
         errors = np.where(gap <= 10.0 * accuracy, 0.0, gap / size)
-    worst = int(np.argmax(np.where(np.isnan(errors), np.inf, errors)))
+    worst = int(np.argmax(np.where(fixed, -np.inf, np.where(np.isnan(errors), np.inf, errors))))
     return DerivativeCheck(
         bool(errors[worst] <= tol), worst, float(given[worst]), float(difference[worst]), float(errors[worst]), errors
     )

@@ -109,16 +109,16 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
     """
     row = find_method(method, constraints)
     x = check_x0(x0)
-    size, bounded, fixed = x.size, False, None
+    size, bounded, fixed, moved = x.size, False, None, None
     if bounds is not None:
         box = Box(bounds, x)
-        x, bounded, fixed = box.x, box.bounded, box.fixed
+        x, bounded, fixed, moved = box.x, box.bounded, box.fixed, box.moved
     n, gtol = x.size, None
     if method is None:
         gradient = not (jac is None or jac is False or (type(jac) is str and jac in ("2-point", "3-point")))
         hessian = hess is not None and not isinstance(hess, str)
         row, gtol = default_method(n, gradient, hessian, hessp is not None, bounded)
-    elif bounded and not row.bounds:
+    elif bounded and not row.bounds and not box.all_fixed:
         takes = ", ".join(repr(name) for name, other in METHODS.items() if other.bounds)
         raise ValueError(f"method {row.name!r} takes no bounds; those that do are {takes}")
     check_callables(fun, jac, hess, hessp, callback)
@@ -177,10 +177,13 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
                 points = simplex_within(points, box.lower, box.upper)
             first, points = points[0], points[1:]
             reals[s.N_SCALARS : s.N_SCALARS + n] = first
+            moved = None  # x0 has no say
         if points is not None:
             first = s.N_SCALARS + (s.N_COMMON + row.vectors) * n
             reals[first : first + n * n] = points.ravel()
             words[s.GIVEN_H] = 1
+    if moved is not None:
+        warn(moved)
     search = front.get("line_search", row.line_search)
     result = _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback, fixed)
     if bounds is not None and "active_mask" not in result:

@@ -5,7 +5,7 @@ import warnings
 
 from numopt.callbacks.scalar import Callables
 from numopt.optimize._root_scalar import float64
-from numopt.optimize._scalar_run import STATUSES, Scalars, iterations, numbers, run_unit, tolerance
+from numopt.optimize._scalar_run import STATUSES, Scalars, check_options, iterations, numbers, run_unit, tolerance
 from numopt.optimize._warn import warn
 from numopt.result import OptimizeResult
 from numopt.scalar.status import CONVERGED, MAXITER, NOT_A_BRACKET
@@ -66,6 +66,7 @@ def minimize_scalar(fun, bracket=None, bounds=None, args=(), method=None, tol=No
     """
     if type(args) is not tuple:
         args = tuple(args) if isinstance(args, tuple) else (args,)
+    check_options(options)
     if method is None:
         method = "brent" if bounds is None else "bounded"
     row = SCALAR_METHODS.get(method) if isinstance(method, str) else None

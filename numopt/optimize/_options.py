@@ -46,6 +46,14 @@ _ARGUMENTS = {
 }
 
 
+# scipy's methods that are not here
+_INSTEAD = {
+    "tnc": "use 'lbfgs', 'bfgs' or 'newton' with bounds, 'newton-cg' or 'trust-ncg' without",
+    **dict.fromkeys(
+        ("cobyla", "cobyqa", "slsqp", "trust-constr"),
+        "constraints other than bounds are not supported yet; without them leave method out",
+    ),
+}
 _SCIPY_NAMES = {row.scipy: row for row in METHODS.values() if row.scipy}
 
 
@@ -64,9 +72,11 @@ def find_method(method, constraints=()):
         name = ALIASES.get(name, name)
         if name in METHODS:
             return METHODS[name]
-        close = difflib.get_close_matches(name, [*METHODS, *ALIASES], 3, 0.5)
+        if name in _INSTEAD:
+            raise ValueError(f"unknown method {method!r}; {_INSTEAD[name]}")
+        close = difflib.get_close_matches(name, [*METHODS, *ALIASES], 3)
         hint = f" (did you mean {' or '.join(map(repr, close))}?)" if close else ""
-        raise ValueError(f"unknown method {method!r}{hint}; known are {', '.join(METHODS)}")
+        raise ValueError(f"unknown method {method!r}{hint}; numopt.METHODS lists all")
     raise TypeError(f"method must be a string or None, not {type(method).__name__}")
 
 

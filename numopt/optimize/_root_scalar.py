@@ -3,7 +3,16 @@
 from typing import Any, NamedTuple
 
 from numopt.callbacks.scalar import Callables
-from numopt.optimize._scalar_run import STATUSES, Scalars, iterations, number, numbers, run_unit, tolerance
+from numopt.optimize._scalar_run import (
+    STATUSES,
+    Scalars,
+    check_options,
+    iterations,
+    number,
+    numbers,
+    run_unit,
+    tolerance,
+)
 from numopt.result import RootResults
 from numopt.scalar.status import CONVERGED, FLAT, MAXITER, NAN, NO_SIGN_CHANGE
 
@@ -103,6 +112,7 @@ def root_scalar(f, args=(), method=None, bracket=None, fprime=None, fprime2=None
     if type(args) is not tuple:
         args = tuple(args) if isinstance(args, tuple) else (args,)
     disp = False
+    check_options(options)
     if options:
         xtol, rtol, maxiter, disp = _read(options, xtol, rtol, maxiter)
     if method is None:

@@ -50,15 +50,21 @@ def numbers(values, name, counts):
     return [number(v, f"{name}[{k}]") for k, v in enumerate(values)]
 
 
+def check_options(options):
+    """TypeError for options that are no dict."""
+    if options is not None and not isinstance(options, dict):
+        raise TypeError(f"options must be a dict, not {type(options).__name__}")
+
+
 def iterations(value):
     """maxiter as an int of at least 1."""
     try:
         n = operator.index(value)
     except TypeError:
-        # scipy's minimize_scalar takes 100.0 too
-        if not (isinstance(value, float) and value == int(value)):
+        # scipy's minimize_scalar takes 100.0 and inf too
+        if not (isinstance(value, float) and (value.is_integer() or value == math.inf)):
             raise TypeError(f"maxiter must be an integer; got {value!r:.60}") from None
-        n = int(value)
+        n = 2**53 if value == math.inf else int(value)
     if n < 1:
         raise ValueError(f"maxiter must be at least 1; got {n}")
     return min(n, 2**53)  # it travels as a double

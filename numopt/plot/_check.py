@@ -33,10 +33,24 @@ def _of_math(error):
     return any(words in str(error) for words in ("math domain", "math range", "expected a"))
 
 
+_BEHIND = 64  # numbers behind the end of an x, for a compiled function that looks there
+
+
+def _padded(x, filler):
+    """x, a view of a longer array.
+
+    A compiled function of more variables reads on behind the end of x, whatever stands there: NaN tells.
+    """
+    longer = np.full(len(x) + _BEHIND, filler)
+    longer[: len(x)] = x
+    return longer[: len(x)]
+
+
 def try_out(value, x, needs):
-    """Evaluate once: an objective that can't be evaluated, or gives no number, is told in one line."""
+    """Evaluate: an objective that can't be evaluated, gives no number or wants more of them is told in one line."""
     try:
-        return value(np.array(x, dtype=float))
+        if np.isnan(value(_padded(x, np.nan))) and not np.isnan(value(_padded(x, 1.0))):
+            raise IndexError("it looks behind the end of x")
     except Exception as error:
         text = (str(error).splitlines() or [""])[0]
         raise ValueError(
@@ -49,7 +63,7 @@ def on_points(value, points):
     found = np.empty(len(points))
     with np.errstate(all="ignore"):
         for k, x in enumerate(points):
-            found[k] = value(x.copy())
+            found[k] = value(_padded(x, np.nan))
     found[~np.isfinite(found)] = np.nan
     if np.isnan(found).all():
         raise ValueError("fun has no finite value anywhere in the picture")

@@ -54,7 +54,7 @@ def landscape(fun, x, *, directions=None, span=1.0, points=51, seed=0, kind="con
     canvas.check_ax(ax, projection)
     value, n = check.objective(fun)
     x = check.vector(x, "x", n)
-    D = _directions(directions, x.size, seed)
+    D = _directions(directions, x.size, check.whole(seed, "seed", 0))
     span, points = check.positive(span, "span"), check.whole(points, "points", 2)
     check.try_out(value, x, "x must be a point where it can be")
     own = ax is None

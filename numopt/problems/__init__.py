@@ -88,9 +88,9 @@ def get(name, n=None, scale=1):
             if n is not None and n != problem.n:
                 raise ValueError(f"problem {name!r} has n = {problem.n}; got n = {n}")
         return problem if scale == 1 else dataclasses.replace(problem, scale=float(scale))
-    close = difflib.get_close_matches(str(name), names(), 3, 0.4)
-    hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
-    raise ValueError(f"unknown problem {name!r}{hint}")
+    close = difflib.get_close_matches(str(name), names(), 3)
+    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else "numopt.problems.names() lists all"
+    raise ValueError(f"unknown problem {name!r}; {hint}")
 
 
 @lru_cache(maxsize=32)

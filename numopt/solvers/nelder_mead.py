@@ -13,13 +13,15 @@ and puts the first that is good enough in the place of the worst; where none is,
 :math:`x_j \leftarrow x_0 + \sigma (x_j - x_0)`.  Standard: chi = 2, psi = sigma = 1/2; with ``adaptive`` (Gao &
 Han) chi = 1 + 2/n, psi = 3/4 - 1/(2n), sigma = 1 - 1/n, better for many variables.
 
-The first iteration evaluates the simplex: x0, and for each variable x0 with that one 5 % larger (0.00025 where it is
-zero), or ``initial_simplex``.  It ends where max |x_j - x_0| <= xatol (largest component) and
-max |f(x_j) - f(x_0)| <= fatol, status SPREAD.  NaN counts as +inf.  Points beyond the bounds are moved onto them; those
-of the first simplex are reflected inwards first.  Thus a simplex may get flat against a bound and shrink where there
-is no minimum; so where x is near a bound in the end, 2n points beside it, 100 xatol away along the coordinates, have
-the last word: if one of them is lower by more than fatol, a new simplex begins there.  ``step`` in the history is t,
-or sigma.
+The first iteration evaluates the simplex: x0, and for each variable x0 with that one moved by 5 % (0.00025 where it is
+zero) away from zero, or ``initial_simplex``.  It ends where max |x_j - x_0| <= xatol (largest component) and
+max |f(x_j) - f(x_0)| <= fatol, status SPREAD.  NaN counts as +inf.
+
+Points beyond the bounds are moved onto them; in the first simplex, where there is no room for 5 %, a variable moves to
+the farther side, as far as there is room.  A simplex may thus get flat against a bound and shrink where there is no
+minimum, there or after it has left the bound.  So where a vertex has been moved onto a bound, or x is near one in the
+end, 2n points beside x, 100 xatol away along the coordinates, have the last word: if one of them is lower by more than
+fatol, a new simplex begins there.  ``step`` in the history is t, or sigma.
 
 Workspace, after the common vectors: the values of all points but the best, their order from the second best to the
 worst, the centroid (n each), and the points (n x n).  The best point is the current x.  The sums are taken in scipy's
@@ -39,12 +41,13 @@ from numpy import int64
 from numopt.drivers.loop import make_run
 from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import evaluate_value, lower_bounds, upper_bounds, vector
-from numopt.kernels.points import clip, keep_if_lower, lower_beside, value_at
+from numopt.kernels.points import keep_if_lower, lower_beside, value_at
 from numopt.kernels.slots import (
     ABORT,
     ACCEPT,
     BOUNDED,
     CHOICE,
+    CLIPPED,
     F_TRIAL,
     FAILED,
     FATOL,
@@ -83,22 +86,18 @@ def _points(R):
 def _surround(R, x):
     """The simplex of a start at x; with ``initial_simplex`` given, the first one is that."""
     c = R.c
-    n, S = c[N], _points(R)
+    n, S, low, high = c[N], _points(R), lower_bounds(R), upper_bounds(R)
+    c[STAGE] = 0
+    if c[GIVEN_H] != 0 and c[NIT] == 0:
+        return
     for j in range(n):
         row = S[j * n : (j + 1) * n]
-        if c[GIVEN_H] == 0 or c[NIT] > 0:
-            copy(x, row)
-            row[j] = (1.0 + _LARGER) * x[j] if x[j] != 0.0 else _OF_ZERO
-        if c[BOUNDED] != 0:
-            low, high = lower_bounds(R), upper_bounds(R)
-            for i in range(n):
-                if row[i] > high[i]:
-                    row[i] = 2.0 * high[i] - row[i]  # inwards: moved onto the bound it might coincide with x
-            clip(R, row)
-            if row[j] == x[j] and (c[GIVEN_H] == 0 or c[NIT] > 0):
-                # a box narrower than that: halfway to the farther side
-                row[j] += 0.5 * (high[j] - x[j] if high[j] - x[j] >= x[j] - low[j] else low[j] - x[j])
-    c[STAGE] = 0
+        copy(x, row)
+        row[j] = (1.0 + _LARGER) * x[j] if x[j] != 0.0 else _OF_ZERO
+        if c[BOUNDED] != 0 and (row[j] < low[j] or row[j] > high[j]):
+            # moved onto the bound it might coincide with x, reflected there nearly so
+            h, down, up = abs(row[j] - x[j]), x[j] - low[j], high[j] - x[j]
+            row[j] = min(x[j] + h, high[j]) if up >= down else max(x[j] - h, low[j])
 
 
 @kernel
@@ -108,6 +107,15 @@ def init(R):
     c[FRESH] = 1
     if c[NIT] == 0:
         _surround(R, vector(R, X + c[PARITY]))
+
+
+@kernel
+def _note_clipped(R, x):
+    """Remember that the simplex may be flat now: a new vertex lies on a bound."""
+    low, high = lower_bounds(R), upper_bounds(R)
+    for i in range(x.size):
+        if x[i] <= low[i] or x[i] >= high[i]:
+            R.c[CLIPPED] = 1
 
 
 @kernel
@@ -181,7 +189,7 @@ def step(R):
             p[T] = 1.0
         return task
     if _small(R):
-        if lower_beside(R, _BESIDE * p[XATOL]):
+        if lower_beside(R, _BESIDE * p[XATOL], c[CLIPPED] != 0):
             _surround(R, vector(R, X + 1 - c[PARITY]))
             p[T] = 1.0
             return ACCEPT
@@ -234,6 +242,8 @@ def step(R):
         if task == ACCEPT:
             p[T] = shrink
         return task
+    if bounded and c[CLIPPED] == 0:
+        _note_clipped(R, out)
     p[T] = t
     if f < best:
         for i in range(n):

@@ -3,7 +3,8 @@ r"""Pattern search of Hooke and Jeeves: values on a mesh, no model, no derivativ
 Exploration from a point b tries each coordinate in turn, :math:`b_i \pm h s_i`, first in the direction that was good
 last time, and keeps every step that is lower.  After an iteration that has moved from x to x' the next explores from
 the pattern point x' + (x' - x), so that the steps grow along a valley; where that finds nothing lower than f(x'), it
-explores from x' itself; where that finds nothing either, h is halved.
+explores from x' itself; where that finds nothing either, h is halved.  What is lower but nearer than h s_i / 2 in all
+coordinates, back by a rounding error or onto a bound next by, is kept, but counts as nothing found.
 
 The sizes :math:`s_i = \max(1, |x_{0,i}|)` are fixed, h starts at ``initial_step``.  It ends where an exploration from x
 has failed, h max s <= xatol and all its values were within fatol of f(x): status SPREAD.  NaN counts as +inf.
@@ -94,40 +95,54 @@ def _explore(R, f):
 
 
 @kernel
+def _has_moved(R):
+    """Whether base is farther from x than half a step of the mesh along some coordinate.
+
+    Without that rule (x + h) - h, an ulp from x and lower by rounding, went on for ever without halving h.
+    """
+    x, base, sizes = vector(R, X + R.c[PARITY]), vector(R, _BASE), vector(R, _SIZES)
+    for i in range(x.size):
+        if abs(base[i] - x[i]) >= 0.5 * R.p[MESH] * sizes[i]:
+            return True
+    return False
+
+
+@kernel
 def step(R):
     """One iteration: from the pattern point, then from x."""
     c, p = R.c, R.p
     x, xt, base = vector(R, X + c[PARITY]), vector(R, X + 1 - c[PARITY]), vector(R, _BASE)
     signs, last = vector(R, _SIGNS), vector(R, _LAST)
-    f, spread, count = p[F], 0.0, 0
+    f, spread, count, moved = p[F], 0.0, 0, False
     if norm_inf(last) > 0.0:
         step_to(x, 1.0, last, base)
         clip(R, base)
         f = value_at(R, base)
         if c[ABORT] == 0:
             f, spread, count = _explore(R, f)
-    if c[ABORT] == 0 and not f < p[F]:
-        copy(x, base)
-        f, spread, count = _explore(R, p[F])
+            moved = f < p[F] and _has_moved(R)
+    if c[ABORT] == 0 and not moved:
+        if not f < p[F]:
+            copy(x, base)
+            f = p[F]
+        f, spread, count = _explore(R, f)
+        moved = f < p[F] and _has_moved(R)
     if c[ABORT] != 0:
         return FAILED
     p[F_TRIAL] = f
     if not f < float("inf"):
         return FAILED  # no point has a value
     p[T] = p[MESH]
-    if f < p[F]:
-        copy(base, xt)
-        for i in range(x.size):
-            last[i] = xt[i] - x[i]
-            if last[i] != 0.0:
-                signs[i] = 1.0 if last[i] > 0.0 else -1.0
-        return ACCEPT
-    copy(x, xt)
+    copy(base if f < p[F] else x, xt)
     for i in range(x.size):
-        last[i] = 0.0
+        last[i] = xt[i] - x[i] if moved else 0.0
+        if last[i] != 0.0:
+            signs[i] = 1.0 if last[i] > 0.0 else -1.0
+    if moved:
+        return ACCEPT
     if p[MESH] * norm_inf(vector(R, _SIZES)) <= p[XATOL] and spread <= p[FATOL]:
         return SPREAD_SMALL
-    if count == 0:
+    if count == 0 and not f < p[F]:
         p[T] = 0.0
         return FLAT  # the mesh is finer than the numbers
     p[MESH] *= 0.5

@@ -81,7 +81,7 @@ def step(R):
     small = sigma <= p[XATOL] and abs(f - p[F]) <= p[FATOL]
     if small and c[BOUNDED] != 0:
         small = not f < p[F]  # the last look is for where nothing is lower
-        if small and lower_beside(R, _BESIDE * p[XATOL]):
+        if small and lower_beside(R, _BESIDE * p[XATOL], False):
             p[T] = p[MESH] = _BESIDE * p[XATOL]
             return ACCEPT
         if c[ABORT] != 0:
