@@ -26,7 +26,6 @@ _KNOWN: dict = {}  # (fun, jac) -> adapter of value and gradient
 _KNOWN_PARTS: dict = {}  # all that _adapters depends on, where there are no arguments -> (addresses, what they need)
 
 
-
 def address_of_array(a):
     """Of its first byte; three times as fast as ``ndarray.ctypes.data``."""
     return ctypes.addressof(ctypes.c_byte.from_buffer(a))
