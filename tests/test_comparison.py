@@ -171,6 +171,7 @@ def test_summary():
     assert jitted.time_ratio == pytest.approx(4.0)  # problems c and d don't count
     assert (jitted.time_ratio_min, jitted.time_ratio_min_problem) == (2.0, "a")
     assert jitted.evaluations_ratio == pytest.approx(0.5)
+    assert np.isnan(jitted.hessians_ratio)
     assert (python.problems, python.time_ratio) == (1, 0.5)
 
 
@@ -235,9 +236,19 @@ def test_both_blas_settings_are_timed_and_restored(monkeypatch):
     monkeypatch.setattr(_system, "limit_blas", lambda threads: seen.append(threads) or nullcontext())
     found = _compare._measure([lambda: "a", lambda: "b"], 3)
     assert seen == [2, 1]
+    small = _compare._measure([lambda: "a"], 3, one_thread=True)
+    assert seen == [2, 1, 1] and set(small[0][2]) == {1}
     for (result, first, timings), name in zip(found, "ab", strict=True):
         assert result == name and first > 0 and set(timings) == {1, 2}
         assert all(len(seconds) >= 3 for seconds in timings.values())
+
+
+def test_hessians_are_counted():
+    whole = compare("beale", "trust-exact", callers=["jitted"], repeat=1)
+    r, row = whole.runs[0], whole.summary()[0]
+    assert r.ours.nhev > 3 and r.scipy.nhev > 3 and row.hessians_ratio == pytest.approx(r.ours.nhev / r.scipy.nhev)
+    assert "Hessians" in str(whole) and Comparison.from_json(whole.to_json()).summary() == [row]
+    assert "Hessians" not in str(compare("beale", "bfgs", callers=["jitted"], repeat=1))
 
 
 def test_blas_limit():

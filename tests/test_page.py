@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from numopt.catalog import METHODS
 from numopt.comparison import _charts, _page, _suites, _traces
 from numopt.comparison._report import Comparison, Outcome, Run
 from numopt.comparison._traces import Trace
@@ -260,17 +261,10 @@ class TestSuites:
         with pytest.raises(ValueError, match=words):
             _suites.of_suite(suite, problems, None)
 
-    def test_bounds_take_the_methods_that_have_them(self, monkeypatch):
-        class Row:
-            def __init__(self, name, bounds):
-                self.name, self.bounds = name, bounds
-
-        rows = {"a": Row("a", True), "b": Row("b", False), "c": Row("c", True)}
-        monkeypatch.setattr(_suites, "METHODS", rows)
-        assert _suites.of_suite("bounds", None, None) == (["bounds"], ["a", "c"])
-        del rows["a"], rows["c"]
-        with pytest.raises(ValueError, match="no method takes the problems of suite 'bounds' yet"):
-            _suites.of_suite("bounds", None, None)
+    def test_methods_of_the_bounds_suite_take_bounds(self):
+        problems, methods = _suites.of_suite("bounds", None, None)
+        assert problems == ["bounds"] and "l-bfgs-b" in methods
+        assert all(_suites.takes_bounds(METHODS[name]) for name in methods)
 
     def test_references(self):
         assert _suites.reference_with_bounds("Nelder-Mead") == "Nelder-Mead"

@@ -23,6 +23,13 @@ from numopt.kernels.slots import (
 _HEAD = N_TABLE - 2
 N_COMPOSITE = 20  # as in numopt.kernels.composite, which would import Numba
 _KNOWN: dict = {}  # (fun, jac) -> adapter of value and gradient
+_KNOWN_PARTS: dict = {}  # all that _adapters depends on, where there are no arguments -> (addresses, what they need)
+
+
+def address_of_array(a):
+    """Of its first byte; three times as fast as ``ndarray.ctypes.data``."""
+    return ctypes.addressof(ctypes.c_byte.from_buffer(a))
+
 
 SCHEMES = {"2-point": 2, "3-point": 3}
 
@@ -89,14 +96,21 @@ class Bound:
                 table[_HEAD], table[A_DATA] = counters, head
                 table[A_VALUE if values_only and jac != "inplace" else A_VALUE_GRAD] = adapter.address
                 return
-        kind = kind_of(fun)
         if jac is None and not values_only:
             jac = "2-point"
         scheme = SCHEMES.get(jac, 0) if isinstance(jac, str) else 0
-        for function in (jac, hess, hessp):
-            if not (function is None or function is True or isinstance(function, str) or kind_of(function) == kind):
-                kind = "python"
-        parts = getattr(self, "_" + kind)(fun, jac, hess, hessp, lazy, scheme, second_order)
+        self.key = None if args else (id(fun), self._what(jac), id(hess), id(hessp), lazy, second_order)
+        known = _KNOWN_PARTS.get(self.key)
+        if known is not None:
+            self.data_table, table[_HEAD] = table[_HEAD:], counters
+            parts = {**known[0], "data": counters + 8 * (N_COUNTERS + _HEAD)}
+            self.keep.append(known)
+        else:
+            kind = kind_of(fun)
+            for function in (jac, hess, hessp):
+                if not (function is None or function is True or isinstance(function, str) or kind_of(function) == kind):
+                    kind = "python"
+            parts = getattr(self, "_" + kind)(fun, jac, hess, hessp, lazy, scheme, second_order)
         if fixed is not None:
             self._reduce(parts)
         if values_only and hess is None:
@@ -141,6 +155,7 @@ class Bound:
     def _adapters(self, fun, jac, hess, hessp, lazy, scheme, second_order):
         from numopt.callbacks import arguments, jitted
 
+        given = fun, jac, hess, hessp
         fun, jac, hess, hessp = (
             jitted.with_arguments(f, k + len(self.args))
             for f, k in ((fun, 2 if jac == "inplace" else 1), (jac, 1), (hess, 1), (hessp, 2))
@@ -166,13 +181,18 @@ class Bound:
         if hessp is not None:
             made["hessp"] = jitted.product(hessp, types)
         self.keep += [keep, made]
+        addresses = {name: adapter.address for name, adapter in made.items()}
         if len(made) == 1 and not self.args and (self.values_only or "value_grad" in made):
             if len(_KNOWN) >= 256:
                 _KNOWN.clear()
             (adapter,) = made.values()
             adapter.numopt_functions = fun, jac  # kept alive: the key is their identity
             _KNOWN[id(fun), self._what(jac)] = adapter
-        parts.update({name: adapter.address for name, adapter in made.items()})
+        elif self.key is not None:
+            if len(_KNOWN_PARTS) >= 256:
+                _KNOWN_PARTS.clear()
+            _KNOWN_PARTS[self.key] = addresses, made, given  # kept alive: the key is their identity
+        parts.update(addresses)
         return parts
 
     def _pointer(self, fun, jac, hess, hessp, lazy, scheme, second_order):
@@ -219,31 +239,28 @@ class Bound:
 
     def _compose(self, parts, table, scheme, second_order, lazy, steps, rel_steps, hess_scheme):
         """Fill ``table`` with the functions of :mod:`numopt.kernels.composite`."""
-        k = self.composite = np.zeros(N_COMPOSITE, np.int64)
-        data = parts.get("data", 0)
-        scratch = np.empty(2 * self.n_free)
-        arrays = []
+        get, data, arrays, scratch = parts.get, parts.get("data", 0), [], np.empty(2 * self.n_free)
+        words = [0] * N_COMPOSITE
         for slot, name in enumerate(("value", "grad", "hess", "hessp")):
-            k[2 * slot] = parts.get(name, 0)
-            k[2 * slot + 1] = parts.get(name + "_data", data)
-        k[8] = scheme
+            words[2 * slot], words[2 * slot + 1] = get(name, 0), get(name + "_data", data)
+        words[8], words[11], words[12], words[13] = scheme, self.counters, address_of_array(scratch), hess_scheme
+        words[14], words[15] = get("value_grad", 0), get("value_grad_data", data)
+        words[16] = self.jac is True or self.jac in ("cs", "inplace")
+        k = self.composite = np.array(words, np.int64)
         for slot, given in ((9, steps), (10, rel_steps)):
             if given is not None:
                 given = np.broadcast_to(np.asarray(given, float), (self.n,))
                 arrays.append(np.ascontiguousarray(given if self.fixed is None else given[np.isnan(self.fixed)]))
                 k[slot] = arrays[-1].ctypes.data
-        for slot, values in zip((17, 18), self.box, strict=True):
-            k[slot] = 0 if values is None else values.ctypes.data
-        k[11], k[12], k[13] = self.counters, scratch.ctypes.data, hess_scheme
+        if self.box[0] is not None:
+            k[17], k[18] = (values.ctypes.data for values in self.box)
         self.keep += [k, scratch, arrays]
         if second_order and scheme:
             # the Hessian by differences of a gradient that is itself made of differences
             inner = k.copy()
             self.keep.append(inner)
             k[2], k[3] = units.address("composite/grad"), inner.ctypes.data
-        k[14], k[15] = parts.get("value_grad", 0), parts.get("value_grad_data", data)
-        k[16] = self.jac is True or self.jac in ("cs", "inplace")
-        table[A_VALUE_GRAD], table[A_DATA] = units.address("composite/value_grad"), k.ctypes.data
+        table[A_VALUE_GRAD], table[A_DATA] = units.address("composite/value_grad"), address_of_array(k)
         if self.values_only:
             table[A_VALUE] = units.address("composite/value")
         elif lazy and "value_grad" not in parts:

@@ -37,6 +37,8 @@ _LEAST_SECONDS = 0.02
 _MOST_REPEATS = 100
 # ... and a long run is hardly noisy: it isn't repeated once this much time has gone into it.
 _ENOUGH_SECONDS = 1.0
+# up to so many variables BLAS takes one thread whatever is allowed: one setting is all there is to measure
+_ONE_THREAD_UP_TO = 32
 # the workspace above which a method is not tried: n x n matrices of large problems
 _MOST_BYTES = 2**31
 
@@ -46,8 +48,8 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
 
     Both get the same function (value and gradient in one call, ``jac=True``; the value alone for methods that
     have no use for gradients), the same start and the default tolerances of scipy's method, and are timed in turn:
-    with the threads that BLAS takes by default, and with one.  Threads make scipy's BFGS faster on large problems
-    and its L-BFGS-B much slower, so each solver is credited with the setting that suits it better.
+    with the threads that BLAS takes by default, and with one (up to 32 variables with one only).  Threads make scipy's
+    BFGS faster on large problems and its L-BFGS-B much slower: each is credited with what suits it better.
 
     Parameters
     ----------
@@ -268,7 +270,8 @@ def _pair(problem, row, caller, repeat):
     fun = problem.fun_and_grad if caller == "jitted" else problem.python_fun_and_grad
     *solvers, name = _solvers(problem, row, fun, caller == "jitted")
     solvers = solvers[:1] if name is None else solvers
-    outcomes = [_outcome(problem, fun, *timed) for timed in _measure(solvers, repeat)]
+    measured = _measure(solvers, repeat, problem.n <= _ONE_THREAD_UP_TO)
+    outcomes = [_outcome(problem, fun, *timed) for timed in measured]
     return Run(problem.name, problem.n, row.name, name, caller, *outcomes, *([None] * (2 - len(outcomes))))
 
 
@@ -288,10 +291,11 @@ def _call(solver):
     return result, time.perf_counter() - started
 
 
-def _measure(solvers, repeat):
+def _measure(solvers, repeat, one_thread=False):
     """[result, seconds of the first call, {BLAS threads: later seconds}] for each solver.
 
-    The solvers take turns, so that a processor that slows down meanwhile slows down all of them.
+    ``one_thread``: whether with one BLAS thread only.  The solvers take turns, so that a processor that slows down
+    meanwhile slows down all of them.
     """
     from numopt.comparison._system import blas_threads, limit_blas
 
@@ -304,7 +308,7 @@ def _measure(solvers, repeat):
         collecting = gc.isenabled()
         gc.disable()
         try:
-            for threads in (usual, 1) if usual > 1 else (usual,):
+            for threads in (usual,) if usual <= 1 else (1,) if one_thread else (usual, 1):
                 seconds: dict[int, list[float]] = {k: [] for k in usable}
                 with limit_blas(threads):
                     # a call of some seconds is not repeated: where it is slow by default threads, its first call tells
@@ -355,6 +359,7 @@ def _outcome(problem, fun, result, first, timings):
         status=int(result.status),
         message=str(result.message),
         solved=bool(problem.solved(value, optimality, x)),
+        nhev=int(result.get("nhev", 0)),
     )
 
 

@@ -90,6 +90,7 @@ SUMMARY = (
     Column("least", "the least speed-up"),
     Column("on", "where it occurred", False),
     Column("evals, ours/scipy", "geometric mean of our evaluations over scipy's"),
+    Column("Hessians, ours/scipy", "geometric mean of our evaluations of the Hessian over scipy's"),
 )
 RUNS = (
     Column("problem", "its name", False),
@@ -141,6 +142,7 @@ def _summary_row(row):
         _text(row.method), _text(row.reference), _text(row.caller), _number(row.problems, "d"),
         _number(row.ours_solved, ".0%"), _number(row.scipy_solved, ".0%"), _number(row.time_ratio, ".3g"),
         _number(row.time_ratio_min, ".3g"), _text(row.time_ratio_min_problem), _number(row.evaluations_ratio, ".2f"),
+        _number(row.hessians_ratio, ".2f"),
     ]  # fmt: skip
     return {"cells": cells, "lost": row.lost > 0, "dim": False}
 

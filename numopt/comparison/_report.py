@@ -38,6 +38,8 @@ class Outcome:
         The same in words; if the solver raised, the exception.
     solved : bool
         Whether the returned x is a minimum: its value is a certified one, or its gradient vanishes.
+    nhev : int
+        Evaluations of the Hessian, as the solver counts them.
     """
 
     value: float
@@ -51,6 +53,7 @@ class Outcome:
     status: int
     message: str
     solved: bool
+    nhev: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,12 @@ class Run:
     def evaluations_ratio(self):
         """Our evaluations over scipy's; NaN unless comparable."""
         return self.ours.nfev / self.scipy.nfev if self.comparable else math.nan
+
+    @property
+    def hessians_ratio(self):
+        """Our evaluations of the Hessian over scipy's; NaN unless comparable, or where one side made none."""
+        counted = self.comparable and self.ours.nhev > 0 and self.scipy.nhev > 0
+        return self.ours.nhev / self.scipy.nhev if counted else math.nan
 
     def flat(self):
         """One dict of plain values, the fields of the outcomes prefixed ``ours_`` and ``scipy_``."""
@@ -159,6 +168,8 @@ class Summary:
         Where it occurred.
     evaluations_ratio : float
         The geometric mean of our evaluations over scipy's, where they are comparable.
+    hessians_ratio : float
+        The same of Hessians; NaN where none were evaluated.
     """
 
     method: str
@@ -172,6 +183,7 @@ class Summary:
     time_ratio_min: float
     time_ratio_min_problem: str | None
     evaluations_ratio: float
+    hessians_ratio: float
 
 
 def geometric_mean(values):
@@ -238,6 +250,7 @@ class Comparison:
                     time_ratio_min=least.time_ratio if least else math.nan,
                     time_ratio_min_problem=least.problem if least else None,
                     evaluations_ratio=geometric_mean(run.evaluations_ratio for run in both),
+                    hessians_ratio=geometric_mean(run.hessians_ratio for run in both),
                 )
             )
         return found

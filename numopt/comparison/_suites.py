@@ -2,12 +2,12 @@
 
 import difflib
 
-from numopt.catalog import METHODS
-
 # suite -> methods; the problems are the group of the same name
-_METHODS: dict[str, tuple[str, ...] | None] = {
+_METHODS: dict[str, tuple[str, ...]] = {
     "mgh": ("bfgs", "cg", "l-bfgs-b"),
-    "bounds": None,  # all that take bounds
+    # scipy's that we have, and what the default is made of: with every method that takes bounds, gradient descent's
+    # thousands of steps among them, it would take most of an hour
+    "bounds": ("l-bfgs-b", "nelder-mead", "powell", "bfgs", "newton"),
     "scalable": ("cg", "l-bfgs-b"),
     "data": ("bfgs", "cg", "l-bfgs-b"),
 }
@@ -30,7 +30,7 @@ def of_suite(suite, problems, methods):
     Raises
     ------
     ValueError
-        For a suite that isn't known, one that comes together with problems, or one without methods.
+        For a suite that isn't known, or one that comes together with problems.
     """
     if suite is None:
         return problems, methods
@@ -44,10 +44,7 @@ def of_suite(suite, problems, methods):
     if problems is not None:
         raise ValueError(f"suite {name!r} is a group of problems; name either a suite or problems")
     if methods is None:
-        fitting = _METHODS[name]
-        methods = [row.name for row in METHODS.values() if takes_bounds(row)] if fitting is None else list(fitting)
-        if not methods:
-            raise ValueError(f"no method takes the problems of suite {name!r} yet; name methods to try all the same")
+        methods = list(_METHODS[name])
     return [name], methods
 
 

@@ -90,6 +90,9 @@ def summary_table(rows):
     table.add_column("\nleast", justify="right")
     table.add_column("\non", overflow="fold")
     table.add_column("evals\nours/scipy", justify="right")
+    hessians = any(row.hessians_ratio == row.hessians_ratio for row in rows)
+    if hessians:
+        table.add_column("Hessians\nours/scipy", justify="right")
     for row in rows:
         table.add_row(
             row.method,
@@ -102,6 +105,7 @@ def summary_table(rows):
             number(row.time_ratio_min, ".3g"),
             escape(row.time_ratio_min_problem or "-"),
             number(row.evaluations_ratio, ".2f"),
+            *([number(row.hessians_ratio, ".2f")] if hessians else []),
             style="red" if row.lost else None,
         )
     return table

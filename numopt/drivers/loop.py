@@ -35,6 +35,7 @@ from numopt.kernels.slots import (
     STARTED_AT,
     STATUS,
     STEP_NORM,
+    STEP_SMALL,
     TRACK_BEST,
     UNBOUNDED_BELOW,
     VALUES_ONLY,
@@ -53,7 +54,8 @@ from numopt.kernels.vectors import copy, distance, mean_distance, norm
 
 _LINE_SEARCH, _STALLED = int(Status.LINE_SEARCH), int(Status.STALLED)
 _NAN, _UNBOUNDED = int(Status.NAN), int(Status.UNBOUNDED)
-_MAXITER, _SPREAD, _FTOL = int(Status.MAXITER), int(Status.SPREAD), int(Status.FTOL)
+_MAXITER, _SPREAD = int(Status.MAXITER), int(Status.SPREAD)
+_FTOL, _XTOL = int(Status.FTOL), int(Status.XTOL)
 
 
 @kernel
@@ -131,6 +133,8 @@ def _search_ended(R, task, restart):
         return _SPREAD
     if task == REDUCTION_SMALL:
         return _FTOL
+    if task == STEP_SMALL:
+        return _XTOL
     flat = task == FLAT or c[FLAT_AT] == c[NIT] + 1
     if restart:
         # Afresh: a flat f too, since it is only along the last direction that it is known to be flat

@@ -145,8 +145,8 @@ def best_point(c, p):
 
 # what a line search answers
 TRY, ACCEPT, FLAT, FAILED, UNBOUNDED_BELOW = range(5)
-# what the step of a method without derivatives may answer besides: its own convergence test holds
-SPREAD_SMALL, REDUCTION_SMALL = 5, 6
+# what a step may answer besides: a convergence test of the method's own holds
+SPREAD_SMALL, REDUCTION_SMALL, STEP_SMALL = 5, 6, 7
 
 # line searches
 STRONG_WOLFE, ARMIJO, HAGER_ZHANG, EXACT = range(4)

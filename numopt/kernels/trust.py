@@ -30,6 +30,7 @@ from numopt.kernels.stopping import EPS
 from numopt.kernels.vectors import dot, norm, step_to
 
 RETRY = -1  # the step was not taken: once more, with the new radius
+_FEW_DIGITS = 1000.0 * EPS  # f's last three: a fall as small as this says little of the step
 SHRINKS = 200  # quarters of the radius; 120 take 1 below any rounding of x
 
 
@@ -89,11 +90,14 @@ def judge(R, f, promise, length, on_boundary, radius):
         rho = (f0 - f) / promise  # (4.4)
     else:
         rho = -1.0
+    taken = rho > p[ETA] or (0.0 <= f0 - f <= _FEW_DIGITS * abs(f0) and gnorm < p[GNORM])
     if rho < 0.25:
-        radius = 0.25 * min(radius, length)
+        radius *= 0.25
+        while not taken and radius >= length > 0.0:
+            radius *= 0.25  # so that the next trial is another point
     elif rho > 0.75 and on_boundary:
         radius = min(2.0 * radius, p[RADIUS_MAX])
-    if rho > p[ETA]:
+    if taken:
         p[RADIUS], p[F_TRIAL], p[T] = radius, f, 1.0
         return radius, ACCEPT
     if not radius > 1e-3 * EPS * norm(vector(R, X + c[PARITY]), 2.0) or radius < 1e-300:

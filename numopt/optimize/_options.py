@@ -137,7 +137,7 @@ def check_callables(fun, jac, hess, hessp, callback):
                 raise ValueError(f"{name}={function!r} is not known; accepted are {accepted}")
         elif not _usable(function):
             raise TypeError(f"{name} must be callable, not {type(function).__name__}")
-        elif name.startswith("hess"):
+        elif name.startswith("hess") and type(function).__name__ not in _NO_POINTERS:
             check_signature(name, function, 4 if name == "hess" else 5)
 
 

@@ -6,8 +6,8 @@ Lanczos' recurrence gives it an orthonormal basis q_0 = g / |g|, q_1, ... in whi
 .. math:: \gamma_{j+1} q_{j+1} = H q_j - \delta_j q_j - \gamma_j q_{j-1}, \qquad \delta_j = q_j^T H q_j
 
 In the coordinates h of d = Q h the subproblem is tridiagonal too (numopt.kernels.tridiagonal).  The space grows until
-the residual of (H + lambda I) d = -g, which is :math:`\gamma_{j+1} |h_j|`, is at most min(1/2, norm(g)^(1/2)) norm(g),
-as with trust-ncg, or until ``lanczos_vectors`` are kept.  On the boundary trust-ncg stops at the first point that it
+the residual of (H + lambda I) d = -g, which is :math:`\gamma_{j+1} |h_j|`, is at most min(1e-3, norm(g)^(1/2)) norm(g),
+or until ``lanczos_vectors`` are kept.  On the boundary trust-ncg stops at the first point that it
 meets; here the step goes on to the model's minimum over the space.  A shorter radius takes no new products.
 
 Where the recurrence ends before (an invariant subspace), it is begun again with a random vector orthogonal to it, for a
@@ -52,6 +52,7 @@ from numopt.kernels.trust import RETRY, SHRINKS, attempt, product
 from numopt.kernels.vectors import dot, scale, step_to
 
 _HV, _Q = int64(N_COMMON), int64(N_COMMON + 1)
+_ACCURACY = 1e-3  # of the subproblem; a looser one takes more steps, each of which begins the space again
 _AFRESH = 6  # Lanczos vectors that a search for negative curvature beside the Krylov space may take
 
 
@@ -93,7 +94,7 @@ def _grow(R, x, g, radius):
     hv = vector(R, _HV)
     delta, gamma, h, a, b = _small(R, 0), _small(R, 1), _small(R, 2), _small(R, 3), _small(R, 4)
     gnorm = dot(g, g) ** 0.5
-    tol = min(0.5, gnorm**0.5) * gnorm
+    tol = min(_ACCURACY, gnorm**0.5) * gnorm
     most = min(c[MEMORY], c[N])
     scale(1.0 / gnorm, g, vector(R, _Q))
     gamma[0], size, shift, until = 0.0, 0.0, 0.0, most

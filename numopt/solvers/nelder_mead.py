@@ -204,11 +204,13 @@ def step(R):
     r = int(order[n - 1])
     worst, fworst, best = r * n, values[r], p[F]
     fnext = values[int(order[n - 2])] if n > 1 else best
+    copy(x, center)
+    for k in range(n - 1):
+        row = int(order[k]) * n
+        for i in range(n):
+            center[i] += S[row + i]
     for i in range(n):
-        total = x[i]
-        for k in range(n - 1):
-            total += S[int(order[k]) * n + i]
-        center[i] = total / n
+        center[i] /= n
     t, f, out, found = 1.0, 0.0, reflected, False
     for trial in range(2):
         # the reflection, and where that is not the end of it, an expansion or a contraction

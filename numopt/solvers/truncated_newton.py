@@ -2,12 +2,16 @@ r"""Truncated Newton methods: conjugate gradient on H d = -g, which needs no mor
 
 ===  ==================  ==========================================================================================
 0    trust region        CG cut off at the boundary |d| = Delta and at negative curvature (Steihaug; algorithm 7.2)
-1    line search         CG cut off at negative curvature (algorithm 7.1), then a line search from t = 1
+1    line search         CG (algorithm 7.1), then a line search; CG's last step goes along the first v whose curvature
+                         is negative, as far as to the minimum that there were with the sign of the curvature changed
 ===  ==================  ==========================================================================================
 
 CG stops where the residual |H d + g| <= min(1/2, |g|^(1/2)) |g|, which makes convergence superlinear (7.3); the norm is
-the 2-norm with the trust region, the 1-norm with the line search, as in scipy.  The products come from ``hessp``, from
-differences of the gradient along v, or from the Hessian, evaluated once an iteration, where that is given.
+the 2-norm with the trust region, the 1-norm with the line search, as in scipy.  A line search ends where d is short
+(``xtol``): so there CG goes on to a hundredth of that residual, as a d cut off may be short far from a solution.
+
+The products come from ``hessp``, from differences of the gradient along v, or from the Hessian, evaluated once an
+iteration, where that is given.
 
 With the trust region rho = (f(x) - f(x + d)) / (m(0) - m(d)) decides of the step and of the radius (algorithm 4.1); the
 radius shrinks until a step is taken.
@@ -38,7 +42,9 @@ from numopt.kernels.slots import (
     RADIUS,
     RADIUS_INITIAL,
     SLOPE,
+    STEP_SMALL,
     VARIANT,
+    XTOL_ABS,
     D,
     F,
     G,
@@ -53,6 +59,9 @@ from numopt.linesearch.search import search
 _TRUST_REGION, _LINE_SEARCH = range(2)
 _R, _V, _HV = int64(N_COMMON), int64(N_COMMON + 1), int64(N_COMMON + 2)
 _H = int64(N_COMMON + 3)
+
+_FLOOR = 3.0 * EPS  # v'Hv below this is rounding, as in scipy
+_SURE = 0.01  # of the usual residual, for a step that is to end the run
 
 
 @kernel
@@ -96,33 +105,39 @@ def _steihaug(R, x, g, radius, d):
 
 @kernel
 def _truncated(R, x, g, d):
-    """Algorithm 7.1: d, a descent direction whatever H is."""
+    """Algorithm 7.1: d, a descent direction whatever H is.  False where no step is left to take."""
     r, v, hv = vector(R, _R), vector(R, _V), vector(R, _HV)
-    size = norm(g, 1.0)
+    size, short = norm(g, 1.0), R.p[XTOL_ABS] * g.size
     tol = min(0.5, size**0.5) * size
     scale(0.0, g, d)
     copy(g, r)
     scale(-1.0, g, v)
     rr = dot(r, r)
     for j in range(20 * g.size):
-        if norm(r, 1.0) <= tol:
-            return
+        rest = norm(r, 1.0)
+        if rest <= tol and (norm(d, 1.0) > short or rest <= _SURE * tol):
+            return True
         curvature = product(R, x, v, hv, _H)
         if R.c[ABORT] != 0:
-            return
-        if abs(curvature) <= 3.0 * EPS and j > 0:
-            return  # no more than rounding
-        if not curvature > 3.0 * EPS:
-            if j == 0:
-                # along -g to where the model would be lowest, were the curvature of the other sign
-                scale(rr / -curvature if curvature < -3.0 * EPS else 1.0, v, d)
-            return
+            return True
+        if abs(curvature) <= _FLOOR and j > 0:
+            return True  # no more than rounding
+        if not curvature > _FLOOR * dot(v, v):
+            if curvature < -_FLOOR * dot(v, v):
+                # along v to where the model would be lowest, were the curvature of the other sign
+                step_to(d, rr / -curvature, v, d)
+            elif j == 0:
+                copy(v, d)
+            return True
         alpha = rr / curvature
+        if j == 0 and curvature <= _FLOOR and alpha * size <= short:
+            return False
         step_to(d, alpha, v, d)
         step_to(r, alpha, hv, r)
         new = dot(r, r)
         combine(-1.0, r, new / rr, v, v)
         rr = new
+    return True
 
 
 @kernel
@@ -147,9 +162,11 @@ def _trust_region(R):
 def _line_search(R):
     c, p = R.c, R.p
     g, d = vector(R, G + c[PARITY]), vector(R, D)
-    _truncated(R, vector(R, X + c[PARITY]), g, d)
+    goes_on = _truncated(R, vector(R, X + c[PARITY]), g, d)
     if c[ABORT] != 0:
         return FAILED
+    if not goes_on:
+        return STEP_SMALL
     p[SLOPE] = dot(g, d)
     if not (p[SLOPE] < 0.0 and p[SLOPE] > -float("inf")):
         # products of no use, NaN or zero: steepest descent

@@ -5,8 +5,8 @@ r"""Trust-region methods on the quadratic model m(d) = f + g'd + d'Hd / 2.
     d \approx \arg\min_{|d| \le \Delta} m(d), \qquad
     \rho = \frac{f(x) - f(x + d)}{m(0) - m(d)} \qquad (4.4)
 
-The step is taken where rho > eta; the radius falls to a quarter where rho < 1/4, and doubles where rho > 3/4 and d
-reaches it (algorithm 4.1).  Three methods:
+The step is taken where rho > eta; the radius falls to a quarter where rho < 1/4 (below |d| where the step is not
+taken), and doubles where rho > 3/4 and d reaches it (algorithm 4.1).  Three methods:
 
 ===  ===========  ==========================================================================================
 0    exact        (H + lambda I) d = -g, lambda >= 0, lambda (Delta - |d|) = 0, by Newton's method on
