@@ -18,6 +18,7 @@ from scipy.linalg import lapack
 from scipy.optimize import nnls
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
+from numopt.linear_model._catalogue import check_name, names, solve_system
 from numopt.linear_model._linear_base import (
     LinearPredictor,
     System,
@@ -27,6 +28,7 @@ from numopt.linear_model._linear_base import (
     check_weights,
     is_integer,
 )
+from numopt.linear_model._logistic_problem import warn_unconverged
 from numopt.linear_model._ridge_solvers import POTRF, POTRS, pivot_nonnegative, solve_lsqr
 
 _POCON = {"d": lapack.dpocon, "f": lapack.spocon}
@@ -133,19 +135,24 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, LinearPredictor):
         Accepted for compatibility: X is never written to, and seldom copied.
     tol : float, default=1e-6
         Dense X: singular values not above ``tol`` times the largest count as zero. Sparse X: the precision of LSQR.
+        A method of the catalogue: largest component of the gradient, relative to that at zero.
     n_jobs : int, default=None
         Accepted for compatibility: targets are solved together.
     positive : bool, default=False
         Whether the coefficients have to be zero or positive; dense X only.
+    solver : str, default="auto"
+        ``"auto"``: Cholesky, QR or singular value decomposition of dense X, LSQR on sparse X. A gradient method of
+        :func:`numopt.minimize` (``"gd"``, ``"cg-pr"``, ``"bfgs"``, ``"newton"``, ...) is run by that, ``"coordinate"``
+        by greedy coordinate descent. scikit-learn's has no such parameter.
 
     Attributes
     ----------
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
         Coefficients.
     rank_ : int
-        Rank of the centred X; dense X only.
+        Rank of the centred X; dense X and ``solver="auto"`` only.
     singular_ : ndarray of shape (min(n_samples, n_features),)
-        Singular values of the centred X, computed when first asked for; dense X only.
+        Singular values of the centred X, computed when first asked for; the same.
     intercept_ : float or ndarray of shape (n_targets,)
         Constant term, 0.0 with ``fit_intercept=False``.
     n_features_in_ : int
@@ -167,12 +174,13 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, LinearPredictor):
     [1. 2.] 3.0
     """
 
-    def __init__(self, *, fit_intercept=True, copy_X=True, tol=1e-6, n_jobs=None, positive=False):
+    def __init__(self, *, fit_intercept=True, copy_X=True, tol=1e-6, n_jobs=None, positive=False, solver="auto"):
         self.fit_intercept = fit_intercept
         self.copy_X = copy_X
         self.tol = tol
         self.n_jobs = n_jobs
         self.positive = positive
+        self.solver = solver
 
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
@@ -195,12 +203,18 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, LinearPredictor):
         check_tolerance(self.tol)
         if self.n_jobs is not None and not is_integer(self.n_jobs):
             raise ValueError(f"n_jobs must be None or an integer, got {self.n_jobs!r}")
+        check_name(self.solver, names("auto"))
         X, y = check_inputs(self, X, y, sparse=not self.positive)
         weights = check_weights(sample_weight, X)
         system = System(X, y[:, None] if y.ndim == 1 else y, fit_intercept=self.fit_intercept, weights=weights)
         for name in ("rank_", "_singular", "_triangle"):
             self.__dict__.pop(name, None)
-        if self.positive:
+        if self.solver != "auto":
+            targets = np.zeros(system.B.shape[1])
+            W, count, reached = solve_system(self.solver, system, targets, self.tol, None, self.positive)
+            if not reached <= self.tol:
+                warn_unconverged("relative gradient", reached, self.tol, count.max(), np.inf)
+        elif self.positive:
             W = solve_nonnegative(system)
         elif system.sparse:
             W = solve_lsqr(system, np.zeros(system.B.shape[1]), self.tol, None)[0]
@@ -222,7 +236,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, LinearPredictor):
         """Singular values of the centred X."""
         if "_singular" not in self.__dict__:
             if "_triangle" not in self.__dict__:
-                raise AttributeError("singular_ is there after a fit to dense X without positive=True")
+                raise AttributeError("singular_ is there after a fit to dense X with solver='auto' and positive=False")
             self._singular = scipy.linalg.svdvals(self._triangle, check_finite=False)
             del self._triangle
         return self._singular

@@ -8,6 +8,7 @@ from sklearn.utils import check_random_state, column_or_1d, compute_sample_weigh
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from numopt.linear_model import _ridge_solvers as solvers
+from numopt.linear_model._catalogue import check_name, names, solve_system
 from numopt.linear_model._linear_base import (
     LinearPredictor,
     System,
@@ -18,8 +19,10 @@ from numopt.linear_model._linear_base import (
     is_integer,
     is_number,
 )
+from numopt.linear_model._logistic_problem import warn_unconverged
 
-SOLVERS = ("auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs")
+OWN = ("auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga")
+SOLVERS = names(*OWN)
 
 
 class _BaseRidge(LinearPredictor):
@@ -67,21 +70,18 @@ class _BaseRidge(LinearPredictor):
             raise ValueError(
                 f"alpha must be a finite real number >= 0, or an array of one such number a target, got {self.alpha!r}"
             )
-        if not isinstance(self.solver, str) or self.solver not in SOLVERS:
-            raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, got {self.solver!r}")
+        check_name(self.solver, SOLVERS)
         return self._choose_solver(sp.issparse(X)), alpha
 
     def _choose_solver(self, sparse):
         solver = self.solver
         if self.positive:
-            if solver not in ("auto", "lbfgs"):
+            if solver in OWN[1:]:
                 raise ValueError(
-                    f"solver={solver!r} does not support positive fitting: set solver to 'auto' or 'lbfgs', "
-                    "or positive to False"
+                    f"solver={solver!r} does not support positive fitting: set solver to 'auto', 'lbfgs' or another "
+                    "method of the catalogue, or positive to False"
                 )
-            return "lbfgs"
-        if solver == "lbfgs":
-            raise ValueError("solver='lbfgs' can be used only with positive=True; choose another solver")
+            return "lbfgs" if solver == "auto" else solver
         if sparse and self.fit_intercept and solver in ("svd", "cholesky", "saga"):
             raise ValueError(
                 f"solver={solver!r} does not support fitting the intercept on sparse data: set solver to 'auto', "
@@ -111,8 +111,14 @@ class _BaseRidge(LinearPredictor):
         """The coefficients, the iterations of every target, and the name of the solver that did it."""
         once = np.ones(len(alpha), np.int32)
         tight = 100 * np.finfo(system.dtype).eps
-        if solver == "lbfgs":
+        if solver == "lbfgs" and self.positive:
             return *solvers.solve_nonnegative(system, alpha, self.tol, self.max_iter), solver
+        if solver not in OWN:
+            W, count, reached = solve_system(solver, system, alpha, self.tol, self.max_iter, self.positive)
+            if not reached <= self.tol:
+                limit = np.inf if self.max_iter is None else self.max_iter
+                warn_unconverged("relative gradient", reached, self.tol, count.max(), limit)
+            return W, count, solver
         if solver == "lsqr":
             return *solvers.solve_lsqr(system, alpha, self.tol, self.max_iter), solver
         if solver == "sparse_cg":
@@ -151,11 +157,11 @@ class Ridge(MultiOutputMixin, RegressorMixin, _BaseRidge):
     copy_X : bool, default=True
         Accepted for compatibility: X is never written to, and seldom copied.
     max_iter : int, default=None
-        Most iterations of ``"sparse_cg"``, ``"lsqr"`` and ``"lbfgs"``; None stands for the solver's own limit.
+        Most iterations of the iterative solvers; None stands for the solver's own limit.
     tol : float, default=1e-4
-        Relative precision of ``"sparse_cg"`` (residual of the normal equations), ``"lsqr"`` and ``"lbfgs"``. The others
-        are exact to rounding.
-    solver : {"auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs"}, default="auto"
+        Relative precision of ``"sparse_cg"`` (residual of the normal equations), ``"lsqr"``, ``"lbfgs"`` and the
+        methods of the catalogue (largest component of the gradient). The others are exact to rounding.
+    solver : str, default="auto"
         - ``"auto"``: ``"cholesky"`` for dense X, ``"sparse_cg"`` for sparse X, ``"lbfgs"`` for ``positive=True``.
         - ``"cholesky"``: the smaller of the two Gram matrices, ``(X'X + alpha I)`` or ``(XX' + alpha I)``; if
           singular it is handed to ``"svd"``.
@@ -163,8 +169,11 @@ class Ridge(MultiOutputMixin, RegressorMixin, _BaseRidge):
         - ``"sparse_cg"``, ``"lsqr"``: conjugate gradients and LSQR; only products with X are needed.
         - ``"sag"``, ``"saga"``: solve the same problem, deterministically and to rounding: by Cholesky where X is
           dense, by conjugate gradients where it is sparse.
-        - ``"lbfgs"``: only for ``positive=True``. Block principal pivoting, exact, where the Gram matrix is small, else
+        - ``"lbfgs"`` with ``positive=True``: block principal pivoting, exact, where the Gram matrix is small, else
           L-BFGS-B.
+        - any gradient method of :func:`numopt.minimize` (``"gd"``, ``"cg-pr"``, ``"bfgs"``, ``"lbfgs"``, ``"newton"``,
+          ...), and ``"coordinate"``, greedy coordinate descent: to compare them. With ``positive=True`` those that take
+          bounds.
     positive : bool, default=False
         Whether the coefficients have to be zero or positive.
     random_state : int, RandomState instance or None, default=None
@@ -312,7 +321,7 @@ class RidgeClassifier(_LabelledRidge, _BaseRidge):
         Relative precision of the iterative solvers.
     class_weight : dict or "balanced", default=None
         Weights of the classes; ``"balanced"`` weights each by the inverse of its frequency.
-    solver : {"auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs"}, default="auto"
+    solver : str, default="auto"
         As in :class:`Ridge`.
     positive : bool, default=False
         Whether the coefficients have to be zero or positive.
