@@ -20,7 +20,8 @@ from numopt.linear_model._linear_base import (  # fmt: skip
     check_inputs,
     check_weights,
 )
-from numopt.linear_model._ridge import Ridge, RidgeClassifier, _LabelledRidge
+from numopt.linear_model._ridge import Ridge
+from numopt.linear_model._ridge_classifier import LabelledRidge, RidgeClassifier
 from numopt.linear_model._ridge_spectrum import Spectrum, ridge_path
 
 
@@ -279,7 +280,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, _BaseRidgeCV):
         return self
 
 
-class RidgeClassifierCV(_LabelledRidge, _BaseRidgeCV):
+class RidgeClassifierCV(LabelledRidge, _BaseRidgeCV):
     """Ridge classifier that chooses its strength by cross-validation.
 
     A replacement for :class:`sklearn.linear_model.RidgeClassifierCV`.
