@@ -10,8 +10,8 @@ from numopt.linear_model._catalogue import check_name, names, solve_system
 from numopt.linear_model._linear_base import (
     LinearPredictor,
     System,
+    check_and_sum,
     check_flags,
-    check_inputs,
     check_tolerance,
     check_weights,
     is_integer,
@@ -91,7 +91,7 @@ class BaseRidge(LinearPredictor):
             return "sparse_cg" if sparse else "cholesky"
         return solver
 
-    def _fit(self, X, y, weights, solver, alpha):
+    def _fit(self, X, y, weights, solver, alpha, sums=None):
         Y = y[:, None] if y.ndim == 1 else y
         targets = Y.shape[1]
         if len(alpha) not in (1, targets):
@@ -100,7 +100,7 @@ class BaseRidge(LinearPredictor):
             )
         if len(alpha) < targets:
             alpha = np.full(targets, alpha[0])
-        system = System(X, Y, fit_intercept=self.fit_intercept, weights=weights)
+        system = System(X, Y, fit_intercept=self.fit_intercept, weights=weights, sums=sums)
         W, self.n_iter_, self.solver_ = self._solve(system, solver, alpha)
         self._set_line(W, system, y)
         return self
@@ -224,5 +224,5 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseRidge):
             The fitted estimator.
         """
         solver, alpha = self._check_parameters(X)
-        X, y = check_inputs(self, X, y)
-        return self._fit(X, y, check_weights(sample_weight, X), solver, alpha)
+        X, y, sums = check_and_sum(self, X, y)
+        return self._fit(X, y, check_weights(sample_weight, X), solver, alpha, sums)
