@@ -33,6 +33,11 @@ def product(A, W):
     return _GEMM[letter](1.0, A.T, W, trans_a=1) if A.flags.c_contiguous else _GEMM[letter](1.0, A, W)
 
 
+def times(A, C):
+    """``A @ C`` for C-contiguous arrays, itself C-contiguous."""
+    return _GEMM[A.dtype.char](1.0, C.T, A.T).T
+
+
 def product_t(A, R):
     """``A.T @ R`` for contiguous A, without a copy of A."""
     letter = A.dtype.char
