@@ -200,7 +200,7 @@ def test_huge_means_cost_no_digits():
 
 
 def test_nonnegative_ridge_meets_its_optimality_conditions():
-    for n, p, kind in ((60, 8, "C"), (25, 70, "C"), (60, 8, "csr")):
+    for n, p, kind in ((60, 8, "C"), (25, 70, "C"), (60, 8, "csr"), (40, 600, "C"), (40, 600, "F"), (300, 510, "C")):
         X, y, w = data(n, p, 2, weighted=True)
         model = Ridge(0.3, positive=True, tol=1e-10).fit(FORMATS[kind](X), y, w)
         gradient = ((model.predict(X) - y) * w[:, None]).T @ X + 0.3 * model.coef_
@@ -343,6 +343,23 @@ def test_routing_reaches_scorer_and_splitter():
         )
     same_line(ours, theirs)
     np.testing.assert_allclose(ours.best_score_, theirs.best_score_, rtol=1e-10)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("damp", [0.0, 0.5])
+@pytest.mark.parametrize("tol", [1e-2, 1e-6, 1e-14])
+def test_lsqr_takes_scipys_steps(shape, damp, tol):
+    from scipy.sparse.linalg import lsqr as scipys
+
+    from numopt.linear_model._lsqr import lsqr
+
+    A, b, _ = data(*shape)
+    for limit in (None, 3):
+        x, iterations = lsqr(lambda v: A @ v, lambda u: A.T @ u, b, shape[1], damp, tol, limit)
+        theirs = scipys(A, b, damp=damp, atol=tol, btol=tol, iter_lim=limit)
+        assert abs(iterations - theirs[2]) <= (1 if tol > 1e-10 else 3)
+        if limit == 3 or tol < 1e-10:  # between, the bases' loss of orthogonality makes a digit of it
+            close(x, theirs[0], 1e-9)
 
 
 def test_unconverged_iterations_warn_or_count():

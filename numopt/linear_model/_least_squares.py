@@ -31,14 +31,12 @@ from numopt.linear_model._linear_base import (
     product_t,
 )
 from numopt.linear_model._logistic_problem import warn_unconverged
-from numopt.linear_model._ridge_solvers import POTRF, POTRS, pivot_nonnegative, solve_lsqr
+from numopt.linear_model._ridge_solvers import POTRF, POTRS, pivot_gram, solve_lsqr, triangular
 
 _POCON = {"d": lapack.dpocon, "f": lapack.spocon}
 _TRCON = {"d": lapack.dtrcon, "f": lapack.strcon}
 _TRTRS = {"d": lapack.dtrtrs, "f": lapack.strtrs}
 _TRMV = {"d": blas.dtrmv, "f": blas.strmv}
-_GEQRF = {"d": lapack.dgeqrf, "f": lapack.sgeqrf}
-_ORMQR = {"d": lapack.dormqr, "f": lapack.sormqr}
 _LANCZOS = 10
 _SQUARE = 1.2  # up to this ratio of its sides a matrix of noise has too large a condition for its Gram matrix
 
@@ -155,25 +153,19 @@ def solve_qr(system, tol):
         s /= np.linalg.norm(s)  # (I - 2 s s') maps the null vector to minus the last unit vector
         A = (A - np.outer(2.0 * s, product_t(A, s[:, None])))[:-1]
         B = (B - np.outer(2.0 * s, s @ B))[:-1]
-    rank, letter = min(n, p) - (s is not None), A.dtype.char
-    M = A.T if wide else A
+    rank = min(n, p) - (s is not None)
     if not rank:
         return np.zeros((p, B.shape[1]), A.dtype), 0, None, np.zeros(1, A.dtype)
-    Q, tau, _, _ = _GEQRF[letter](M, lwork=64 * rank, overwrite_a=A is not given)
-    R = np.asfortranarray(np.triu(Q[:rank]))
-
-    def rotate(Z, transposed):
-        return _ORMQR[letter]("L", "T" if transposed else "N", Q, tau, Z, lwork=64 * Z.shape[1])[0]
-
+    R, rotate = triangular(A.T if wide else A, own=A is not given)
     full = _exceeds(R, tol)
-    Z = np.asfortranarray(B) if wide else rotate(np.asfortranarray(B), True)[:rank]
+    Z = np.asfortranarray(B) if wide else np.asfortranarray(rotate(B, transposed=True))
     values = None
     if full:
-        Z = _TRTRS[letter](R, Z, trans=int(wide))[0]
+        Z = _TRTRS[A.dtype.char](R, Z, trans=int(wide))[0]
     else:
         Z, _, rank, values = scipy.linalg.lstsq(R.T if wide else R, Z, cond=tol, check_finite=False)
     if wide:
-        Z = rotate(np.asfortranarray(np.concatenate([Z, np.zeros((p - len(Z), Z.shape[1]), Z.dtype)])), False)
+        Z = rotate(Z)
     if s is not None:  # the singular value of the null vector
         R = np.pad(R, (0, 1))
         values = None if values is None else np.append(values, values.dtype.type(0.0))
@@ -193,7 +185,7 @@ def solve_nonnegative(system):
     if rcond > 1e5 * np.finfo(system.dtype).eps ** 0.8:
         G = (np.triu(G) + np.triu(G, 1).T) * d * d[:, None]
         R = d[:, None] * system.t_dot(system.B)
-        found = [pivot_nonnegative(G, r) for r in R.T]
+        found = [pivot_gram(G, r) for r in R.T]
         if all(w is not None for w in found):
             return d[:, None] * np.column_stack(found)
     A = system.explicit()

@@ -122,8 +122,8 @@ class BaseRidge(LinearPredictor):
         if solver == "sparse_cg":
             return *solvers.solve_cg(system, alpha, self.tol, self.max_iter), solver
         if solver in ("sag", "saga") and system.sparse:
-            # Conjugate gradients as accurate as rounding lets them be stand for the stochastic gradients.
-            return *solvers.solve_cg(system, alpha, min(self.tol, tight), None), solver
+            # Conjugate gradients stand for the stochastic gradients, which tol lets stop where more digits are wrong.
+            return *solvers.solve_cg(system, alpha, max(0.01 * self.tol, tight), None), solver
         W = None if solver == "svd" else solvers.solve_cholesky(system, alpha)
         if W is not None:
             return W, once, solver
@@ -165,10 +165,10 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseRidge):
           singular it is handed to ``"svd"``.
         - ``"svd"``: singular value decomposition, dense X only. With ``alpha=0`` the solution of least norm.
         - ``"sparse_cg"``, ``"lsqr"``: conjugate gradients and LSQR; only products with X are needed.
-        - ``"sag"``, ``"saga"``: solve the same problem, deterministically and to rounding: by Cholesky where X is
-          dense, by conjugate gradients where it is sparse.
-        - ``"lbfgs"`` with ``positive=True``: block principal pivoting, exact, where the Gram matrix is small, else
-          L-BFGS-B.
+        - ``"sag"``, ``"saga"``: solve the same problem, deterministically: by Cholesky where X is dense, where it is
+          sparse by conjugate gradients to ``tol / 100``.
+        - ``"lbfgs"`` with ``positive=True``: block principal pivoting, exact; L-BFGS-B on large sparse X, and where
+          pivoting does not end.
         - any gradient method of :func:`numopt.minimize` (``"gd"``, ``"cg-pr"``, ``"bfgs"``, ``"lbfgs"``, ``"newton"``,
           ...), and ``"coordinate"``, greedy coordinate descent: to compare them. With ``positive=True`` those that take
           bounds.
