@@ -83,6 +83,10 @@ def test_ridge_is_scikit_learns(shape, solver, targets, weighted, kind):
         theirs = peers.Ridge(alpha, solver="svd", fit_intercept=intercept).fit(X, y, w)
         same_line(ours, theirs)
         assert (X == before).all()
+        if solver == "lsqr":
+            assert ours.n_iter_.shape == (max(targets, 1),)
+        if ours.solver_ in ("svd", "cholesky"):
+            assert ours.n_iter_ is None  # as scikit-learn's
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -107,7 +107,8 @@ class BaseRidge(LinearPredictor):
 
     def _solve(self, system, solver, alpha):
         """The coefficients, the iterations of every target, and the name of the solver that did it."""
-        once = np.ones(len(alpha), np.int32)
+        stochastic = solver in ("sag", "saga")
+        once = np.ones(len(alpha), np.int32) if stochastic else None
         tight = 100 * np.finfo(system.dtype).eps
         if solver == "lbfgs" and self.positive:
             return *solvers.solve_nonnegative(system, alpha, self.tol, self.max_iter), solver
@@ -121,7 +122,7 @@ class BaseRidge(LinearPredictor):
             return *solvers.solve_lsqr(system, alpha, self.tol, self.max_iter), solver
         if solver == "sparse_cg":
             return *solvers.solve_cg(system, alpha, self.tol, self.max_iter), solver
-        if solver in ("sag", "saga") and system.sparse:
+        if stochastic and system.sparse:
             # Conjugate gradients stand for the stochastic gradients, which tol lets stop where more digits are wrong.
             return *solvers.solve_cg(system, alpha, max(0.01 * self.tol, tight), None), solver
         W = None if solver == "svd" else solvers.solve_cholesky(system, alpha)
@@ -130,7 +131,7 @@ class BaseRidge(LinearPredictor):
         if system.sparse:
             # No decomposition of a sparse matrix: from zero, conjugate gradients end at the solution of least norm.
             return *solvers.solve_cg(system, alpha, tight, None), "sparse_cg"
-        return solvers.solve_svd(system, alpha), once, solver if solver in ("sag", "saga") else "svd"
+        return solvers.solve_svd(system, alpha), once, solver if stochastic else "svd"
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -183,8 +184,8 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseRidge):
         Coefficients.
     intercept_ : float or ndarray of shape (n_targets,)
         Constant term, 0.0 with ``fit_intercept=False``.
-    n_iter_ : ndarray of shape (n_targets,)
-        Iterations; 1 for the solvers that are direct.
+    n_iter_ : None or ndarray of shape (n_targets,)
+        Iterations; None for the solvers that are direct.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
