@@ -12,7 +12,15 @@ from sklearn.datasets import make_multilabel_classification
 from sklearn.model_selection import KFold
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from numopt.linear_model import LinearRegression, Ridge, RidgeClassifier, RidgeClassifierCV, RidgeCV
+from numopt.linear_model import (
+    LinearRegression,
+    Ridge,
+    RidgeClassifier,
+    RidgeClassifierCV,
+    RidgeCV,
+    _ridge_solvers,
+)
+from numopt.linear_model._linear_base import System
 
 ALPHAS = np.geomspace(1e-3, 1e3, 9)
 SHAPES = [(60, 8), (25, 70), (30, 30)]
@@ -46,9 +54,11 @@ def same_line(ours, theirs, rtol=1e-8):
         Ridge(positive=True),
         Ridge(solver="lsqr"),
         Ridge(solver="svd"),
+        Ridge(solver="cg-pr"),
         RidgeClassifier(),
         LinearRegression(),
         LinearRegression(positive=True),
+        LinearRegression(solver="bfgs"),
         RidgeCV(),
         RidgeCV(cv=3),
         RidgeClassifierCV(),
@@ -75,6 +85,7 @@ def test_ridge_is_scikit_learns(shape, solver, targets, weighted, kind):
         theirs = peers.Ridge(alpha, solver="svd", fit_intercept=intercept).fit(X, y, w)
         same_line(ours, theirs)
         assert (X == before).all()
+        assert ours.n_iter_.shape == (max(targets, 1),) and (ours.n_iter_ >= 1).all()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -99,7 +110,9 @@ def test_least_squares_is_scikit_learns(shape, targets, weighted, intercept, pos
     ours, theirs = (E(fit_intercept=intercept, positive=positive) for E in (LinearRegression, peers.LinearRegression))
     if positive and shape[0] <= shape[1]:
         return  # not unique
+    before = X.copy()
     same_line(ours.fit(X, y, w), theirs.fit(X, y, w))
+    assert (X == before).all()
     if positive:
         assert (ours.coef_ >= 0).all() and (ours.coef_ == 0).any() and not hasattr(ours, "singular_")
         return
@@ -122,6 +135,48 @@ def test_least_squares_of_sparse_and_of_deficient_matrices():
         ours, theirs = (E().fit(deficient, y) for E in (LinearRegression, peers.LinearRegression))
         assert ours.rank_ == theirs.rank_
         same_line(ours, theirs, 1e-7)
+
+
+@pytest.mark.parametrize("shape", [(40, 40), (40, 44), (44, 40)])
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("spread", [1.0, 1e-4, 1e-5, 1e-7, 0.0])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_least_squares_of_nearly_square_matrices(shape, intercept, spread, weighted):
+    # Their Gram matrix is of no use; the smallest singular value passes tol = 1e-6 on its way down.
+    X, y, w = data(*shape, 2, weighted=weighted)
+    X[:, 0] = X[:, 1] + spread * X[:, 0]
+    for given in (np.ascontiguousarray(X), np.asfortranarray(X)):
+        before = given.copy()
+        ours, theirs = (E(fit_intercept=intercept).fit(given, y, w) for E in (LinearRegression, peers.LinearRegression))
+        assert (given == before).all() and ours.rank_ == theirs.rank_
+        same_line(ours, theirs, 1e-6 if spread in (1e-4, 1e-5) else 1e-8)
+        assert np.abs(ours.singular_ - theirs.singular_).max() <= 1e-13 * theirs.singular_.max()
+
+
+@pytest.mark.parametrize("shape, scaled", [((600, 300), True), ((600, 300), False), ((300, 700), False)])
+@pytest.mark.parametrize("shift", [0.0, 1.0, 1e4])
+def test_ridge_refines_a_factor_in_float32_to_all_digits(shape, shift, scaled, monkeypatch):
+    tried = []
+    function = _ridge_solvers.solve_rounded
+    monkeypatch.setattr(_ridge_solvers, "solve_rounded", lambda *args: tried.append(function(*args)) or tried[-1])
+    X, y, w = data(*shape)
+    X = (X + shift) * (np.geomspace(1e-3, 1e3, shape[1]) if scaled else 1.0)
+    for weights in (None, np.linspace(0.5, 2.0, len(X))):
+        ours, theirs = Ridge(0.3).fit(X, y, weights), peers.Ridge(0.3, solver="svd").fit(X, y, weights)
+        scale = np.abs(theirs.coef_ * X.std(axis=0)).max()
+        assert np.abs((ours.coef_ - theirs.coef_) * X.std(axis=0)).max() <= 1e-9 * scale
+    assert tried[0] is not None or shift == 1e4
+
+
+def test_ridge_gives_up_float32_where_the_condition_forbids_it():
+    rng = np.random.default_rng(0)
+    U, V = (np.linalg.qr(rng.standard_normal((n, 300)))[0] for n in (500, 300))
+    X, y = U * np.geomspace(1e3, 1e-2, 300) @ V.T, rng.standard_normal(500)
+    ours, theirs = Ridge(1e-4).fit(X, y), peers.Ridge(1e-4, solver="svd").fit(X, y)
+    assert _ridge_solvers.solve_rounded(System(X, y[:, None], fit_intercept=True), 1e-4, False) is None
+    same_line(ours, theirs, 1e-6)
+    for huge in (1e-25, 1e25):  # whose squares float32 does not hold
+        close(huge * Ridge(0.0).fit(huge * X[:, :250], y).coef_, Ridge(0.0).fit(X[:, :250], y).coef_, 1e-5)
 
 
 @pytest.mark.parametrize("condition", [1e2, 1e4, 1e5])
@@ -148,7 +203,7 @@ def test_huge_means_cost_no_digits():
 
 
 def test_nonnegative_ridge_meets_its_optimality_conditions():
-    for n, p, kind in ((60, 8, "C"), (25, 70, "C"), (60, 8, "csr")):
+    for n, p, kind in ((60, 8, "C"), (25, 70, "C"), (60, 8, "csr"), (40, 600, "C"), (40, 600, "F"), (300, 510, "C")):
         X, y, w = data(n, p, 2, weighted=True)
         model = Ridge(0.3, positive=True, tol=1e-10).fit(FORMATS[kind](X), y, w)
         gradient = ((model.predict(X) - y) * w[:, None]).T @ X + 0.3 * model.coef_
@@ -247,8 +302,7 @@ BAD = [
     (Ridge(np.nan), {}, "alpha"),
     (Ridge([1.0, 2.0]), {}, "alpha"),
     (Ridge("high"), {}, "alpha"),
-    (Ridge(solver="newton"), {}, "solver"),
-    (Ridge(solver="lbfgs"), {}, "positive"),
+    (Ridge(solver="newton-raphson"), {}, "solver"),
     (Ridge(solver="svd", positive=True), {}, "positive"),
     (Ridge(tol=-1), {}, "tol"),
     (Ridge(max_iter=0), {}, "max_iter"),
@@ -292,6 +346,23 @@ def test_routing_reaches_scorer_and_splitter():
         )
     same_line(ours, theirs)
     np.testing.assert_allclose(ours.best_score_, theirs.best_score_, rtol=1e-10)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("damp", [0.0, 0.5])
+@pytest.mark.parametrize("tol", [1e-2, 1e-6, 1e-14])
+def test_lsqr_takes_scipys_steps(shape, damp, tol):
+    from scipy.sparse.linalg import lsqr as scipys
+
+    from numopt.linear_model._lsqr import lsqr
+
+    A, b, _ = data(*shape)
+    for limit in (None, 3):
+        x, iterations = lsqr(lambda v: A @ v, lambda u: A.T @ u, b, shape[1], damp, tol, limit)
+        theirs = scipys(A, b, damp=damp, atol=tol, btol=tol, iter_lim=limit)
+        assert abs(iterations - theirs[2]) <= (1 if tol > 1e-10 else 3)
+        if limit == 3 or tol < 1e-10:  # between, the bases' loss of orthogonality makes a digit of it
+            close(x, theirs[0], 1e-9)
 
 
 def test_unconverged_iterations_warn_or_count():

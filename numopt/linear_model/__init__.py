@@ -9,7 +9,8 @@ from numopt.linear_model._least_squares import LinearRegression
 from numopt.linear_model._logistic import LogisticRegression
 from numopt.linear_model._logistic_cv import LogisticRegressionCV
 from numopt.linear_model._paths import enet_path, lasso_path
-from numopt.linear_model._ridge import Ridge, RidgeClassifier
+from numopt.linear_model._ridge import Ridge
+from numopt.linear_model._ridge_classifier import RidgeClassifier
 from numopt.linear_model._ridge_cv import RidgeClassifierCV, RidgeCV
 
 __all__ = [

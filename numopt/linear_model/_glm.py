@@ -4,6 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.base import RegressorMixin
 
+from numopt.linear_model._catalogue import check_name, minimise_with, names
 from numopt.linear_model._linear_base import (
     LinearPredictor,
     check_flags,
@@ -35,8 +36,10 @@ class PoissonRegressor(RegressorMixin, LinearPredictor):
         Weight of the penalty, nonnegative.
     fit_intercept : bool, default=True
         Whether to fit b, which has no penalty.
-    solver : {'lbfgs', 'newton-cholesky'}, default='lbfgs'
-        scikit-learn's names; both stand for the method above.
+    solver : str, default='lbfgs'
+        scikit-learn's names, 'lbfgs' and 'newton-cholesky', both stand for the method above. Any other gradient method
+        of :func:`numopt.minimize` ('gd', 'cg-pr', 'bfgs', 'newton', ...) is run by that, 'coordinate' by greedy
+        coordinate descent.
     max_iter : int, default=100
         Iterations at most.
     tol : float, default=1e-4
@@ -102,8 +105,7 @@ class PoissonRegressor(RegressorMixin, LinearPredictor):
             raise ValueError(f"alpha must be a finite real number >= 0, got {self.alpha!r}")
         if not is_integer(self.max_iter) or self.max_iter < 1:
             raise ValueError(f"max_iter must be an integer >= 1, got {self.max_iter!r}")
-        if not isinstance(self.solver, str) or self.solver not in SOLVERS:
-            raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, got {self.solver!r}")
+        check_name(self.solver, names(*SOLVERS))
         X, y = check_design(self, X, y, numeric=True)
         p, dtype = X.shape[1], X.dtype
         if y.min() < 0:
@@ -120,7 +122,10 @@ class PoissonRegressor(RegressorMixin, LinearPredictor):
                 W[p] = self.intercept_
         elif self.fit_intercept:
             W[p] = np.log(mean)  # the solution for coefficients of zero
-        W, self.n_iter_, gnorm = minimise(f, W, self.tol, self.max_iter)
+        if self.solver in SOLVERS:
+            W, self.n_iter_, gnorm = minimise(f, W, self.tol, self.max_iter)
+        else:
+            W, self.n_iter_, gnorm = minimise_with(self.solver, f, W, self.tol, self.max_iter)
         if not gnorm <= self.tol:
             warn_unconverged("gradient", gnorm, self.tol, self.n_iter_, self.max_iter)
         self.coef_ = W[:p, 0].astype(dtype)

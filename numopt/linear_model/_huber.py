@@ -4,6 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.base import RegressorMixin
 
+from numopt.linear_model._catalogue import check_name, minimise_with, names
 from numopt.linear_model._linear_base import (
     LinearPredictor,
     check_flags,
@@ -14,7 +15,7 @@ from numopt.linear_model._linear_base import (
 )
 from numopt.linear_model._logistic_problem import check_design, positive_rows, warn_unconverged
 from numopt.optimize._glm import objective
-from numopt.optimize._glm_huber import minimise_huber
+from numopt.optimize._glm_huber import ScaledHuber, minimise_huber
 
 
 class HuberRegressor(RegressorMixin, LinearPredictor):
@@ -40,6 +41,9 @@ class HuberRegressor(RegressorMixin, LinearPredictor):
         Whether to fit b, which has no penalty.
     tol : float, default=1e-5
         The largest component of the gradient of the objective above at the end.
+    solver : str, default='auto'
+        'auto' is the method above. A gradient method of :func:`numopt.minimize` ('gd', 'cg-pr', 'bfgs', 'newton', ...)
+        is run by that, 'coordinate' by greedy coordinate descent. scikit-learn's has no such parameter.
 
     Attributes
     ----------
@@ -71,13 +75,24 @@ class HuberRegressor(RegressorMixin, LinearPredictor):
     (array([2.01]), array([7, 9]))
     """
 
-    def __init__(self, *, epsilon=1.35, max_iter=100, alpha=0.0001, warm_start=False, fit_intercept=True, tol=1e-05):
+    def __init__(
+        self,
+        *,
+        epsilon=1.35,
+        max_iter=100,
+        alpha=0.0001,
+        warm_start=False,
+        fit_intercept=True,
+        tol=1e-05,
+        solver="auto",
+    ):
         self.epsilon = epsilon
         self.max_iter = max_iter
         self.alpha = alpha
         self.warm_start = warm_start
         self.fit_intercept = fit_intercept
         self.tol = tol
+        self.solver = solver
 
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
@@ -103,6 +118,7 @@ class HuberRegressor(RegressorMixin, LinearPredictor):
             raise ValueError(f"alpha must be a finite real number >= 0, got {self.alpha!r}")
         if not is_integer(self.max_iter) or self.max_iter < 0:
             raise ValueError(f"max_iter must be an integer >= 0, got {self.max_iter!r}")
+        check_name(self.solver, names("auto"))
         X, y = check_design(self, X, y, numeric=True)
         p, dtype, whole = X.shape[1], X.dtype, (X, y)
         X, y, weights = positive_rows(X, y, check_weights(sample_weight, X))
@@ -119,7 +135,13 @@ class HuberRegressor(RegressorMixin, LinearPredictor):
             # so large a scale that no sample is an outlier at first: the first steps are those of least squares
             W[p:] = np.average(y, weights=weights)
             scale = float(np.abs(f.y - W[p:].sum()).max()) or 1.0
-        W, scale, self.n_iter_, gnorm = minimise_huber(f, W, scale, self.epsilon, self.tol / total, self.max_iter)
+        tol = self.tol / total
+        if self.solver == "auto":
+            W, scale, self.n_iter_, gnorm = minimise_huber(f, W, scale, self.epsilon, tol, self.max_iter)
+        else:
+            start, problem = np.vstack([W, [[scale]]]), ScaledHuber(f, self.epsilon)
+            W, self.n_iter_, gnorm = minimise_with(self.solver, problem, start, tol, self.max_iter)
+            W, scale = W[:-1], abs(float(W[-1, 0]))
         if not gnorm * total <= self.tol:
             warn_unconverged("gradient", gnorm * total, self.tol, self.n_iter_, self.max_iter)
         self.coef_, self.scale_ = W[:p, 0].astype(dtype), scale

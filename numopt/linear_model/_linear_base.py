@@ -4,6 +4,7 @@ The problem is min over W, c of sum_i s_i ||y_i - W'x_i - c||^2 + alpha ||W||^2.
 Y it is ||A W - B||^2 + alpha ||W||^2, where A = S^(1/2) (X - 1 m'), B = S^(1/2) (Y - 1 q'), c = q - W'm.
 """
 
+import copy
 import numbers
 
 import numpy as np
@@ -17,6 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 _GEMM = {"d": blas.dgemm, "f": blas.sgemm}
 _GEMV = {"d": blas.dgemv, "f": blas.sgemv}
 _SYRK = {"d": blas.dsyrk, "f": blas.ssyrk}
+_SYMV = {"d": blas.dsymv, "f": blas.ssymv}
 _SYR = {"d": blas.dsyr, "f": blas.ssyr}
 
 _ROWS = 4096  # rows summed at a time: the error of a mean grows with this, not with the number of rows
@@ -29,6 +31,11 @@ def product(A, W):
         out = _GEMV[letter](1.0, A.T, W[:, 0], trans=1) if A.flags.c_contiguous else _GEMV[letter](1.0, A, W[:, 0])
         return out[:, None]
     return _GEMM[letter](1.0, A.T, W, trans_a=1) if A.flags.c_contiguous else _GEMM[letter](1.0, A, W)
+
+
+def times(A, C):
+    """``A @ C`` for C-contiguous arrays, itself C-contiguous."""
+    return _GEMM[A.dtype.char](1.0, C.T, A.T).T
 
 
 def product_t(A, R):
@@ -64,20 +71,26 @@ def column_sums(X, weights=None):
 
 
 def check_inputs(estimator, X, y, *, sparse=True, dtype=(np.float64, np.float32)):
-    """X and y as arrays of one real type; sets ``n_features_in_`` and ``feature_names_in_``.
+    """X and y as arrays of one real type; sets ``n_features_in_`` and ``feature_names_in_``."""
+    return check_and_sum(estimator, X, y, sparse=sparse, dtype=dtype)[:2]
+
+
+def check_and_sum(estimator, X, y, *, sparse=True, dtype=(np.float64, np.float32)):
+    """What ``check_inputs`` gives back and, where it took them to look for NaN, the sums of the columns, or None.
 
     scikit-learn's check costs more than a small fit. Two plain arrays of one real type can only hold NaN or infinity,
-    and a sum finds those; everything else, and every message, is left to scikit-learn.
+    and sums find those; everything else, and every message, is left to scikit-learn.
     """
     plain = type(X) is np.ndarray and type(y) is np.ndarray and X.ndim == 2 and y.ndim in (1, 2) and len(X) == len(y)
     if plain and X.dtype in dtype and X.dtype == y.dtype and X.size and y.size and (len(X) > 1):
         X = X if X.flags.forc else np.ascontiguousarray(X)
         with np.errstate(over="ignore", invalid="ignore"):
-            total = X.sum() + y.sum()
+            sums = column_sums(X)
+            total = sums.sum() + y.sum()
         if np.isfinite(total):
             estimator.n_features_in_ = X.shape[1]
             estimator.__dict__.pop("feature_names_in_", None)
-            return X, y
+            return X, y, sums
     accept = ("csr", "csc") if sparse else False
     X, y = validate_data(
         estimator,
@@ -91,7 +104,7 @@ def check_inputs(estimator, X, y, *, sparse=True, dtype=(np.float64, np.float32)
     )
     if not sp.issparse(X) and not X.flags.forc:
         X = np.ascontiguousarray(X)
-    return X, y.astype(X.dtype, copy=False)
+    return X, y.astype(X.dtype, copy=False), None
 
 
 def check_weights(sample_weight, X):
@@ -151,7 +164,7 @@ class System:
     is too where the Gram matrix may be corrected instead; ``explicit`` forms A.
     """
 
-    def __init__(self, X, Y, *, fit_intercept, weights=None, keep_rows=False):
+    def __init__(self, X, Y, *, fit_intercept, weights=None, keep_rows=False, sums=None):
         if weights is not None and not keep_rows and not weights.all():
             keep = weights > 0  # a row of weight zero is no row
             X, Y, weights = X[keep], Y[keep], weights[keep]
@@ -161,7 +174,9 @@ class System:
         self.X, self.total = X, n if weights is None else float(weights.sum(dtype=np.float64))
         self.centred, self.roots = fit_intercept, None if weights is None else np.sqrt(weights)
         if fit_intercept:
-            self.x_mean = column_sums(X, weights) / X.dtype.type(self.total)
+            if weights is not None or sums is None:
+                sums = column_sums(X, weights)
+            self.x_mean = sums / X.dtype.type(self.total)
             self.y_mean = np.average(Y, axis=0, weights=weights).astype(X.dtype, copy=False)
             self.shift = self.x_mean
             if not self.sparse:
@@ -189,6 +204,22 @@ class System:
             self.X = self.X * self.root[:, None]
         self.shift = self.root = None
         return self.X
+
+    def left_null(self):
+        """The unit vector of the left null space that centring makes, to which B is orthogonal; or None."""
+        if not self.centred:
+            return None
+        n = self.shape[0]
+        s = np.full(n, n**-0.5) if self.roots is None else self.roots / self.total**0.5
+        return s.astype(self.dtype, copy=False)
+
+    def rounded(self):
+        """The same with X and m in float32, for ``gram`` of dense X."""
+        found = copy.copy(self)
+        found.dtype = np.dtype(np.float32)
+        found.X = self.X.astype(found.dtype)
+        found.shift = None if self.shift is None else self.shift.astype(found.dtype)
+        return found
 
     def dot(self, W):
         """``A @ W``."""
@@ -224,9 +255,10 @@ class System:
         if m is None:
             return G
         if dual:
-            # (X - 1 m')(X - 1 m')' = X X' - u 1' - 1 u', u = X m - m'm / 2
-            square = (m * m).sum()
-            u = product(self.X, m[:, None])[:, 0] - square / 2
+            # (X - 1 m')(X - 1 m')' = X X' - u 1' - 1 u', u = X m - m'm / 2, X m = X X' 1 / n
+            u = _SYMV[self.dtype.char](1.0 / n, G, np.ones(n, self.dtype))
+            square = u.mean()
+            u -= square / 2
             trace = G.trace() - 2.0 * u.sum()
             if n * square > self._cancellation * trace:
                 return upper_gram(self.explicit(), dual)

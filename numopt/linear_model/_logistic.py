@@ -147,8 +147,9 @@ class LogisticRegression(LinearClassifier):
         Accepted as scikit-learn's: nothing is random.
     solver : str, default='lbfgs'
         Any of scikit-learn's ('lbfgs', 'liblinear', 'newton-cg', 'newton-cholesky', 'sag', 'saga') stands for the
-        method above and gives its solution; 'liblinear' and 'saga' take an l1 penalty.  'coordinate' is the method with
-        an l1 penalty.  Any other gradient method of :func:`numopt.minimize` ('bfgs', 'trust-ncg', ...) is run by that.
+        method above and gives its solution; 'liblinear' and 'saga' take an l1 penalty.  Any other gradient method of
+        :func:`numopt.minimize` ('bfgs', 'trust-ncg', ...) is run by that, 'coordinate' by greedy coordinate descent,
+        which with an l1 penalty is the method above.
     max_iter : int, default=100
         Iterations at most.
     verbose : int, default=0

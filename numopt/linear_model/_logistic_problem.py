@@ -8,8 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.validation import validate_data
 
-import numopt
-from numopt.catalog import METHODS
+from numopt.linear_model._catalogue import check_name, minimise_with, names
 from numopt.linear_model._linear_base import check_flags, check_tolerance, is_integer
 from numopt.optimize._glm import objective
 from numopt.optimize._glm_l1 import minimise_l1
@@ -17,7 +16,6 @@ from numopt.optimize._glm_newton import minimise
 
 SMOOTH = ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga", "liblinear")  # all solved by Newton's method
 SPARSE = ("saga", "liblinear", "coordinate")  # those that take an l1 penalty
-CATALOGUE = tuple(name for name, row in METHODS.items() if not row.values_only and name not in SMOOTH)
 PENALTIES = ("l1", "l2", "elasticnet", None)
 
 
@@ -61,34 +59,6 @@ def warn_unconverged(what, reached, tol, iterations, max_iter):
     )
 
 
-def minimise_with(name, f, W, tol, max_iter):
-    """The smooth problem by a method of the catalogue."""
-    shape, row = W.shape, METHODS[name]
-
-    def fun(x):
-        value, G, _ = f.evaluate(x.reshape(shape))
-        return value, G.ravel()
-
-    def hessp(x, v):
-        f.evaluate(x.reshape(shape))
-        return f.product(v.reshape(shape)).ravel()
-
-    def hess(x):
-        f.evaluate(x.reshape(shape))
-        H = np.array([f.product(v.reshape(shape)).ravel() for v in np.eye(x.size)])
-        return (H + H.T) / 2  # each column is summed on its own: near the solution they differ by rounding
-
-    options = {"gtol": tol, "norm": np.inf, "maxiter": max_iter}
-    second = {} if not row.second_order else {"hessp": hessp} if row.products else {"hess": hess}
-    if row.mean_step:
-        options["xtol"] = 0.0
-    if "ftol" in row.defaults:
-        options["ftol"] = 0.0
-    result = numopt.minimize(fun, W.ravel(), jac=True, method=name, options=options, **second)
-    W = result.x.reshape(shape)
-    return W, int(result.nit), float(np.abs(f.evaluate(W)[1]).max())
-
-
 def split(W, p, dtype):
     """(coef_, intercept_) of a solution."""
     coef = np.ascontiguousarray(W[:p].T).astype(dtype, copy=False)
@@ -110,9 +80,7 @@ def check_common(estimator):
 
 def check_solver(solver, ratio, C, dual):
     """Combinations that do not go together are said."""
-    accepted = (*SMOOTH, "coordinate", *CATALOGUE)
-    if not isinstance(solver, str) or solver not in accepted:
-        raise ValueError(f"solver must be one of {', '.join(accepted)}, got {solver!r}")
+    check_name(solver, names(*SMOOTH))
     if ratio > 0 and C < np.inf and solver not in SPARSE:
         raise ValueError(f"solver={solver!r} takes l1_ratio=0 only, got {ratio!r}: {', '.join(SPARSE)} take others")
     if solver == "liblinear" and 0 < ratio < 1:
@@ -182,6 +150,6 @@ class Problem:
                         self.columns = self.columns.copy()
                         self.columns.sum_duplicates()
             return minimise_l1(f, self.columns, W, strength * ratio, tol, max_iter)
-        if solver in CATALOGUE:
+        if solver not in SMOOTH:
             return minimise_with(solver, f, W, tol, max_iter)
         return minimise(f, W, tol, max_iter)

@@ -20,7 +20,8 @@ from numopt.linear_model._linear_base import (  # fmt: skip
     check_inputs,
     check_weights,
 )
-from numopt.linear_model._ridge import Ridge, RidgeClassifier, _LabelledRidge
+from numopt.linear_model._ridge import Ridge
+from numopt.linear_model._ridge_classifier import LabelledRidge, RidgeClassifier
 from numopt.linear_model._ridge_spectrum import Spectrum, ridge_path
 
 
@@ -119,22 +120,23 @@ class _BaseRidgeCV(LinearPredictor):
         spectrum = Spectrum(system, mode)
         keep = self.store_cv_results or self.scoring is not None
         kept = np.empty((n, targets, len(alphas))) if keep else None
-        squares = np.zeros((len(alphas), targets))
+        squares = np.zeros((targets, len(alphas)))
         for rows, errors in spectrum.left_out(alphas):
             if self.scoring is None:
-                errors *= errors
-                squares += errors.sum(axis=0)
+                squares += np.einsum("ijk,ijk->jk", errors, errors)
+                if keep:
+                    errors *= errors
             else:
                 if system.roots is not None:
                     root = system.roots[rows, None, None]
                     # A row of weight zero is predicted as given: the scorer needs a number, and weighs it with zero.
                     errors = np.divide(errors, root, out=np.zeros_like(errors), where=root > 0)
-                errors = Y[rows, None] - errors
+                errors = Y[rows, :, None] - errors
             if keep:
-                kept[rows] = errors.transpose(0, 2, 1)
+                kept[rows] = errors
         per_target = self.alpha_per_target and targets > 1
         if self.scoring is None:
-            scores = -squares / n if self.alpha_per_target else -squares.mean(axis=1, keepdims=True) / n
+            scores = -squares.T / n if self.alpha_per_target else -squares.mean(axis=0)[:, None] / n
         else:
             scores = np.array([self._score(kept[:, :, i], y, scorer, score_params) for i in range(len(alphas))])
         best = scores.argmax(axis=0)
@@ -279,7 +281,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, _BaseRidgeCV):
         return self
 
 
-class RidgeClassifierCV(_LabelledRidge, _BaseRidgeCV):
+class RidgeClassifierCV(LabelledRidge, _BaseRidgeCV):
     """Ridge classifier that chooses its strength by cross-validation.
 
     A replacement for :class:`sklearn.linear_model.RidgeClassifierCV`.

@@ -18,7 +18,8 @@ import scipy.linalg
 import scipy.sparse as sp
 from sklearn.base import is_classifier
 
-from numopt.linear_model._linear_base import System, check_inputs
+from numopt.linear_model._linear_base import System, check_inputs, product, product_t, times
+from numopt.linear_model._ridge_solvers import SYR
 
 _CELLS = 1 << 18  # numbers in a block of rows: two megabytes stay in the cache
 
@@ -38,19 +39,19 @@ class Spectrum:
             G = system.gram(self.dual)
             if self.dual and system.centred:
                 # Moved above all others, the null vector s is the last eigenvector, whatever the null space of A A'.
-                s = np.ones(n) if system.roots is None else system.roots
-                G = np.triu(G) + np.triu(G, 1).T
-                G += (2.0 * np.abs(G).sum(axis=0).max() + 1.0) / system.total * np.outer(s, s)
+                upper = np.abs(np.triu(G))
+                bound = (upper.sum(axis=0) + upper.sum(axis=1)).max()
+                G = SYR[G.dtype.char](2.0 * bound + 1.0, system.left_null(), a=G, overwrite_a=1)
             values, vectors = scipy.linalg.eigh(G, lower=False, driver="evd", check_finite=False)
             if self.dual and system.centred:
                 values, vectors = values[:-1], vectors[:, :-1]
-            self.values, self.vectors = np.maximum(values, 0.0), np.asfortranarray(vectors)
-        self.inner = self.vectors.T @ (system.B if self.dual else system.t_dot(system.B))
+            self.values, self.vectors = np.maximum(values, 0.0), vectors
+        self.vectors = np.ascontiguousarray(self.vectors)
+        self.inner = product_t(self.vectors, system.B if self.dual else system.t_dot(system.B))
 
     def _leave_out(self, values, vectors):
         # The singular vectors of the null space are any basis of it: reflect it so that s is the last one.
-        system = self.system
-        s = np.full(len(vectors), len(vectors) ** -0.5) if system.roots is None else system.roots / system.total**0.5
+        s = self.system.left_null()
         null = values <= values.max(initial=0.0) * (len(values) * np.finfo(float).eps) ** 2
         null[-1] = True
         Q = np.linalg.svd(vectors[:, null] - np.outer(s, s @ vectors[:, null]), full_matrices=False)[0]
@@ -66,35 +67,37 @@ class Spectrum:
     def coefficients(self, alphas):
         """W of every strength, of shape (n_features, n_alphas, n_targets)."""
         C = self._filters(alphas)[:, :, None] * self.inner[:, None, :]
-        W = self.vectors @ C.reshape(len(C), -1)
+        W = product(self.vectors, C.reshape(len(C), -1))
         if self.dual:
             W = self.system.t_dot(np.asfortranarray(W))
         return W.reshape(len(W), len(alphas), -1)
 
     def left_out(self, alphas):
-        """Yields rows and their left-out residuals, of shape (rows, n_alphas, n_targets), a block of rows at a time."""
+        """Yields rows and their left-out residuals, of shape (rows, n_targets, n_alphas), a block of rows at a time."""
         system, (n, _) = self.system, self.system.shape
         F = self._filters(alphas)
-        C = (F[:, :, None] * self.inner[:, None, :]).reshape(len(F), -1)
+        C = (self.inner[:, :, None] * F[:, None, :]).reshape(len(F), -1)
         size = max(1, _CELLS // (len(F) + C.shape[1] + 1))
         X, V = system.X.tocsr() if system.sparse and not self.dual else system.X, self.vectors
         for i in range(0, n, size):
             rows = slice(i, i + size)
             if self.dual:
                 T = V[rows]
-                residual = (T @ C).reshape(len(T), len(alphas), -1)
-                free = (T * T) @ F
             else:
-                T = X[rows] @ V
+                T = X[rows] @ V if system.sparse else times(np.ascontiguousarray(X[rows]), V)
                 if system.shift is not None:
                     T -= system.shift @ V
                 if system.root is not None:
                     T *= system.root[rows, None]
-                residual = system.B[rows, None, :] - (T @ C).reshape(len(T), len(alphas), -1)
-                free = 1.0 - (T * T) @ F
+            residual = times(T, C).reshape(len(T), -1, len(alphas))
+            free = times(T * T, F)
+            if not self.dual:
+                np.subtract(system.B[rows, :, None], residual, out=residual)
+                np.subtract(1.0, free, out=free)
                 if system.centred:
                     free -= 1.0 / n if system.roots is None else (system.roots[rows, None] ** 2 / system.total)
-            yield rows, residual / free[:, :, None]
+            residual /= free[:, None, :]
+            yield rows, residual
 
 
 def ridge_path(model, X, y, weights, alphas):

@@ -65,11 +65,7 @@ def minimise_huber(f, W, sigma, epsilon, tol, max_iter):
             return W, sigma, iteration, gnorm
         c = f.c[:, 0]
         within = c > 0.0
-        inside = np.where(within, R, 0.0)
-        b = -np.asarray(f.X.T @ inside, float) / sigma  # the last column of (1)
-        if f.intercept:
-            b = np.append(b, -inside.sum() / sigma)
-        e = float((inside * inside / np.where(within, c, 1.0)).sum()) / sigma**2
+        b, e = last_column(f, R, sigma)
         majorised = majorised or within.sum() <= f.q
         if majorised:
             # (2); and sigma is not to move by much more than its own size
@@ -98,6 +94,49 @@ def minimise_huber(f, W, sigma, epsilon, tol, max_iter):
         W, sigma, value, gradient = V, scale, new, trial
         gnorm = size(gradient, sigma)
     return W, sigma, max_iter, gnorm
+
+
+class ScaledHuber:
+    """f of (W, sigma) as one smooth problem for any method: sigma may change its sign, its absolute value counts.
+
+    Parameters
+    ----------
+    f : numopt.optimize._glm.Objective
+        With the loss 'huber'.
+    epsilon : float
+    """
+
+    def __init__(self, f, epsilon):
+        self.f, self.s = f, 1.0 / f.n if f.weights is None else f.weights
+        f.out[g.O_EPSILON] = epsilon
+
+    def evaluate(self, x):
+        """(f, gradient, None)."""
+        f, sigma = self.f, float(x[-1, 0])
+        self.sign, self.sigma = np.copysign(1.0, sigma), max(abs(sigma), np.finfo(float).tiny)
+        f.out[g.O_SIGMA] = self.sigma
+        value, G, _ = f.evaluate(np.ascontiguousarray(x[:-1]))
+        self.R = f.z[:, 0].copy()
+        slope = 1.0 - float((self.R * self.R / (4.0 * self.s)).sum())
+        return value, np.vstack([G, [[self.sign * slope]]]), None
+
+    def product(self, v):
+        """The Hessian (1) where the gradient was last formed, times v."""
+        b, e = last_column(self.f, self.R, self.sigma)
+        T, along = self.f.product(np.ascontiguousarray(v[:-1])), self.sign * float(v[-1, 0])
+        last = self.sign * (float(b @ v[:-1, 0]) + e * along)
+        return np.vstack([T + along * b[:, None], [[last]]])
+
+
+def last_column(f, R, sigma):
+    """The last column of (1) without its end, and its end; R = df/dz where the gradient was last formed."""
+    c = f.c[:, 0]
+    within = c > 0.0
+    inside = np.where(within, R, 0.0)
+    b = -np.asarray(f.X.T @ inside, float) / sigma
+    if f.intercept:
+        b = np.append(b, -inside.sum() / sigma)
+    return b, float((inside * inside / np.where(within, c, 1.0)).sum()) / sigma**2
 
 
 def _exact(f, H, b, e, gradient):
