@@ -50,8 +50,8 @@ def whole_gram(X, sample_weight=None, fit_intercept=True):
 
 
 def solve_path(
-    X, y, na, l2, *, sample_weight=None, fit_intercept=True, positive=False, tol=1e-4, max_iter=1000, seed=0, start=None,
-    gram=None, trusted=True,
+    X, y, na, l2, *, sample_weight=None, fit_intercept=True, positive=False, tol=1e-4, max_iter=1000, seed=0,
+    start=None, gram=None, trusted=True,
 ):  # fmt: skip
     """Minimise 1/2 |y - Xw - b|^2_s + na |w|_1 + l2/2 |w|_2^2 for each pair (na, l2) in turn.
 

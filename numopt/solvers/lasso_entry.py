@@ -35,7 +35,9 @@ def _run(X, table):
         carray(void_pointer(table[slots.T_I]), (slots.I_COLUMNS * p + slots.I_COLUMNS_CAP * cap,), word),
         carray(void_pointer(table[slots.T_G]), (wide, wide), real),
         carray(void_pointer(table[slots.T_PANEL]), (wide, PANEL), real),
-        carray(void_pointer(table[slots.T_GIVEN]), (p if table[slots.T_GIVEN_WIDE] else 0, table[slots.T_GIVEN_WIDE]), real),
+        carray(
+            void_pointer(table[slots.T_GIVEN]), (p if table[slots.T_GIVEN_WIDE] else 0, table[slots.T_GIVEN_WIDE]), real
+        ),
         table[slots.T_TRUSTED] != 0,
         table[slots.T_GRAM],
         carray(void_pointer(table[slots.T_GRAM_WORDS]), (slots.N_GRAM_WORDS,), types.intp),
