@@ -346,9 +346,11 @@ class TestCV:
         np.testing.assert_allclose(ours.mse_path_, theirs.mse_path_, rtol=1e-5)
         assert ours.l1_ratio_ == theirs.l1_ratio_ and np.isclose(ours.alpha_, theirs.alpha_)
 
-    def test_the_number_of_threads_changes_nothing(self):
+    @pytest.mark.parametrize("precompute", [True, False])
+    def test_the_number_of_threads_changes_nothing(self, precompute):
         X, y = correlated(60, 100)
-        one, all_of_them = LassoCV(n_jobs=1).fit(X, y), LassoCV(n_jobs=-1).fit(X, y)
+        one = LassoCV(n_jobs=1, precompute=precompute).fit(X, y)
+        all_of_them = LassoCV(n_jobs=-1, precompute=precompute).fit(X, y)
         np.testing.assert_array_equal(one.mse_path_, all_of_them.mse_path_)
         np.testing.assert_array_equal(one.coef_, all_of_them.coef_)
 

@@ -287,6 +287,15 @@ def address(name):
         return _loaded[name]
 
 
+def load_cached(name):
+    """Load a unit if the cache holds it; never compiles."""
+    with _lock:
+        path = None if name in _loaded else _path(name)
+        unit = None if path is None else _read(path)
+        if unit is not None:
+            _loaded[name] = _load(*unit)
+
+
 _prototype = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_ssize_t)
 _functions: dict = {}
 

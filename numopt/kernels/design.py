@@ -34,6 +34,11 @@ def correlations(X, v, z):
     raise NotImplementedError
 
 
+def subtract(X, w, v, s):
+    """v -= s * (X w), for a w that is mostly zero."""
+    raise NotImplementedError
+
+
 def moments(X, s, total, v, centred, mean, square, z):
     """Per column: the weighted mean (0 if not ``centred``), the weighted sum of squares about it, and x_j'v."""
     raise NotImplementedError
@@ -91,6 +96,15 @@ def _about(square, total, mean, centred):
         return square, False
     about = square - total * mean * mean
     return about, about < 1e-6 * square
+
+
+def _by_column_subtract(X, w, v, s):
+    for j in range(w.size):
+        if w[j] != 0.0:
+            add_column(X, j, -w[j], v, s)
+
+
+_subtract_columns = kernel(_by_column_subtract)
 
 
 # --- columns contiguous
@@ -175,9 +189,10 @@ def _rows_correlations(X, v, z):
 
 
 @kernel
-def _add_square(t, x, mean, square):
+def _add_square(t, x, mean, square, v, z):
     for j in range(square.size):
         square[j] += t * (x[j] - mean[j]) ** 2
+        z[j] += v * x[j]
 
 
 def _rows_moments(X, s, total, v, centred, mean, square, z):
@@ -185,22 +200,36 @@ def _rows_moments(X, s, total, v, centred, mean, square, z):
     for j in range(z.size):
         mean[j] = 0.0
         square[j] = 0.0
+        z[j] = 0.0
     if centred:
         for i in range(v.size):
             _add_row(s[i] if s.size else 1.0, A[i], mean)
         for j in range(z.size):
             mean[j] /= total
     for i in range(v.size):
-        _add_square(s[i] if s.size else 1.0, A[i], mean, square)
-    correlations(X, v, z)
+        _add_square(s[i] if s.size else 1.0, A[i], mean, square, v[i], z)
+
+
+def _rows_subtract(X, w, v, s):
+    A = X[0]
+    nonzero = 0
+    for j in range(w.size):
+        nonzero += w[j] != 0.0
+    if 8 * nonzero <= w.size:  # a column read across the rows takes a cache line for each number
+        _subtract_columns(X, w, v, s)
+    else:
+        for i in range(v.size):
+            v[i] -= (s[i] if s.size else 1.0) * _dot(A[i], w)
 
 
 def _rows_pack(X, columns, m, mean, root, lo, hi, panel):
     A = X[0]
-    for i in range(hi - lo):
-        x, r = A[lo + i], root[lo + i] if root.size else 1.0
+    for first in range(lo, hi, 8):  # eight rows at a time fill a cache line of the panel
         for a in range(m):
-            panel[a, i] = (x[columns[a]] - mean[columns[a]]) * r
+            j = columns[a]
+            out, mu = panel[a], mean[j]
+            for i in range(first, min(first + 8, hi)):
+                out[i - lo] = (A[i, j] - mu) * (root[i] if root.size else 1.0)
 
 
 # --- sparse
@@ -283,6 +312,11 @@ def _add_column(X, j, a, v, s):
 @overload(correlations, **_AS_KERNELS)
 def _correlations(X, v, z):
     return _by_storage(X, _columns_correlations, _rows_correlations, _sparse_correlations)
+
+
+@overload(subtract, **_AS_KERNELS)
+def _subtract(X, w, v, s):
+    return _by_storage(X, _by_column_subtract, _rows_subtract, _by_column_subtract)
 
 
 @overload(moments, **_AS_KERNELS)

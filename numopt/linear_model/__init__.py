@@ -1,5 +1,6 @@
 """Linear models with scikit-learn's interface, over numopt's compiled solvers."""
 
+from numopt.linear_model._code import loading
 from numopt.linear_model._elastic_net import ElasticNet, Lasso
 from numopt.linear_model._elastic_net_cv import ElasticNetCV, LassoCV
 from numopt.linear_model._glm import PoissonRegressor
@@ -33,3 +34,5 @@ __all__ = [
     "enet_path",
     "lasso_path",
 ]
+
+loading.join()  # so that no thread outlives the import, across a fork

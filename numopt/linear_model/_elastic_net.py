@@ -62,7 +62,7 @@ def check_ratio(value):
 
 
 def check_precompute(precompute, p, *, auto=False):
-    """A Gram matrix that is handed in is only looked at: the solver forms the part that it needs."""
+    """True, False, or a Gram matrix of the right shape."""
     if isinstance(precompute, (bool, np.bool_)) or (auto and isinstance(precompute, str) and precompute == "auto"):
         return
     if isinstance(precompute, str) or np.shape(precompute) != (p, p):
@@ -71,6 +71,35 @@ def check_precompute(precompute, p, *, auto=False):
             f"precompute must be {accepted}or a Gram matrix of shape ({p}, {p}), got "
             + (repr(precompute) if np.ndim(precompute) == 0 else f"an array of shape {np.shape(precompute)}")
         )
+
+
+def given_gram(precompute, X, *, centred=False, weighted=False):
+    """The Gram matrix that the caller hands in, where it is one of the problem to solve; else None.
+
+    As in scikit-learn one of X does not do, with a warning, where an intercept centres X, and the products of one
+    column are looked at.
+    """
+    if isinstance(precompute, (bool, np.bool_, str)) or sp.issparse(X) or weighted:
+        return None
+    if centred and not np.allclose(X.mean(axis=0), 0.0):
+        warnings.warn(
+            "Gram matrix was provided but X was centered to fit intercept: recomputing Gram matrix.",
+            UserWarning,
+            stacklevel=3,
+        )
+        return None
+    gram = np.ascontiguousarray(precompute, dtype=np.float64)
+    roots = np.sqrt(np.maximum(gram.diagonal(), 0.0))
+    j = int(np.argmax(roots))
+    there, here = gram[j], X.T @ X[:, j]
+    excess = np.abs(there - here) - (1e-6 if X.dtype == np.float64 else 1e-3) * roots[j] * roots
+    worst = int(np.argmax(excess))  # NaN counts as the largest
+    if not excess[worst] <= 0.0:
+        raise ValueError(
+            f"precompute is not the Gram matrix of X: it holds {there[worst]} at ({j}, {worst}), "
+            f"where the product of the columns is {here[worst]}"
+        )
+    return gram
 
 
 def seed_of(selection, random_state):
@@ -104,7 +133,8 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, LinearPredictor):
     fit_intercept : bool, default=True
         Whether to fit b.  X is centred implicitly: it is neither copied nor made dense.
     precompute : bool or array of shape (n_features, n_features), default=False
-        Accepted as scikit-learn's; the solver forms the part of the Gram matrix that it needs in any case.
+        A Gram matrix X'X, of X with centred columns if there is an intercept, spares forming the part that the solver
+        needs; used for dense X without weights.  Whether True or False makes no difference.
     max_iter : int, default=1000
         Passes over the working set at most; a Newton step counts as one.
     copy_X : bool, default=True
@@ -197,14 +227,19 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, LinearPredictor):
             raise ValueError(f"alpha must be a finite real number >= 0, got {self.alpha!r}")
         check_ratio(self.l1_ratio)
         X, y, weights = check_data(self, X, y, sample_weight)
-        n, p = X.shape
-        check_precompute(self.precompute, p)
+        check_precompute(self.precompute, X.shape[1])
+        gram = given_gram(self.precompute, X, centred=self.fit_intercept, weighted=weights is not None)
+        return self._solve(X, y, weights, gram, trusted=False)
+
+    def _solve(self, X, y, weights, gram, *, trusted):
+        """``fit`` of checked input; ``gram``: X_c'SX_c or None, ``trusted`` to be exact."""
+        p = X.shape[1]
         Y = y[:, None] if y.ndim == 1 else y
         targets = Y.shape[1]
         start = None
         if self.warm_start and hasattr(self, "coef_") and np.shape(self.coef_)[-1] == p:
             start = np.broadcast_to(np.reshape(self.coef_, (-1, p)), (targets, p))
-        total = n if weights is None else weights.sum(dtype=np.float64)
+        total = len(y) if weights is None else weights.sum(dtype=np.float64)
         coef, intercept = np.empty((targets, p)), np.empty(targets)
         gap, iterations = np.empty(targets), []
         if self.alpha == 0:
@@ -231,6 +266,8 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, LinearPredictor):
                     max_iter=self.max_iter,
                     seed=seed,
                     start=None if start is None else start[k],
+                    gram=gram,
+                    trusted=trusted,
                 )
                 if gaps[0] > goal:
                     warn_unconverged(gaps[0], goal, passes[0], self.max_iter)

@@ -19,8 +19,12 @@ from numopt.linear_model._elastic_net import (
     seed_of,
 )
 from numopt.linear_model._linear_base import LinearPredictor, is_integer
-from numopt.linear_model._paths import alpha_grid, check_alphas, check_eps, warn_path
-from numopt.optimize._coordinate_descent import solve_path
+from numopt.linear_model._paths import alpha_grid, check_alphas, check_eps, gram_pays, warn_path
+from numopt.optimize._coordinate_descent import solve_path, whole_gram
+from numopt.solvers.lasso_slots import CONSTANT
+
+GRAM_BYTES = 2**28  # of folds' Gram matrices at a time
+LEFT = 1e-2  # of a column's spread in a fold, at least, for its Gram matrix to be a difference
 
 
 def thread_count(n_jobs, tasks):
@@ -31,24 +35,74 @@ def thread_count(n_jobs, tasks):
     return max(min(cores, tasks), 1)
 
 
-def fold_errors(X, y, weights, train, test, alphas, l1_ratio, options):
-    """Mean squared errors on ``test`` of the path fitted to ``train``; what is left out has weight zero."""
-    s = np.zeros(len(y))
+def fold_weights(weights, train, n):
+    """Weights of all samples, zero outside ``train``."""
+    s = np.zeros(n)
     s[train] = 1.0 if weights is None else weights[train]
-    total = s.sum()
-    if not total > 0.0:
+    if not s.sum() > 0.0:
         raise ValueError("sample_weight is zero on all training samples of a fold")
+    return s
+
+
+def fold_gram(X, weights, train, whole, mean, fit_intercept):
+    """X_c'SX_c of a fold: ``whole``, that of all samples about ``mean``, less the part of those left out.
+
+    With the train part's mean m + d, and h the weighted sum of (x - m) over those left out, whose number is smaller::
+
+        sum_train s (x - m - d)(x - m - d)' = whole - sum_out s (x - m)(x - m)' - h h' / sum_train s
+    """
+    s = fold_weights(weights, train, len(X))
+    out = np.flatnonzero((s == 0.0) if weights is None else (s == 0.0) & (weights > 0.0))
+    if 2 * len(out) > len(s):
+        return whole_gram(X, s, fit_intercept)[0]
+    A = np.subtract(X[out], mean, dtype=np.float64, order="F" if X.flags.f_contiguous else "C")
+    weights = None if weights is None else weights[out].astype(np.float64)
+    gram = whole - whole_gram(A, weights, False)[0] if len(out) else whole.copy()
+    if fit_intercept:
+        h = (A if weights is None else A * weights[:, None]).sum(axis=0)
+        gram -= h[:, None] * (h / s.sum())
+    # a column whose spread is in the samples left out has lost its digits
+    spread = whole.diagonal()
+    if (gram.diagonal() < LEFT * spread)[spread > CONSTANT**2 * s.sum() * mean**2].any():
+        return whole_gram(X, s, fit_intercept)[0]
+    return gram
+
+
+def fold_errors(X, y, weights, train, test, alphas, l1_ratio, gram, options):
+    """Mean squared errors on ``test`` of the path fitted to ``train``; what is left out has weight zero."""
+    s = fold_weights(weights, train, len(y))
+    total = s.sum()
     coefs, intercepts, gaps, _, goal = solve_path(
-        X, y, total * alphas * l1_ratio, total * alphas * (1.0 - l1_ratio), sample_weight=s, **options
+        X, y, total * alphas * l1_ratio, total * alphas * (1.0 - l1_ratio), sample_weight=s, gram=gram, **options
     )
     errors = (X[test] @ coefs.T.astype(X.dtype, copy=False)) + (intercepts - y[test][:, None])
     return np.average(errors**2, axis=0, weights=None if weights is None else weights[test]), gaps, goal
 
 
+def all_errors(X, y, weights, folds, ratios, grids, whole, n_jobs, options):
+    """:func:`fold_errors` of every fold and ratio, over threads; ``whole``: (Gram matrix, means) of X or None."""
+    at_once = len(folds) if whole is None else max(GRAM_BYTES // whole[0].nbytes, 1)
+    results = []
+    with ThreadPoolExecutor(thread_count(n_jobs, len(folds) * len(ratios))) as pool:
+        for first in range(0, len(folds), at_once):
+            part = folds[first : first + at_once]
+            grams = [None] * len(part) if whole is None else list(
+                pool.map(lambda fold: fold_gram(X, weights, fold[0], *whole, options["fit_intercept"]), part)
+            )  # fmt: skip
+            tasks = [
+                (X, y, weights, train, test, grid, ratio, gram, options)
+                for (train, test), gram in zip(part, grams, strict=True)
+                for ratio, grid in zip(ratios, grids, strict=True)
+            ]
+            results += pool.map(lambda task: fold_errors(*task), tasks)
+    return results
+
+
 class ElasticNetCV(RegressorMixin, LinearPredictor):
     """Elastic net with the penalty and the l1 ratio chosen by cross-validation.
 
-    The paths of all folds and ratios run in compiled code over all threads; they share X, of which no fold is a copy.
+    The paths of all folds and ratios run in compiled code over all threads; they share X, of which no fold is a copy,
+    and where it pays one Gram matrix, from which a fold takes the part of the samples that it leaves out.
 
     Parameters
     ----------
@@ -58,8 +112,10 @@ class ElasticNetCV(RegressorMixin, LinearPredictor):
         Smallest over largest penalty of an automatic grid.
     alphas : int or array-like, default=100
         How many penalties, from the largest of use down; or the penalties.
-    fit_intercept, precompute, max_iter, tol, copy_X, positive, random_state, selection
-        As in :class:`ElasticNet`; ``precompute`` may be 'auto'.
+    fit_intercept, max_iter, tol, copy_X, positive, random_state, selection
+        As in :class:`ElasticNet`.
+    precompute : 'auto', bool or array of shape (n_features, n_features), default='auto'
+        Whether the folds share a Gram matrix, for dense X; 'auto', and an array: as in :func:`enet_path`.
     cv : int, splitter or iterable, default=None
         As in scikit-learn; None: 5 folds.
     verbose : bool or int, default=0
@@ -177,19 +233,15 @@ class ElasticNetCV(RegressorMixin, LinearPredictor):
             "max_iter": self.max_iter,
             "seed": seed_of(self.selection, self.random_state),
         }
-        tasks = [
-            (X, y, weights, train, test, grid, ratio, options)
-            for ratio, grid in zip(ratios, grids, strict=True)
-            for train, test in folds
-        ]
-        with ThreadPoolExecutor(thread_count(self.n_jobs, len(tasks))) as pool:
-            results = list(pool.map(lambda task: fold_errors(*task), tasks))
-        for (_, gaps, goal), task in zip(results, tasks, strict=True):
-            warn_path(gaps, goal, task[5], self.max_iter)
-        errors = np.reshape([error for error, _, _ in results], (len(ratios), len(folds), -1))
-        means = errors.mean(axis=1)
+        shared = gram_pays(self.precompute, X, sum(grid.size for grid in grids) * len(folds))
+        whole = whole_gram(X, weights, self.fit_intercept) if shared else None
+        results = all_errors(X, y, weights, folds, ratios, grids, whole, self.n_jobs, options)
+        for (_, gaps, goal), grid in zip(results, grids * len(folds), strict=True):
+            warn_path(gaps, goal, grid, self.max_iter)
+        errors = np.reshape([error for error, _, _ in results], (len(folds), len(ratios), -1))
+        means = errors.mean(axis=0)
         best = np.unravel_index(np.argmin(means), means.shape)
-        self.mse_path_ = np.squeeze(np.moveaxis(errors, 2, 1))
+        self.mse_path_ = np.squeeze(np.moveaxis(errors, 0, 2))
         self.alpha_ = grids[best[0]][best[1]]
         self.alphas_ = grids[0] if given is not None or len(ratios) == 1 else np.asarray(grids)
         self._keep_ratio(ratios[best[0]])
@@ -198,7 +250,7 @@ class ElasticNetCV(RegressorMixin, LinearPredictor):
         chosen = {"alpha": self.alpha_, "precompute": False, "l1_ratio": ratios[best[0]]}
         values = {**self.get_params(deep=False), **chosen}
         model.set_params(**{name: value for name, value in values.items() if name in names})
-        model.fit(X, y, sample_weight=weights)
+        model._solve(X, y, weights, whole[0] if shared else None, trusted=True)
         self.coef_, self.intercept_ = model.coef_, model.intercept_
         self.dual_gap_, self.n_iter_ = model.dual_gap_, model.n_iter_
         return self
@@ -240,7 +292,7 @@ class ElasticNetCV(RegressorMixin, LinearPredictor):
 class LassoCV(ElasticNetCV):
     """Lasso with the penalty chosen by cross-validation.
 
-    The paths of all folds run in compiled code over all threads; they share X, of which no fold is a copy.
+    The paths of all folds run in compiled code over all threads, as in :class:`ElasticNetCV`.
 
     Parameters
     ----------

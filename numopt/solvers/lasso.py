@@ -26,7 +26,7 @@ References: Massias, Gramfort & Salmon, "Celer", ICML 2018 (working sets and the
 from numba import types
 
 from numopt.kernels.compiling import kernel
-from numopt.kernels.design import add_column, correlations, moments, pack
+from numopt.kernels.design import correlations, moments, pack, subtract
 from numopt.kernels.oracle import call2
 from numopt.kernels.tiles import add_gram
 from numopt.solvers import lasso_residual
@@ -37,6 +37,7 @@ from numopt.solvers.lasso_steps import add_multiple
 
 FIRST = 100  # columns in the first working set
 ROUNDS = 200  # working sets at most; each at least halves the inner tolerance where nothing enters
+GRAM_TOL = 1e-12  # below it rounding in a Gram matrix would count: residuals are taken from X
 HUGE = 1e290  # sums of squares beyond it would soon be infinite
 
 
@@ -54,12 +55,11 @@ def residual(X, s, total, centred, mean, w, vy, v):
     """v = s (y_c - X_c w)."""
     for i in range(v.size):
         v[i] = vy[i]
-    shift = 0.0
-    for j in range(w.size):
-        if w[j] != 0.0:
-            add_column(X, j, -w[j], v, s)
-            shift += w[j] * mean[j]
+    subtract(X, w, v, s)
     if centred:
+        shift = 0.0
+        for j in range(w.size):
+            shift += w[j] * mean[j]
         add_shift(v, shift, s)
         centre(v, s, total)
 
@@ -156,8 +156,24 @@ def grow(z, w, square, inside, na, l2, positive, k, W, m, score):
 
 
 @kernel
-def extend_gram(X, W, m0, m, mean, root, n, panel, G):
-    """Rows and columns m0..m of G = X_W'X_W, a panel of rows of X at a time."""
+def in_order(inside, W):
+    """W in the order of the columns, in which a pass reads them from memory fastest."""
+    m = 0
+    for j in range(inside.size):
+        if inside[j]:
+            W[m] = j
+            m += 1
+
+
+@kernel
+def extend_gram(X, W, m0, m, mean, root, n, panel, given, G):
+    """Rows and columns m0..m of G = X_W'X_W: taken from ``given``, or formed by a panel of rows of X at a time."""
+    if given.size:
+        for a in range(m0, m):
+            for b in range(a + 1):
+                G[a, b] = given[W[a], W[b]]
+                G[b, a] = G[a, b]
+        return
     top = m + (-m) % 4
     for a in range(m, top):
         for i in range(PANEL):
@@ -172,6 +188,20 @@ def extend_gram(X, W, m0, m, mean, root, n, panel, G):
     for a in range(m0, m):
         for b in range(a):
             G[b, a] = G[a, b]
+
+
+@kernel
+def from_gram(G, c, w, m, sign, q):
+    """q = c - sign G w over the first m; returns w'(c + q), which is y'y - r'r where c = X'y."""
+    for j in range(m):
+        q[j] = c[j]
+    for j in range(m):
+        if w[j] != 0.0:
+            add_multiple(-sign * w[j], G[j], q, m)
+    total = 0.0
+    for j in range(m):
+        total += w[j] * (c[j] + q[j])
+    return total
 
 
 @kernel
@@ -213,13 +243,14 @@ def prepare(X, y, s, centred, w, mean, square, z, vy, v, root, out):
 @kernel
 def path(
     X, y, s, centred, positive, nas, l2s, coefs, gaps, passes, out, max_iter, seed, cap, F, I, G, panel,
-    gram, table, reals,
+    given, trusted, gram, table, reals,
 ):  # fmt: skip
-    """Solve (1) for each (na, l2) in turn, each from the solution before.
+    """Solve (1) for each (na, l2) in turn, each from the solution before; without any, form G of all columns.
 
     ``gram`` is the address of the solver on a Gram matrix, a unit of its own so that it is compiled once and not for
-    each storage of X; ``table`` and ``reals`` are its words.  ``coefs[0]`` holds the start.  Sets ``coefs``, ``gaps``
-    and ``passes``.  Returns 1 if squares overflow, else 0.
+    each storage of X; ``table`` and ``reals`` are its words.  ``given``: X_c'X_c of all columns, if any; where it is
+    ``trusted``, residuals are taken from it but for the last of the path.  ``coefs[0]`` holds the start.  Sets
+    ``coefs``, ``gaps`` and ``passes``.  Returns 1 if squares overflow, else 0.
     """
     n, p = y.size, coefs.shape[1]
     mean, square, z, score = F[:p], F[p : 2 * p], F[2 * p : 3 * p], F[3 * p : 4 * p]
@@ -256,6 +287,13 @@ def path(
     for j in range(p):
         if not square[j] < HUGE:  # NaN too
             return 1.0
+    if nas.size == 0:
+        for j in range(p):
+            W[j] = j
+        extend_gram(X, W, 0, p, mean, root, n, panel, given, G)
+        return 0.0
+    if given.size and trusted:
+        from_gram(given, z, w, p, -1.0, b)  # X'y
     na_before, kept = -1.0, -1
     steepest = 0.0
     for j in range(p):
@@ -300,19 +338,18 @@ def path(
             tol = max(tol, 1e-15 * steepest)
             if use_gram and m > cap:
                 use_gram = False
+            whole = use_gram and out[O_TOL] >= GRAM_TOL and step + 1 < nas.size and (trusted or not given.size)
             if use_gram:
                 if m > m0:
                     if s.size:
                         for i in range(n):
                             root[i] = s[i] ** 0.5
-                    extend_gram(X, W, m0, m, mean, root, n, panel, G)
+                    extend_gram(X, W, m0, m, mean, root, n, panel, given, G)
                 for a in range(m):
                     wW[a] = w[W[a]]
                     q[a] = z[W[a]]
-                    c[a] = q[a]
-                for a in range(m):
-                    if wW[a] != 0.0:
-                        add_multiple(wW[a], G[a], c, m)
+                if whole and m == usable and not given.size:
+                    from_gram(G, q, wW, m, -1.0, c)
                 table[slots.S_M], table[slots.S_BUDGET], table[slots.S_KEPT] = m, max_iter - done, kept
                 reals[slots.R_NA], reals[slots.R_L2], reals[slots.R_TOL] = na, l2, tol
                 more = int(call2(gram, types.intp(table.ctypes.data), 0))
@@ -320,23 +357,19 @@ def path(
                 for a in range(m):
                     w[W[a]] = wW[a]
             else:
+                in_order(inside, W)
                 more, seed = lasso_residual.solve(
                     X, s, total, mean, square, v, w, na, l2, W, m, positive, tol, max_iter - done, support, b, d, r, e,
                     t, Xd, vn, empty, seed,
                 )  # fmt: skip
             done += more
             # --- residual and correlations; from the Gram matrix if it holds every column
-            if use_gram and m == usable and out[O_TOL] >= 1e-12 and step + 1 < nas.size:
-                R2 = yy
-                for a in range(m):
-                    q[a] = c[a]
-                for a in range(m):
-                    if wW[a] != 0.0:
-                        add_multiple(-wW[a], G[a], q, m)
+            if whole and given.size:
+                R2 = max(yy - from_gram(given, b, w, p, 1.0, z), 0.0)
+            elif whole and m == usable:
+                R2 = max(yy - from_gram(G, c, wW, m, 1.0, q), 0.0)
                 for a in range(m):
                     z[W[a]] = q[a]
-                    R2 -= wW[a] * (c[a] + q[a])
-                R2 = max(R2, 0.0)
             else:
                 residual(X, s, total, centred, mean, w, vy, v)
                 correlations(X, v, z)

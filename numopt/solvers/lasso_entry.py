@@ -35,6 +35,10 @@ def _run(X, table):
         carray(void_pointer(table[slots.T_I]), (slots.I_COLUMNS * p + slots.I_COLUMNS_CAP * cap,), word),
         carray(void_pointer(table[slots.T_G]), (wide, wide), real),
         carray(void_pointer(table[slots.T_PANEL]), (wide, PANEL), real),
+        carray(
+            void_pointer(table[slots.T_GIVEN]), (p if table[slots.T_GIVEN_WIDE] else 0, table[slots.T_GIVEN_WIDE]), real
+        ),
+        table[slots.T_TRUSTED] != 0,
         table[slots.T_GRAM],
         carray(void_pointer(table[slots.T_GRAM_WORDS]), (slots.N_GRAM_WORDS,), types.intp),
         carray(void_pointer(table[slots.T_GRAM_REALS]), (slots.N_GRAM_REALS,), real),
@@ -72,10 +76,11 @@ def rows32(address, _):
 
 @kernel
 def _csc(a, real):
+    # read as unsigned, indices need no test for negative ones, which would double the time of a pass
     return (
         carray(void_pointer(a[slots.T_DATA]), (a[slots.T_NNZ],), real),
-        carray(void_pointer(a[slots.T_INDICES]), (a[slots.T_NNZ],), types.int32),
-        carray(void_pointer(a[slots.T_STARTS]), (a[slots.T_P] + 1,), types.int32),
+        carray(void_pointer(a[slots.T_INDICES]), (a[slots.T_NNZ],), types.uint32),
+        carray(void_pointer(a[slots.T_STARTS]), (a[slots.T_P] + 1,), types.uint32),
     )
 
 

@@ -3,7 +3,8 @@
 # the table of a call, in words
 T_DATA, T_INDICES, T_STARTS, T_N, T_P, T_NNZ, T_Y, T_S, T_WEIGHTED, T_CENTRED, T_POSITIVE = range(11)
 T_PATH, T_NA, T_L2, T_COEFS, T_GAPS, T_PASSES, T_OUT, T_MAX_ITER, T_SEED, T_CAP = range(11, 21)
-T_F, T_I, T_G, T_PANEL, T_GRAM, T_GRAM_WORDS, T_GRAM_REALS, N_WORDS = range(21, 29)
+T_F, T_I, T_G, T_PANEL, T_GRAM, T_GRAM_WORDS, T_GRAM_REALS = range(21, 28)
+T_GIVEN, T_GIVEN_WIDE, T_TRUSTED, N_WORDS = range(28, 32)  # a Gram matrix of all columns, its row length (0: none)
 O_TOL, O_YMEAN, O_TOTAL, O_YY, N_OUT = range(5)
 F_COLUMNS, F_ROWS, F_COLUMNS_CAP = 9, 5, 8  # floats per feature, per sample, per column of a Gram matrix
 I_COLUMNS, I_COLUMNS_CAP = 3, 2  # integers
