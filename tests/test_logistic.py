@@ -254,3 +254,26 @@ def test_cross_validation_over_ratios_and_in_a_grid():
     assert model.C_ in model.Cs_
     grid = GridSearchCV(make_pipeline(StandardScaler(), LogisticRegression()), {"logisticregression__C": [0.1, 1.0]})
     assert grid.fit(X, y).best_score_ > 0.5
+
+
+@pytest.mark.parametrize("loss", ["logistic", "multinomial", "poisson"])
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("part", [False, True])
+def test_the_compiled_loop_takes_the_steps_of_the_one_on_blas(loss, intercept, weighted, part):
+    K = 3 if loss == "multinomial" else 1
+    X, y = sample(300, 7, max(K, 2))
+    rng = np.random.default_rng(0)
+    s = rng.uniform(0.5, 2.0, len(y)) if weighted else None
+    f = _glm.objective(X, y, s, loss, K, 0.02, intercept)
+    start, free = np.zeros((f.q, K)), None
+    if part:
+        f.tilt, free = 0.01 * rng.standard_normal(start.shape), rng.random(start.shape) < 0.7
+        if intercept:
+            f.tilt[-1], free[-1] = 0.0, True
+    one = _glm_newton._compiled(f, start, 1e-11, 50, free)
+    other = _glm_newton._newton(f, start, 1e-11, 50, free)
+    np.testing.assert_allclose(one[0], other[0], rtol=1e-7, atol=1e-9)
+    assert one[1] == other[1] and one[2] <= 1e-11
+    if part:
+        assert (one[0][~free] == 0.0).all() and (one[0][free] != 0.0).all()

@@ -6,7 +6,6 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.base import ClassifierMixin
 from sklearn.utils.extmath import safe_sparse_dot
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from numopt.linear_model._linear_base import LinearPredictor, check_flags, check_weights, is_number
@@ -16,6 +15,7 @@ from numopt.linear_model._logistic_problem import (
     check_classes,
     check_common,
     check_design,
+    check_labels,
     check_solver,
     split,
     warn_unconverged,
@@ -237,7 +237,7 @@ class LogisticRegression(LinearClassifier):
         check_flags(self, "warm_start")
         check_solver(self.solver, ratio, C, self.dual)
         X, y = check_design(self, X, y)
-        check_classification_targets(y)
+        check_labels(y)
         problem = Problem(X, y, check_weights(sample_weight, X), self.class_weight, self.fit_intercept)
         check_classes(self.solver, problem.classes)
         start = problem.start()

@@ -8,7 +8,6 @@ import scipy.sparse as sp
 from sklearn.metrics import get_scorer, make_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils import metadata_routing
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_method_params
 
 from numopt.linear_model._linear_base import check_flags, check_weights, is_integer, is_number
@@ -19,6 +18,7 @@ from numopt.linear_model._logistic_problem import (
     check_classes,
     check_common,
     check_design,
+    check_labels,
     check_solver,
     class_shares,
     split,
@@ -182,7 +182,7 @@ class LogisticRegressionCV(LinearClassifier):
         for ratio in ratios:
             check_solver(self.solver, ratio, Cs.max(), self.dual)
         X, y = check_design(self, X, y)
-        check_classification_targets(y)
+        check_labels(y)
         weights = check_weights(sample_weight, X)
         if weights is None:
             classes = np.unique(y)

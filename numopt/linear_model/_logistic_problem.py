@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 import numopt
@@ -37,6 +38,13 @@ def check_design(estimator, X, y, *, numeric=False):
     if not sp.issparse(X) and not X.flags.forc:
         X = np.ascontiguousarray(X)
     return X, y
+
+
+def check_labels(y):
+    """y holds classes; scikit-learn's check, which costs more than a small fit, has no doubts about a few integers."""
+    few = y.dtype.kind in "iu" and y.ndim == 1 and int(y.max()) - int(y.min()) < len(y) // 2
+    if not few:
+        check_classification_targets(y)
 
 
 def positive_rows(X, y, weights):

@@ -100,7 +100,7 @@ class DenseObjective(Objective):
         self.step = max(256, BLOCK // max(self.q * outputs, 1))
         self.direct = not hasattr(X, "indptr") and X.flags.c_contiguous and X.dtype == np.float64
         self.buffer = None if self.direct else np.empty((min(self.step, self.n), self.p))
-        self.unit = load("glm/pointwise")
+        self.unit, self.transposed = load("glm/pointwise"), None
 
     def rows(self, lo, hi):
         """Rows lo..hi, contiguous and float64."""
@@ -109,6 +109,14 @@ class DenseObjective(Objective):
         part = self.buffer[: hi - lo]
         part[:] = self.X[lo:hi].toarray() if hasattr(self.X, "indptr") else self.X[lo:hi]
         return part
+
+    def features(self):
+        """X' with a row of ones for the intercept, and rows of zeros up to a multiple of four."""
+        if self.transposed is None:
+            self.transposed = np.zeros((self.q + (-self.q) % 4, self.n))
+            self.transposed[: self.p] = (self.X.toarray() if hasattr(self.X, "indptr") else self.X).T
+            self.transposed[self.p : self.q] = 1.0
+        return self.transposed
 
     def _scores(self, part, W, z):
         if self.K == 1:

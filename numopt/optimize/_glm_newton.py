@@ -5,12 +5,17 @@ S. C. Eisenstat and H. F. Walker, Choosing the forcing terms in an inexact Newto
 Comput. 17 (1996).
 """
 
+import ctypes
+
 import numpy as np
 from scipy.linalg import lapack
 
-from numopt.optimize._glm import FEW, DenseObjective, objective
+from numopt.optimize._glm import FEW, DenseObjective, load, objective
+from numopt.solvers import glm_slots as slots
 
 MATRIX_UP_TO = 1200  # rows of a Hessian that is formed and factored
+COMPILED_UP_TO = 200  # rows of a Hessian, and
+COMPILED_WORK = 1 << 25  # products in its sums, up to which the compiled loop beats BLAS with all its threads
 SAMPLE = 40  # samples for each variable in the part of the data that the first iterations are made on
 HALVINGS = 40
 EPS = np.finfo(float).eps
@@ -39,8 +44,43 @@ def minimise(f, W, tol, max_iter, free=None):
     W = np.array(W, float)
     m = f.q * f.K
     if isinstance(f, DenseObjective) and (m <= FEW or m <= min(MATRIX_UP_TO, 4 * f.n)):
-        return _newton(f, _part_way(f, W, tol) if free is None else W, tol, max_iter, free)
+        return _with_matrix(f, _part_way(f, W, tol) if free is None else W, tol, max_iter, free)
     return _newton_cg(f, W, tol, max_iter, free)
+
+
+def _with_matrix(f, W, tol, max_iter, free):
+    m = f.q * f.K
+    few = m <= COMPILED_UP_TO and f.n * m * m <= COMPILED_WORK
+    return (_compiled if few else _newton)(f, W, tol, max_iter, free)
+
+
+def _compiled(f, W, tol, max_iter, free):
+    """All of it in one call, which is worth the most where an iteration takes less time than its calls of BLAS."""
+    n, p, q, K = f.n, f.p, f.q, f.K
+    X = f.features()
+    r = len(X)
+    m = r * K
+
+    def spread(A, dtype):
+        """(q, K) to K runs of r."""
+        out = np.zeros((K, r), dtype)
+        out[:, :q] = A.T
+        return out
+
+    V, free = spread(W, float), spread(np.ones((q, K)) if free is None else free, np.uint8)
+    tilt = None if f.tilt is None else spread(f.tilt, float)
+    F, numbers = np.empty(2 * m * m + r * n + 4 * m + n), np.array([f.lam, tol, 0.0])
+    w = [0] * slots.NEWTON_N_WORDS
+    w[slots.NW_LOSS], w[slots.NW_N], w[slots.NW_K], w[slots.NW_P], w[slots.NW_R] = int(f.words[slots.T_LOSS]), n, K, p, r
+    w[slots.NW_X], w[slots.NW_F], w[slots.NW_W], w[slots.NW_FREE] = (A.ctypes.data for A in (X, F, V, free))
+    w[slots.NW_REAL], w[slots.NW_MAX_ITER], w[slots.NW_TILTED] = numbers.ctypes.data, max_iter, tilt is not None
+    w[slots.NW_TILT] = 0 if tilt is None else tilt.ctypes.data
+    for mine, shared in ((slots.NW_Y, slots.T_Y), (slots.NW_S, slots.T_S), (slots.NW_WEIGHTED, slots.T_WEIGHTED), (slots.NW_Z, slots.T_Z),
+                         (slots.NW_C, slots.T_C), (slots.NW_OUT, slots.T_OUT)):  # fmt: skip
+        w[mine] = int(f.words[shared])
+    words = (ctypes.c_ssize_t * slots.NEWTON_N_WORDS)(*w)
+    iterations = int(load("glm/newton")(ctypes.addressof(words), 0))
+    return V[:, :q].T.copy(), iterations, float(numbers[slots.NR_GNORM])
 
 
 def _part_way(f, W, tol):
@@ -53,7 +93,7 @@ def _part_way(f, W, tol):
         X = np.array(X, order="C" if f.X.flags.c_contiguous else "F")
     weights = None if f.weights is None else f.weights[::stride]
     part = objective(X, y, weights, f.loss, f.K, f.lam, f.intercept)
-    found, _, gnorm = _newton(part, W, max(tol, 1e-6), 30, None)
+    found, _, gnorm = _with_matrix(part, W, max(tol, 1e-6), 30, None)
     return found if np.isfinite(gnorm) and np.abs(found).max() < 1e6 else W
 
 

@@ -103,7 +103,7 @@ def _multinomial(y, s, scale, zs, cs, K):
 
 
 @kernel
-def _losses(loss, y, s, zs, cs, K, out):
+def losses(loss, y, s, zs, cs, K, out):
     """Sum of the losses; zs, n rows of K, becomes R, and sets cs, as long."""
     if loss == MULTINOMIAL:
         return _multinomial(y, s, out[O_SCALE], zs, cs, K)
@@ -236,7 +236,7 @@ def _pass(X, a):
         _scores(X, W, w, lo + first, lo + end, t)
         if mode == GRADIENT:
             part = slice(first * K, end * K)
-            total += _losses(a[T_LOSS], y[first:end], s[first:end], zs[part], cs[part], K, out)
+            total += losses(a[T_LOSS], y[first:end], s[first:end], zs[part], cs[part], K, out)
         else:
             curved(curvature, t)
         _sums(X, t, lo + first, lo + end, 1, G, g)
@@ -252,7 +252,7 @@ def pointwise(address, _):
     """Z becomes R; sets C; the sum of the losses."""
     a = _table(address)
     y, s, z, c, zs, cs, out = _samples(a)
-    return _losses(a[T_LOSS], y, s, zs, cs, a[T_K], out)
+    return losses(a[T_LOSS], y, s, zs, cs, a[T_K], out)
 
 
 @kernel

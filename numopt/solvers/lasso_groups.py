@@ -30,7 +30,7 @@ from numba import carray, types
 
 from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import void_pointer
-from numopt.kernels.tiles import cholesky_rows
+from numopt.kernels.tiles import backward, cholesky_rows, forward
 from numopt.kernels.vectors import dot
 from numopt.penalties import group
 from numopt.solvers import lasso_groups_slots as slots
@@ -112,21 +112,6 @@ def factor(G, W, l2, na, size, support, owner, k, L):
             return True
         shift = RIDGE * largest * 1e3**trial
     return False
-
-
-@kernel
-def forward(L, b, k):
-    """b becomes L^-1 b."""
-    for a in range(k):
-        b[a] = (b[a] - dot(L[a, :a], b[:a])) / L[a, a]
-
-
-@kernel
-def backward(L, b, k):
-    """b becomes L^-T b."""
-    for a in range(k - 1, -1, -1):
-        b[a] /= L[a, a]
-        add_multiple(-b[a], L[a], b, a)
 
 
 @kernel
