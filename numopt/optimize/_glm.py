@@ -101,6 +101,7 @@ class DenseObjective(Objective):
         self.direct = not hasattr(X, "indptr") and X.flags.c_contiguous and X.dtype == np.float64
         self.buffer = None if self.direct else np.empty((min(self.step, self.n), self.p))
         self.unit, self.transposed = load("glm/pointwise"), None
+        self.factor = None  # of the Hessian where it was last formed, for the next run of Newton's method
 
     def rows(self, lo, hi):
         """Rows lo..hi, contiguous and float64."""
@@ -174,6 +175,12 @@ class DenseObjective(Objective):
             return blas.dsyrk(1.0, panel.T, beta=1.0, c=H, overwrite_c=1)
         s = c.sum(axis=1)
         root = np.sqrt(s)
+        if (c == c[:, :1]).all():  # as at the start: all blocks are multiples of one
+            panel = np.empty((rows, q))
+            self._scaled(part, root, panel)
+            A = blas.dsyrk(1.0, panel.T)
+            H += np.kron(np.eye(K) / K - 1.0 / K**2, A + np.triu(A, 1).T)
+            return H
         panel, wide = np.empty((rows, q)), np.empty((rows, K * q))
         for k in range(K):
             with np.errstate(divide="ignore", invalid="ignore"):

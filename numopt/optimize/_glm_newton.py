@@ -16,6 +16,7 @@ from numopt.solvers import glm_slots as slots
 MATRIX_UP_TO = 1200  # rows of a Hessian that is formed and factored
 COMPILED_UP_TO = 200  # rows of a Hessian, and
 COMPILED_WORK = 1 << 25  # products in its sums, up to which the compiled loop beats BLAS with all its threads
+DEARER = 16.0  # products with the Hessian, beside the sums that form it, and a margin
 SAMPLE = 40  # samples for each variable in the part of the data that the first iterations are made on
 HALVINGS = 40
 EPS = np.finfo(float).eps
@@ -97,40 +98,47 @@ def _part_way(f, W, tol):
     return found if np.isfinite(gnorm) and np.abs(found).max() < 1e6 else W
 
 
-def _direction(f, G, H, free):
-    """Solve H d = -G, H shifted as little as makes it definite."""
-    p, q, K = f.p, f.q, f.K
-    m = q * K
-    i = np.arange(m)
-    H[i, i] += np.where(i % q < p, f.lam, 0.0)
-    if K > 1:
-        # The scores may all be shifted by one number: a direction that the loss does not see, nor for the
-        # intercepts, nor without a penalty, the objective. G has no part in it; a curvature there keeps H definite.
-        for j in range(p if f.lam > 0.0 else 0, q):
-            at = np.arange(K) * q + j
-            H[np.ix_(at, at)] += max(H[at, at].max(), 1e-300) / K
-    b = -G.T.ravel()
-    if free is not None:
-        keep = np.flatnonzero(free.T.ravel())
-        H, b = np.asfortranarray(H[np.ix_(keep, keep)]), b[keep]
-    top = H.diagonal().max() if len(b) else 0.0
-    shift = 0.0
-    for _ in range(30):
-        A = H.copy(order="F")
-        A[np.arange(len(b)), np.arange(len(b))] += shift
-        L, info = lapack.dpotrf(A, lower=0, clean=0, overwrite_a=1)
-        if info == 0 and (len(b) == 0 or np.abs(L.diagonal()).min() ** 2 > len(b) * EPS * top):
-            d, _ = lapack.dpotrs(L, b, lower=0)
-            if np.isfinite(d).all():
+class Factor:
+    """Cholesky's factor of a Hessian, shifted as little as makes it definite; of the free variables, if not all are."""
+
+    def __init__(self, f, H, free):
+        p, q, K = f.p, f.q, f.K
+        self.shape, self.keep, self.L = (q, K), None, None
+        i = np.arange(q * K)
+        H[i, i] += np.where(i % q < p, f.lam, 0.0)
+        if K > 1:
+            # The scores may all be shifted by one number: a direction that the loss does not see, nor for the
+            # intercepts, nor without a penalty, the objective. G has no part in it; a curvature there keeps H definite.
+            for j in range(p if f.lam > 0.0 else 0, q):
+                at = np.arange(K) * q + j
+                H[np.ix_(at, at)] += max(H[at, at].max(), 1e-300) / K
+        if free is not None:
+            self.keep = np.flatnonzero(free.T.ravel())
+            H = np.asfortranarray(H[np.ix_(self.keep, self.keep)])
+        rows, diagonal = len(H), H.diagonal().copy()
+        top, shift = diagonal.max(initial=0.0), 0.0
+        for _ in range(30):
+            A = H.copy(order="F")
+            np.fill_diagonal(A, diagonal + shift)
+            L, info = lapack.dpotrf(A, lower=0, clean=0, overwrite_a=1)
+            if info == 0 and (rows == 0 or np.abs(L.diagonal()).min() ** 2 > rows * EPS * top):
+                self.L = L
                 break
-        shift = max(10.0 * shift, 1e-14 * len(b) * max(top, 1e-300))
-    else:
-        d = b
-    if free is not None:
-        whole = np.zeros(m)
-        whole[keep] = d
-        d = whole
-    return d.reshape(K, q).T.copy()
+            shift = max(10.0 * shift, 1e-14 * rows * max(top, 1e-300))
+
+    def solve(self, B):
+        """The Hessian's inverse times B, (q, K); B, where there is none."""
+        b = B.T.ravel()
+        part = b if self.keep is None else b[self.keep]
+        if self.L is not None:
+            x, _ = lapack.dpotrs(self.L, part, lower=0)
+            if np.isfinite(x).all():
+                part = x
+        if self.keep is not None:
+            b = np.zeros(b.size)
+            b[self.keep] = part
+            part = b
+        return part.reshape(self.shape[::-1]).T.copy()
 
 
 def largest(G, free):
@@ -159,18 +167,26 @@ def _search(f, W, d, value, G, gnorm, hessian, free):
 
 
 def _newton(f, W, tol, max_iter, free):
-    value, G, H = f.evaluate(W, True)
+    """Newton's method on a factor of the Hessian, or of one nearby with conjugate gradients, where that costs less."""
+    m = f.q * f.K
+    patience = (f.n * m * m + m**3 / 3) / (DEARER * (4 * f.n * m + 2 * m * m))
+    lazy = patience >= 2.0
+    factor = f.factor if lazy and free is None else None
+    value, G, H = f.evaluate(W, factor is None)
     gnorm, before, rate = largest(G, free), 0.0, 0.0
     for iteration in range(max_iter):
         if not gnorm > tol:
             return W, iteration, gnorm
-        if H is None:
-            _, _, H = f.evaluate(W, True)
-        d = _direction(f, G, H, free)
-        if free is not None:
-            d = np.where(free, d, 0.0)
+        if H is not None:
+            factor, steps = Factor(f, H, free), 0
+            if free is None:
+                f.factor = factor
+            d = factor.solve(-G)
+        else:
+            eta = forcing(gnorm, before, tol)
+            d, steps = _conjugate_gradients(f, G, factor.solve, eta, free, 4 * int(patience) + 10)
         # quadratic convergence tells when the next gradient will do: then the Hessian there is not needed
-        hessian = not (rate > 0.0 and 10.0 * rate * gnorm * gnorm <= tol)
+        hessian = not (lazy and steps <= patience) and not (rate > 0.0 and 10.0 * rate * gnorm * gnorm <= tol)
         found = _search(f, W, d, value, G, gnorm, hessian, free)
         if found is None:
             return W, iteration + 1, gnorm
@@ -181,18 +197,23 @@ def _newton(f, W, tol, max_iter, free):
     return W, max_iter, gnorm
 
 
+def forcing(gnorm, before, tol):
+    """The share of the gradient that conjugate gradients may leave, no less than the end of the run calls for."""
+    if not before > 0.0:
+        return 0.1
+    return max(min(0.1, 0.9 * (gnorm / before) ** 1.6), min(0.1, 0.3 * tol / gnorm))
+
+
 def _newton_cg(f, W, tol, max_iter, free):
     value, G, _ = f.evaluate(W)
-    gnorm, before, eta = largest(G, free), 0.0, 0.1
+    gnorm, before = largest(G, free), 0.0
     for iteration in range(max_iter):
         if not gnorm > tol:
             return W, iteration, gnorm
-        if before > 0.0:
-            # no tighter than the end of the run calls for
-            eta = max(min(0.1, 0.9 * (gnorm / before) ** 1.6), min(0.1, 0.3 * tol / gnorm))
         if iteration % 4 == 0:
             D = f.diagonal()  # changes little between iterations, and is for the preconditioner only
-        d = _conjugate_gradients(f, G, D, eta, free)
+            D = np.where(D > 1e-14 * D.max(), D, 1.0)
+        d, _ = _conjugate_gradients(f, G, lambda r, D=D: r / D, forcing(gnorm, before, tol), free, 1000)
         found = _search(f, W, d, value, G, gnorm, False, free)
         if found is None:
             # the curvature at W, not at the last trial
@@ -206,15 +227,14 @@ def _newton_cg(f, W, tol, max_iter, free):
     return W, max_iter, gnorm
 
 
-def _conjugate_gradients(f, G, D, eta, free):
-    """d with |H d + G| <= eta |G|, by conjugate gradients preconditioned by D, about the Hessian's diagonal."""
-    D = np.where(D > 1e-14 * D.max(), D, 1.0)
+def _conjugate_gradients(f, G, solve, eta, free, most):
+    """(d with |H d + G| <= eta |G|, products it took), by conjugate gradients preconditioned by ``solve``."""
     d, r = np.zeros_like(G), -G
     if free is not None:
         r = np.where(free, r, 0.0)
-    z = r / D
-    v, rz, goal = z.copy(), float(np.vdot(r, z)), eta * np.abs(r).max()
-    for _ in range(min(10 * d.size, 1000)):
+    z = solve(r)
+    v, rz, goal, steps = z.copy(), float(np.vdot(r, z)), eta * np.abs(r).max(), 0
+    for steps in range(1, min(10 * d.size, most) + 1):
         Hv = f.product(v)
         if free is not None:
             Hv = np.where(free, Hv, 0.0)
@@ -226,8 +246,8 @@ def _conjugate_gradients(f, G, D, eta, free):
         r -= alpha * Hv
         if np.abs(r).max() <= goal:
             break
-        z = r / D
+        z = solve(r)
         rz, old = float(np.vdot(r, z)), rz
         v *= rz / old
         v += z
-    return d if d.any() else z
+    return (d if d.any() else z), steps
