@@ -1,15 +1,19 @@
-"""LogisticRegressionCV: the penalty of logistic regression chosen on folds, each path begun at the solution before."""
+"""LogisticRegressionCV: the penalty of logistic regression chosen on folds, whose paths run over all threads."""
 
+import functools
 import inspect
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.metrics import get_scorer, make_scorer
+from sklearn.metrics import accuracy_score, get_scorer, make_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils import metadata_routing
 from sklearn.utils.validation import _check_method_params
+from threadpoolctl import ThreadpoolController
 
+from numopt.linear_model._elastic_net_cv import thread_count
 from numopt.linear_model._linear_base import check_flags, check_weights, is_integer, is_number
 from numopt.linear_model._logistic import LinearClassifier, LogisticRegression
 from numopt.linear_model._logistic_problem import (
@@ -24,6 +28,16 @@ from numopt.linear_model._logistic_problem import (
     split,
     warn_unconverged,
 )
+
+
+@functools.cache
+def _controller():
+    return ThreadpoolController()  # looking for the libraries takes milliseconds
+
+
+def one_blas_thread():
+    """A context in which no product of matrices starts threads."""
+    return _controller().limit(limits=1, user_api="blas")
 
 
 def check_strengths(Cs):
@@ -48,6 +62,18 @@ def with_labels(scorer, classes):
     if len(classes) == 2 and "pos_label" in names:
         known.setdefault("pos_label", classes[1])
     return make_scorer(function, greater_is_better=scorer._sign == 1, response_method=scorer._response_method, **known)
+
+
+def accuracies(paths, X, y, classes, weights):
+    """Shares of right answers of the solutions in ``paths``, (ratios, Cs, K, p or p + 1)."""
+    shape, p = paths.shape, X.shape[1]
+    flat = paths.reshape(-1, shape[3]).astype(X.dtype, copy=False)
+    decisions = X @ flat[:, :p].T
+    if shape[3] > p:
+        decisions = decisions + flat[:, p]
+    decisions = np.asarray(decisions).reshape(len(y), -1, shape[2])
+    chosen = (decisions[:, :, 0] > 0.0).astype(int) if shape[2] == 1 else decisions.argmax(axis=2)
+    return np.average(classes[chosen] == y[:, None], axis=0, weights=weights).reshape(shape[:2])
 
 
 class LogisticRegressionCV(LinearClassifier):
@@ -209,19 +235,23 @@ class LogisticRegressionCV(LinearClassifier):
         shape = (len(folds), len(ratios), len(Cs))
         paths = np.empty((*shape, K, p + self.fit_intercept))
         scores, iterations, worst = np.empty(shape), np.empty(shape, np.int32), 0.0
-        for i, (train, test) in enumerate(folds):
-            problem = Problem(
-                X[train], y[train], None if totals is None else totals[train], None, self.fit_intercept, classes
-            )
-            Xt, yt = X[test], y[test]
+        tasks = [(train, j) for train, _ in folds for j in range(len(ratios))]
+
+        def path(task):
+            train, j = task
+            weights = None if totals is None else totals[train]
+            problem = Problem(X[train], y[train], weights, None, self.fit_intercept, classes)
+            return problem.path(Cs, ratios[j], self.solver, self.tol, self.max_iter)
+
+        # one fold a thread is better than two threads a product
+        with one_blas_thread(), ThreadPoolExecutor(thread_count(self.n_jobs, len(tasks))) as pool:
+            for t, (solutions, counts, reached) in enumerate(pool.map(path, tasks)):
+                i, j = divmod(t, len(ratios))
+                paths[i, j], iterations[i, j] = solutions, counts
+                worst = worst if reached <= worst else reached  # NaN, too
+        for i, (_, test) in enumerate(folds):
             named = _check_method_params(X=X, params=scoring, indices=test)
-            for j, ratio in enumerate(ratios):
-                W = problem.start()
-                for k in np.argsort(Cs, kind="stable"):  # from the strongest penalty, whose solution is nearest to zero
-                    W, count, reached = problem.solve(W, Cs[k], ratio, self.solver, self.tol, self.max_iter)
-                    iterations[i, j, k], worst = max(count, 1), max(worst, reached)
-                    paths[i, j, k] = W.T
-                    scores[i, j, k] = scorer(self._model(W, p, X.dtype, classes), Xt, yt, **named)
+            scores[i] = self._scored(scorer, paths[i], X[test], y[test], classes, named)
         if not worst <= self.tol:
             warn_unconverged("gradient, in a fold,", worst, self.tol, iterations.max(), self.max_iter)
         if self.refit:
@@ -241,6 +271,17 @@ class LogisticRegressionCV(LinearClassifier):
         self.coef_, self.intercept_ = split(W, p, X.dtype)
         self._set_paths(float(C), float(ratio), paths, scores, iterations, given)
         return self
+
+    def _scored(self, scorer, paths, X, y, classes, named):
+        """Scores of the solutions of a fold, (ratios, Cs)."""
+        weights = named.get("sample_weight")
+        plain = getattr(scorer, "_score_func", None) is accuracy_score and not scorer._kwargs
+        if plain and not set(named) - {"sample_weight"} and (weights is None or np.any(weights)):
+            # all at once: scikit-learn's checks take longer than the fits
+            return accuracies(paths, X, y, classes, weights)
+        p, shape = X.shape[1], paths.shape[:2]
+        models = [self._model(paths[at].T, p, X.dtype, classes) for at in np.ndindex(shape)]
+        return np.reshape([scorer(model, X, y, **named) for model in models], shape)
 
     def _model(self, W, p, dtype, classes):
         model = LogisticRegression()

@@ -193,3 +193,13 @@ class Problem:
         if solver in CATALOGUE:
             return minimise_with(solver, f, W, tol, max_iter)
         return minimise(f, W, tol, max_iter)
+
+    def path(self, Cs, ratio, solver, tol, max_iter):
+        """(solutions (n_cs, K, q), iterations, largest component of a (sub)gradient), each begun at the one before."""
+        W, worst = self.start(), 0.0
+        solutions, iterations = np.empty((len(Cs), *W.T.shape)), np.empty(len(Cs), np.int32)
+        for k in np.argsort(Cs, kind="stable"):  # from the strongest penalty, whose solution is nearest to zero
+            W, count, reached = self.solve(W, Cs[k], ratio, solver, tol, max_iter)
+            solutions[k], iterations[k] = W.T, max(count, 1)
+            worst = worst if reached <= worst else reached  # NaN, too
+        return solutions, iterations, worst
