@@ -277,3 +277,32 @@ def test_the_compiled_loop_takes_the_steps_of_the_one_on_blas(loss, intercept, w
     assert one[1] == other[1] and one[2] <= 1e-11
     if part:
         assert (one[0][~free] == 0.0).all() and (one[0][free] != 0.0).all()
+
+
+@pytest.mark.parametrize("C", [1e-3, 1.0, np.inf])
+@pytest.mark.parametrize("dearer", [0.01, 3.0, 1e9])
+def test_factors_of_other_points_and_of_blocks_lead_to_the_same_solution(monkeypatch, C, dearer):
+    X, y = sample(600, 40, 6)
+    X = np.column_stack([X, X[:, 0] + 1e-3 * X[:, 1]])
+    monkeypatch.setattr(_glm_newton, "DEARER", dearer)
+    monkeypatch.setattr(_glm_newton, "COMPILED_UP_TO", 0)
+    built = []
+    for kind in (_glm_newton.Factor, _glm_newton.Blocks):
+        monkeypatch.setattr(_glm_newton, kind.__name__, counted(kind, built))
+    model = LogisticRegression(C=C, tol=1e-9).fit(X, y)
+    assert residual(model, X, y) <= 1.1e-9
+    if dearer == 1e9:
+        assert set(built) == {"Factor"} and len(built) >= model.n_iter_[0] - 1
+    elif dearer == 0.01:
+        assert set(built) == {"Blocks"}
+    else:
+        assert built[0] == "Blocks" and len(built) <= model.n_iter_[0]
+
+
+def counted(kind, built):
+    class Counted(kind):
+        def __init__(self, *args):
+            built.append(kind.__name__)
+            super().__init__(*args)
+
+    return Counted

@@ -7,15 +7,26 @@ import functools
 import inspect
 
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn.callback import CallbackSupportMixin
+    from sklearn.callback import with_callbacks as _managed
 except ImportError:  # an older scikit-learn: no callbacks can be set, so that none are called
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stands for scikit-learn's."""
 
-    def with_callbacks(method):  # type: ignore[no-redef]
-        """Stands for scikit-learn's."""
+    def _managed(method):  # type: ignore[no-redef]
         return method
+
+
+def with_callbacks(fit):
+    """A ``fit`` after which callbacks are torn down, whatever its end."""
+    managed = _managed(fit)
+
+    @functools.wraps(fit)
+    def either(self, *args, **kwargs):
+        return (managed if getattr(self, "_skl_callbacks", None) else fit)(self, *args, **kwargs)
+
+    return either
 
 
 class Tasks:
@@ -90,15 +101,18 @@ def observed(fit):
     """A ``fit`` that is one task, without others inside."""
     signature = inspect.signature(fit)
 
-    @functools.wraps(fit)
-    @with_callbacks
-    def observed_fit(self, *args, **kwargs):
-        if not getattr(self, "_skl_callbacks", None) or hasattr(self, "_callback_fit_ctx"):
-            return fit(self, *args, **kwargs)  # none to call, or called by the fit that calls this one
+    @_managed
+    def one_task(self, *args, **kwargs):
         given = signature.bind(self, *args, **kwargs).arguments
         tasks = Tasks(self, given.get("X"), given.get("y"), given.get("sample_weight"))
         fit(self, *args, **kwargs)
         tasks.end()
         return self
 
-    return observed_fit
+    @functools.wraps(fit)
+    def either(self, *args, **kwargs):
+        # called by the fit that calls this one, which has begun the task, or with nothing to call
+        plain = hasattr(self, "_callback_fit_ctx") or not getattr(self, "_skl_callbacks", None)
+        return (fit if plain else one_task)(self, *args, **kwargs)
+
+    return either

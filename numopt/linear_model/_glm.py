@@ -4,6 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.base import RegressorMixin
 
+from numopt.linear_model._callbacks import observed
 from numopt.linear_model._linear_base import (
     LinearPredictor,
     check_flags,
@@ -80,6 +81,7 @@ class PoissonRegressor(RegressorMixin, LinearPredictor):
         self.warm_start = warm_start
         self.verbose = verbose
 
+    @observed
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 

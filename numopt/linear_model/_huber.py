@@ -4,6 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.base import RegressorMixin
 
+from numopt.linear_model._callbacks import observed
 from numopt.linear_model._linear_base import (
     LinearPredictor,
     check_flags,
@@ -79,6 +80,7 @@ class HuberRegressor(RegressorMixin, LinearPredictor):
         self.fit_intercept = fit_intercept
         self.tol = tol
 
+    @observed
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 

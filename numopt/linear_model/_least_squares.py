@@ -18,6 +18,7 @@ from scipy.linalg import lapack
 from scipy.optimize import nnls
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
+from numopt.linear_model._callbacks import observed
 from numopt.linear_model._linear_base import (
     LinearPredictor,
     System,
@@ -174,6 +175,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, LinearPredictor):
         self.n_jobs = n_jobs
         self.positive = positive
 
+    @observed
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 

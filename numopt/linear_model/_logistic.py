@@ -1,15 +1,15 @@
 """LogisticRegression: scikit-learn's parameters and attributes over Newton's method and coordinate descent."""
 
-import warnings
-
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import ClassifierMixin
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from numopt.linear_model._callbacks import Tasks, with_callbacks
 from numopt.linear_model._linear_base import LinearPredictor, check_flags, check_weights, is_number
 from numopt.linear_model._logistic_problem import (
+    CATALOGUE,
     PENALTIES,
     Problem,
     check_classes,
@@ -20,6 +20,7 @@ from numopt.linear_model._logistic_problem import (
     split,
     warn_unconverged,
 )
+from numopt.optimize._warn import warn
 
 
 class LinearClassifier(ClassifierMixin, LinearPredictor):
@@ -216,6 +217,7 @@ class LogisticRegression(LinearClassifier):
         self.warm_start = warm_start
         self.n_jobs = n_jobs
 
+    @with_callbacks
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 
@@ -240,18 +242,28 @@ class LogisticRegression(LinearClassifier):
         check_labels(y)
         problem = Problem(X, y, check_weights(sample_weight, X), self.class_weight, self.fit_intercept)
         check_classes(self.solver, problem.classes)
+        tasks = Tasks(self, X, y, sample_weight, most=0 if self.solver in CATALOGUE else self.max_iter)
         start = problem.start()
         if self.warm_start and hasattr(self, "coef_") and self.coef_.shape == (problem.K, X.shape[1]):
             coef = self.coef_.toarray() if sp.issparse(self.coef_) else self.coef_
             start[: X.shape[1]] = coef.T
             if self.fit_intercept:
                 start[-1] = self.intercept_
-        W, iterations, reached = problem.solve(start, C, ratio, self.solver, self.tol, self.max_iter)
-        if not reached <= self.tol:
+
+        def fitted(W):
+            coef, intercept = split(W, X.shape[1], X.dtype)
+            return {"classes_": problem.classes, "coef_": coef, "intercept_": intercept}
+
+        watch = tasks.iterations(fitted)
+        W, iterations, reached = problem.solve(start, C, ratio, self.solver, self.tol, self.max_iter, watch)
+        if watch is not None:
+            watch.close(W)
+        if not reached <= self.tol and not (watch is not None and watch.stopped):
             what = "subgradient" if ratio > 0 else "gradient"
             warn_unconverged(what, reached, self.tol, iterations, self.max_iter)
-        self.classes_, self.n_iter_ = problem.classes, np.array([max(iterations, 1)], np.int32)
-        self.coef_, self.intercept_ = split(W, X.shape[1], X.dtype)
+        self.__dict__ |= fitted(W)
+        self.n_iter_ = np.array([max(iterations, 1)], np.int32)
+        tasks.end()
         return self
 
     def _penalty(self):
@@ -260,7 +272,7 @@ class LogisticRegression(LinearClassifier):
         if not is_number(C) or not C > 0:
             raise ValueError(f"C must be a real number > 0, or infinite, got {C!r}")
         if ratio is None:
-            warnings.warn("l1_ratio=None is deprecated: use l1_ratio=0.0", FutureWarning, stacklevel=3)
+            warn("l1_ratio=None is deprecated: use l1_ratio=0.0", FutureWarning)
             ratio = 0.0
         if not is_number(ratio) or not 0 <= ratio <= 1:
             raise ValueError(f"l1_ratio must be a real number in [0, 1], got {ratio!r}")
@@ -268,10 +280,9 @@ class LogisticRegression(LinearClassifier):
             return C, float(ratio)
         if penalty not in PENALTIES:
             raise ValueError(f"penalty must be 'l1', 'l2', 'elasticnet' or None, got {penalty!r}")
-        warnings.warn(
+        warn(
             "penalty is deprecated: use l1_ratio (0 for 'l2', 1 for 'l1'), and C=np.inf for none",
             FutureWarning,
-            stacklevel=3,
         )
         if penalty is None:
             return np.inf, 0.0

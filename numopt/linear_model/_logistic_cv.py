@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,6 +12,7 @@ from sklearn.utils import metadata_routing
 from sklearn.utils.validation import _check_method_params
 from threadpoolctl import ThreadpoolController
 
+from numopt.linear_model._callbacks import Tasks, with_callbacks
 from numopt.linear_model._elastic_net_cv import thread_count
 from numopt.linear_model._linear_base import check_flags, check_weights, is_integer, is_number
 from numopt.linear_model._logistic import LinearClassifier, LogisticRegression
@@ -28,6 +28,7 @@ from numopt.linear_model._logistic_problem import (
     split,
     warn_unconverged,
 )
+from numopt.optimize._warn import warn
 
 
 @functools.cache
@@ -165,10 +166,9 @@ class LogisticRegressionCV(LinearClassifier):
         Cs, ratios, penalty = check_strengths(self.Cs), self.l1_ratios, self.penalty
         for name, told in (("l1_ratios", "(0.0,)"), ("scoring", "'accuracy'"), ("use_legacy_attributes", "False")):
             if isinstance(getattr(self, name), str) and getattr(self, name) == "warn":
-                warnings.warn(
+                warn(
                     f"the default of {name} will change, as scikit-learn's: set it, for example to {told}",
                     FutureWarning,
-                    stacklevel=3,
                 )
         given = not (ratios is None or (isinstance(ratios, str) and ratios == "warn"))
         ratios = list(np.ravel(ratios)) if given else [0.0]
@@ -177,13 +177,14 @@ class LogisticRegressionCV(LinearClassifier):
         if not (isinstance(penalty, str) and penalty == "deprecated"):
             if penalty not in PENALTIES:
                 raise ValueError(f"penalty must be 'l1', 'l2', 'elasticnet' or None, got {penalty!r}")
-            warnings.warn("penalty is deprecated: use l1_ratios and Cs", FutureWarning, stacklevel=3)
+            warn("penalty is deprecated: use l1_ratios and Cs", FutureWarning)
             if penalty != "elasticnet":
                 ratios = [1.0 if penalty == "l1" else 0.0]
             if penalty is None:
                 Cs = np.array([np.inf])
         return Cs, [float(r) for r in ratios], given
 
+    @with_callbacks
     def fit(self, X, y, sample_weight=None, **params):
         """Choose the penalty on folds, and fit all samples with it.
 
@@ -235,17 +236,20 @@ class LogisticRegressionCV(LinearClassifier):
         shape = (len(folds), len(ratios), len(Cs))
         paths = np.empty((*shape, K, p + self.fit_intercept))
         scores, iterations, worst = np.empty(shape), np.empty(shape, np.int32), 0.0
-        tasks = [(train, j) for train, _ in folds for j in range(len(ratios))]
+        jobs = [(train, j) for train, _ in folds for j in range(len(ratios))]
+        tasks = Tasks(self, X, y, sample_weight, most=len(jobs) + self.refit, sequential=False)
 
-        def path(task):
-            train, j = task
+        def path(job):
+            train, j = job
             weights = None if totals is None else totals[train]
             problem = Problem(X[train], y[train], weights, None, self.fit_intercept, classes)
             return problem.path(Cs, ratios[j], self.solver, self.tol, self.max_iter)
 
         # one fold a thread is better than two threads a product
-        with one_blas_thread(), ThreadPoolExecutor(thread_count(self.n_jobs, len(tasks))) as pool:
-            for t, (solutions, counts, reached) in enumerate(pool.map(path, tasks)):
+        with one_blas_thread(), ThreadPoolExecutor(thread_count(self.n_jobs, len(jobs))) as pool:
+            begun = [tasks.begin("path", t) for t in range(len(jobs))]
+            for t, (solutions, counts, reached) in enumerate(pool.map(path, jobs)):
+                tasks.done(begun[t])
                 i, j = divmod(t, len(ratios))
                 paths[i, j], iterations[i, j] = solutions, counts
                 worst = worst if reached <= worst else reached  # NaN, too
@@ -255,6 +259,7 @@ class LogisticRegressionCV(LinearClassifier):
         if not worst <= self.tol:
             warn_unconverged("gradient, in a fold,", worst, self.tol, iterations.max(), self.max_iter)
         if self.refit:
+            task = tasks.begin("refit", len(jobs))
             j, k = np.unravel_index(np.argmax(scores.sum(axis=0)), shape[1:])
             C, ratio = Cs[k], ratios[j]
             problem = Problem(X, y, totals, None, self.fit_intercept, classes)
@@ -262,6 +267,7 @@ class LogisticRegressionCV(LinearClassifier):
             W, count, reached = problem.solve(start, C, ratio, self.solver, self.tol, self.max_iter)
             if not reached <= self.tol:
                 warn_unconverged("gradient", reached, self.tol, count, self.max_iter)
+            tasks.done(task)
         else:
             # of equal scores the first in the order of C, then of the ratio, as scikit-learn
             best = [np.unravel_index(np.argmax(scores[i].T), shape[:0:-1]) for i in range(len(folds))]
@@ -270,6 +276,7 @@ class LogisticRegressionCV(LinearClassifier):
         self.classes_, self.Cs_, self.l1_ratios_ = classes, Cs, np.asarray(ratios)
         self.coef_, self.intercept_ = split(W, p, X.dtype)
         self._set_paths(float(C), float(ratio), paths, scores, iterations, given)
+        tasks.end()
         return self
 
     def _scored(self, scorer, paths, X, y, classes, named):

@@ -1,7 +1,5 @@
 """What logistic regression with and without cross-validation share: checks of the input, and the problem solved."""
 
-import warnings
-
 import numpy as np
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
@@ -15,6 +13,7 @@ from numopt.linear_model._linear_base import check_flags, check_tolerance, is_in
 from numopt.optimize._glm import objective
 from numopt.optimize._glm_l1 import minimise_l1
 from numopt.optimize._glm_newton import minimise
+from numopt.optimize._warn import warn
 
 SMOOTH = ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga", "liblinear")  # all solved by Newton's method
 SPARSE = ("saga", "liblinear", "coordinate")  # those that take an l1 penalty
@@ -61,11 +60,10 @@ def positive_rows(X, y, weights):
 def warn_unconverged(what, reached, tol, iterations, max_iter):
     """One line that states what was reached and what was asked for."""
     limit = f"Raise max_iter (now {max_iter}) or tol" if iterations >= max_iter else "Rounding ends it: raise tol"
-    warnings.warn(
+    warn(
         f"stopped after {iterations} iterations with a {what} of {reached:.3e}; tol asks for {tol:.3e}. "
         f"{limit}, or scale the features.",
         ConvergenceWarning,
-        stacklevel=3,
     )
 
 
@@ -172,7 +170,7 @@ class Problem:
         """All zero."""
         return np.zeros((self.X.shape[1] + self.intercept, self.K))
 
-    def solve(self, W, C, ratio, solver, tol, max_iter):
+    def solve(self, W, C, ratio, solver, tol, max_iter, watch=None):
         """(W, iterations, largest component of the (sub)gradient)."""
         strength = 1.0 / (C * self.total)
         if self.f is None:
@@ -189,10 +187,10 @@ class Problem:
                     if not self.columns.has_canonical_format:
                         self.columns = self.columns.copy()
                         self.columns.sum_duplicates()
-            return minimise_l1(f, self.columns, W, strength * ratio, tol, max_iter)
+            return minimise_l1(f, self.columns, W, strength * ratio, tol, max_iter, watch)
         if solver in CATALOGUE:
             return minimise_with(solver, f, W, tol, max_iter)
-        return minimise(f, W, tol, max_iter)
+        return minimise(f, W, tol, max_iter, watch=watch)
 
     def path(self, Cs, ratio, solver, tol, max_iter):
         """(solutions (n_cs, K, q), iterations, largest component of a (sub)gradient), each begun at the one before."""

@@ -8,6 +8,7 @@ from sklearn.utils import check_random_state, column_or_1d, compute_sample_weigh
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from numopt.linear_model import _ridge_solvers as solvers
+from numopt.linear_model._callbacks import observed
 from numopt.linear_model._linear_base import (
     LinearPredictor,
     System,
@@ -199,6 +200,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, _BaseRidge):
     [1.  0.5] 1.75
     """
 
+    @observed
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 
@@ -370,6 +372,7 @@ class RidgeClassifier(_LabelledRidge, _BaseRidge):
         )
         self.class_weight = class_weight
 
+    @observed
     def fit(self, X, y, sample_weight=None):
         """Fit the classifier.
 

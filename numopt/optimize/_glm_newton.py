@@ -16,13 +16,19 @@ from numopt.solvers import glm_slots as slots
 MATRIX_UP_TO = 1200  # rows of a Hessian that is formed and factored
 COMPILED_UP_TO = 200  # rows of a Hessian, and
 COMPILED_WORK = 1 << 25  # products in its sums, up to which the compiled loop beats BLAS with all its threads
-DEARER = 16.0  # products with the Hessian, beside the sums that form it, and a margin
+# an operation of a product with the Hessian, beside one of those that form it: of matrices, and of vectors
+DEARER, DEARER_VECTORS = 3.0, 16.0
+FRESH = 10  # products a step, beyond which the factors of blocks are made anew
 SAMPLE = 40  # samples for each variable in the part of the data that the first iterations are made on
 HALVINGS = 40
 EPS = np.finfo(float).eps
+SHARED = {
+    getattr(slots, "NW_" + name): getattr(slots, "T_" + name)
+    for name in ("LOSS", "N", "K", "P", "Y", "S", "WEIGHTED", "Z", "C", "OUT")
+}  # words of a run of Newton's method that are those of a pass
 
 
-def minimise(f, W, tol, max_iter, free=None):
+def minimise(f, W, tol, max_iter, free=None, watch=None):
     """Minimise an objective from W.
 
     Parameters
@@ -34,6 +40,8 @@ def minimise(f, W, tol, max_iter, free=None):
     max_iter : int
     free : bool array (q, K), optional
         The variables; the others stay as they are.
+    watch : function of W, optional
+        Called before each iteration; ends the run by a true value.
 
     Returns
     -------
@@ -45,19 +53,20 @@ def minimise(f, W, tol, max_iter, free=None):
     W = np.array(W, float)
     m = f.q * f.K
     if isinstance(f, DenseObjective) and (m <= FEW or m <= min(MATRIX_UP_TO, 4 * f.n)):
-        return _with_matrix(f, _part_way(f, W, tol) if free is None else W, tol, max_iter, free)
-    return _newton_cg(f, W, tol, max_iter, free)
+        return _with_matrix(f, _part_way(f, W, tol) if free is None else W, tol, max_iter, free, watch)
+    return _newton_cg(f, W, tol, max_iter, free, watch)
 
 
-def _with_matrix(f, W, tol, max_iter, free):
+def _with_matrix(f, W, tol, max_iter, free, watch=None):
     m = f.q * f.K
-    few = m <= COMPILED_UP_TO and f.n * m * m <= COMPILED_WORK
-    return (_compiled if few else _newton)(f, W, tol, max_iter, free)
+    if watch is None and m <= COMPILED_UP_TO and f.n * m * m <= COMPILED_WORK:
+        return _compiled(f, W, tol, max_iter, free)
+    return _newton(f, W, tol, max_iter, free, watch)
 
 
 def _compiled(f, W, tol, max_iter, free):
     """All of it in one call, which is worth the most where an iteration takes less time than its calls of BLAS."""
-    n, p, q, K = f.n, f.p, f.q, f.K
+    n, q, K = f.n, f.q, f.K
     X = f.features()
     r = len(X)
     m = r * K
@@ -71,14 +80,13 @@ def _compiled(f, W, tol, max_iter, free):
     V, free = spread(W, float), spread(np.ones((q, K)) if free is None else free, np.uint8)
     tilt = None if f.tilt is None else spread(f.tilt, float)
     F, numbers = np.empty(2 * m * m + r * n + 4 * m + n), np.array([f.lam, tol, 0.0])
-    w = [0] * slots.NEWTON_N_WORDS
-    w[slots.NW_LOSS], w[slots.NW_N], w[slots.NW_K], w[slots.NW_P], w[slots.NW_R] = int(f.words[slots.T_LOSS]), n, K, p, r
-    w[slots.NW_X], w[slots.NW_F], w[slots.NW_W], w[slots.NW_FREE] = (A.ctypes.data for A in (X, F, V, free))
-    w[slots.NW_REAL], w[slots.NW_MAX_ITER], w[slots.NW_TILTED] = numbers.ctypes.data, max_iter, tilt is not None
+    w, shared = [0] * slots.NEWTON_N_WORDS, f.words.tolist()
+    for mine, word in SHARED.items():
+        w[mine] = shared[word]
+    w[slots.NW_R], w[slots.NW_MAX_ITER], w[slots.NW_TILTED] = r, max_iter, tilt is not None
     w[slots.NW_TILT] = 0 if tilt is None else tilt.ctypes.data
-    for mine, shared in ((slots.NW_Y, slots.T_Y), (slots.NW_S, slots.T_S), (slots.NW_WEIGHTED, slots.T_WEIGHTED), (slots.NW_Z, slots.T_Z),
-                         (slots.NW_C, slots.T_C), (slots.NW_OUT, slots.T_OUT)):  # fmt: skip
-        w[mine] = int(f.words[shared])
+    for mine, A in ((slots.NW_X, X), (slots.NW_F, F), (slots.NW_W, V), (slots.NW_FREE, free), (slots.NW_REAL, numbers)):
+        w[mine] = A.ctypes.data
     words = (ctypes.c_ssize_t * slots.NEWTON_N_WORDS)(*w)
     iterations = int(load("glm/newton")(ctypes.addressof(words), 0))
     return V[:, :q].T.copy(), iterations, float(numbers[slots.NR_GNORM])
@@ -141,6 +149,30 @@ class Factor:
         return part.reshape(self.shape[::-1]).T.copy()
 
 
+class Blocks:
+    """Cholesky's factors of the Hessian's diagonal blocks, one an output: their inverse is about the Hessian's."""
+
+    def __init__(self, f, free):
+        self.free, self.factors = free, []
+        i = np.arange(f.q)
+        for H in f.blocks():
+            diagonal = H.diagonal() + np.where(i < f.p, f.lam, 0.0)
+            for shift in 10.0 ** np.arange(-14.0, 2.0, 2.0):
+                A = H.copy(order="F")
+                A[i, i] = diagonal + shift * max(diagonal.max(), 1e-300)
+                L, info = lapack.dpotrf(A, lower=0, clean=0, overwrite_a=1)
+                if info == 0:
+                    break
+            self.factors.append(L if info == 0 else np.eye(f.q))
+
+    def solve(self, B):
+        """An approximation of the Hessian's inverse times B, (q, K)."""
+        Z = np.empty_like(B)
+        for k, L in enumerate(self.factors):
+            Z[:, k], _ = lapack.dpotrs(L, B[:, k], lower=0)
+        return Z if self.free is None else np.where(self.free, Z, 0.0)
+
+
 def largest(G, free):
     """The gradient's largest component; NaN stays."""
     part = G if free is None else G[free]
@@ -166,27 +198,30 @@ def _search(f, W, d, value, G, gnorm, hessian, free):
     return None
 
 
-def _newton(f, W, tol, max_iter, free):
-    """Newton's method on a factor of the Hessian, or of one nearby with conjugate gradients, where that costs less."""
+def _newton(f, W, tol, max_iter, free, watch=None):
+    """Newton's method on a factor of the Hessian; or of a part of it, or of one nearby, where that costs less."""
     m = f.q * f.K
-    patience = (f.n * m * m + m**3 / 3) / (DEARER * (4 * f.n * m + 2 * m * m))
+    dearer = DEARER_VECTORS if f.K == 1 else DEARER
+    patience = (f.n * m * m + m**3 / 3) / (dearer * (4 * f.n * m + 2 * m * m))  # products that cost as much
     lazy = patience >= 2.0
     factor = f.factor if lazy and free is None else None
-    value, G, H = f.evaluate(W, factor is None)
+    value, G, H = f.evaluate(W, not lazy or (f.K == 1 and factor is None))
     gnorm, before, rate = largest(G, free), 0.0, 0.0
     for iteration in range(max_iter):
-        if not gnorm > tol:
+        if not gnorm > tol or (watch is not None and watch(W)):
             return W, iteration, gnorm
         if H is not None:
             factor, steps = Factor(f, H, free), 0
-            if free is None:
-                f.factor = factor
             d = factor.solve(-G)
         else:
-            eta = forcing(gnorm, before, tol)
-            d, steps = _conjugate_gradients(f, G, factor.solve, eta, free, 4 * int(patience) + 10)
+            factor = Blocks(f, free) if factor is None else factor
+            d, steps = _conjugate_gradients(f, G, factor.solve, forcing(gnorm, before, tol), free, 4 * int(patience))
         # quadratic convergence tells when the next gradient will do: then the Hessian there is not needed
         hessian = not (lazy and steps <= patience) and not (rate > 0.0 and 10.0 * rate * gnorm * gnorm <= tol)
+        if isinstance(factor, Blocks) and steps > FRESH:
+            factor = None
+        if free is None:
+            f.factor = factor
         found = _search(f, W, d, value, G, gnorm, hessian, free)
         if found is None:
             return W, iteration + 1, gnorm
@@ -204,11 +239,11 @@ def forcing(gnorm, before, tol):
     return max(min(0.1, 0.9 * (gnorm / before) ** 1.6), min(0.1, 0.3 * tol / gnorm))
 
 
-def _newton_cg(f, W, tol, max_iter, free):
+def _newton_cg(f, W, tol, max_iter, free, watch=None):
     value, G, _ = f.evaluate(W)
     gnorm, before = largest(G, free), 0.0
     for iteration in range(max_iter):
-        if not gnorm > tol:
+        if not gnorm > tol or (watch is not None and watch(W)):
             return W, iteration, gnorm
         if iteration % 4 == 0:
             D = f.diagonal()  # changes little between iterations, and is for the preconditioner only
@@ -234,7 +269,8 @@ def _conjugate_gradients(f, G, solve, eta, free, most):
         r = np.where(free, r, 0.0)
     z = solve(r)
     v, rz, goal, steps = z.copy(), float(np.vdot(r, z)), eta * np.abs(r).max(), 0
-    for steps in range(1, min(10 * d.size, most) + 1):
+    for _ in range(min(10 * d.size, most)):
+        steps += 1
         Hv = f.product(v)
         if free is not None:
             Hv = np.where(free, Hv, 0.0)

@@ -2,8 +2,8 @@ r"""Newton's method for a generalised linear model of few variables, whole: no c
 
     f(W) = \sum_i s_i l(y_i, z_i) + lam / 2 |W|^2 + <tilt, W>,    Z = W X'                                     (1)
 
-X' has a row a feature, if there is an intercept one of ones, and rows of zeros up to a multiple of four, r in all; W has
-a row of r numbers an output.  ``free`` marks the variables, of which rows of zeros are none.  With R and C as in
+X' has a row a feature, if there is an intercept one of ones, and rows of zeros up to a multiple of four, r in all; W
+has a row of r numbers an output.  ``free`` marks the variables, of which rows of zeros are none.  With R and C as in
 ``numopt.solvers.glm`` the gradient is R'X, and the Hessian's block of outputs k and l
 
     H_kl = \sum_i h_i x_i x_i',    h = c_k (delta_kl - c_l / \sum_j c_j),  of one output h = c                 (2)
