@@ -104,6 +104,31 @@ def test_l1_agrees_with_scikit_learn():
     np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
 
 
+@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+@pytest.mark.parametrize("storage", ["C", "F", "csr", "csc"])
+@pytest.mark.parametrize("scaling", [1, 7.5])
+def test_liblinear_penalises_the_intercept_as_scikit_learn(l1_ratio, storage, scaling):
+    X, y = sample()
+    s = np.random.default_rng(0).uniform(0.5, 2.0, len(y))
+    options = {"C": 0.3, "l1_ratio": l1_ratio, "solver": "liblinear", "intercept_scaling": scaling, "tol": 1e-12}
+    ours = LogisticRegression(**options).fit(stored(X, storage), y, sample_weight=s)
+    theirs = sk.LogisticRegression(max_iter=10**6, **options).fit(X, y, sample_weight=s)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
+    np.testing.assert_allclose(ours.intercept_, theirs.intercept_, atol=1e-6)
+    free = LogisticRegression(**options | {"solver": "saga"}).fit(X, y, sample_weight=s)
+    assert np.abs(free.intercept_ - ours.intercept_).max() > 1e-4
+    again = LogisticRegression(warm_start=True, **options).fit(X, y, sample_weight=s).fit(X, y, sample_weight=s)
+    assert again.n_iter_[0] == 1
+    search = {"Cs": [0.3], "l1_ratios": (l1_ratio,), "scoring": "neg_log_loss", "use_legacy_attributes": False}
+    options = {key: options[key] for key in ("solver", "intercept_scaling", "tol")} | search
+    ours = LogisticRegressionCV(**options).fit(stored(X, storage), y)
+    theirs = sk.LogisticRegressionCV(max_iter=10**6, **options).fit(X, y)
+    np.testing.assert_allclose(ours.coefs_paths_, theirs.coefs_paths_, atol=1e-6)
+    np.testing.assert_allclose(ours.intercept_, theirs.intercept_, atol=1e-6)
+    with pytest.raises(ValueError, match="intercept_scaling must be"):
+        LogisticRegression(solver="liblinear", intercept_scaling=0).fit(X, y)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(4, 40), st.integers(1, 20), st.integers(2, 4), st.integers(0, 10**6), st.floats(0.01, 50.0))
 def test_the_gradient_is_as_small_as_tol(n, p, classes, seed, C):
@@ -160,9 +185,7 @@ def test_float32_is_read_as_it_is():
     np.testing.assert_allclose(model.coef_, reference.coef_, rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "solver", ["lbfgs", "newton-cg", "sag", "saga", "liblinear", "newton", "bfgs", "trust-ncg", "cg-hz"]
-)
+@pytest.mark.parametrize("solver", ["lbfgs", "newton-cg", "sag", "saga", "newton", "bfgs", "trust-ncg", "cg-hz"])
 def test_every_solver_reaches_the_same_optimum(solver):
     X, y = sample()
     model = LogisticRegression(solver=solver, tol=1e-8, max_iter=1000).fit(X, y)

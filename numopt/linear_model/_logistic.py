@@ -17,6 +17,7 @@ from numopt.linear_model._logistic_problem import (
     check_design,
     check_labels,
     check_solver,
+    intercept_scaling,
     split,
     warn_unconverged,
 )
@@ -121,9 +122,9 @@ class LogisticRegression(LinearClassifier):
 
         1 / S * sum_i s_i loss_i + 1 / (C S) * (l1_ratio * |W|_1 + (1 - l1_ratio) / 2 * |W|^2)
 
-    The intercepts have no penalty.  Without an l1 penalty this is solved by Newton's method: exact, with a Cholesky
-    factor, where X is dense and the Hessian has up to 1200 rows, else with conjugate gradients; with one by proximal
-    Newton steps, whose lassos coordinate descent solves.
+    The intercepts have no penalty, but for ``solver='liblinear'``.  Without an l1 penalty this is solved by Newton's
+    method: exact, with a Cholesky factor, where X is dense and the Hessian has few rows, else with conjugate gradients;
+    with one by proximal Newton steps, whose lassos coordinate descent solves.
 
     Parameters
     ----------
@@ -141,15 +142,16 @@ class LogisticRegression(LinearClassifier):
     fit_intercept : bool, default=True
         Whether to fit intercepts.
     intercept_scaling : float, default=1
-        Accepted as scikit-learn's; the intercept has no penalty to be scaled, for 'liblinear' neither.
+        For 'liblinear': the intercept is this times a coefficient that is penalised as the others are.
     class_weight : dict or 'balanced', default=None
         Weights of the classes; 'balanced': inversely to their total weights.
     random_state : int, RandomState or None, default=None
         Accepted as scikit-learn's: nothing is random.
     solver : str, default='lbfgs'
         Any of scikit-learn's ('lbfgs', 'liblinear', 'newton-cg', 'newton-cholesky', 'sag', 'saga') stands for the
-        method above and gives its solution; 'liblinear' and 'saga' take an l1 penalty.  'coordinate' is the method with
-        an l1 penalty.  Any other gradient method of :func:`numopt.minimize` ('bfgs', 'trust-ncg', ...) is run by that.
+        method above; 'liblinear', whose intercept has a penalty as scikit-learn's, and 'saga' take an l1 penalty.
+        'coordinate' is the method with an l1 penalty.  Any other gradient method of :func:`numopt.minimize` ('bfgs',
+        'trust-ncg', ...) is run by that.
     max_iter : int, default=100
         Iterations at most.
     verbose : int, default=0
@@ -240,7 +242,8 @@ class LogisticRegression(LinearClassifier):
         check_solver(self.solver, ratio, C, self.dual)
         X, y = check_design(self, X, y)
         check_labels(y)
-        problem = Problem(X, y, check_weights(sample_weight, X), self.class_weight, self.fit_intercept)
+        weights, scaling = check_weights(sample_weight, X), intercept_scaling(self)
+        problem = Problem(X, y, weights, self.class_weight, self.fit_intercept, scaling=scaling)
         check_classes(self.solver, problem.classes)
         tasks = Tasks(self, X, y, sample_weight, most=0 if self.solver in CATALOGUE else self.max_iter)
         start = problem.start()

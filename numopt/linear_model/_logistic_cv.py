@@ -25,6 +25,7 @@ from numopt.linear_model._logistic_problem import (
     check_labels,
     check_solver,
     class_shares,
+    intercept_scaling,
     split,
     warn_unconverged,
 )
@@ -220,6 +221,7 @@ class LogisticRegressionCV(LinearClassifier):
                 f"y must hold at least two classes of positive weight, got one class: {classes[:1].tolist()[0]!r}"
             )
         check_classes(self.solver, classes)
+        scaling = intercept_scaling(self)
         if sp.issparse(X):
             X = X.tocsr()
         totals = weights
@@ -242,7 +244,7 @@ class LogisticRegressionCV(LinearClassifier):
         def path(job):
             train, j = job
             weights = None if totals is None else totals[train]
-            problem = Problem(X[train], y[train], weights, None, self.fit_intercept, classes)
+            problem = Problem(X[train], y[train], weights, None, self.fit_intercept, classes, scaling)
             return problem.path(Cs, ratios[j], self.solver, self.tol, self.max_iter)
 
         # one fold a thread is better than two threads a product
@@ -262,7 +264,7 @@ class LogisticRegressionCV(LinearClassifier):
             task = tasks.begin("refit", len(jobs))
             j, k = np.unravel_index(np.argmax(scores.sum(axis=0)), shape[1:])
             C, ratio = Cs[k], ratios[j]
-            problem = Problem(X, y, totals, None, self.fit_intercept, classes)
+            problem = Problem(X, y, totals, None, self.fit_intercept, classes, scaling)
             start = np.ascontiguousarray(paths[:, j, k].mean(axis=0).T)
             W, count, reached = problem.solve(start, C, ratio, self.solver, self.tol, self.max_iter)
             if not reached <= self.tol:

@@ -9,7 +9,7 @@ from sklearn.utils.validation import validate_data
 
 import numopt
 from numopt.catalog import METHODS
-from numopt.linear_model._linear_base import check_flags, check_tolerance, is_integer
+from numopt.linear_model._linear_base import check_flags, check_tolerance, is_integer, is_number
 from numopt.optimize._glm import objective
 from numopt.optimize._glm_l1 import minimise_l1
 from numopt.optimize._glm_newton import minimise
@@ -144,10 +144,32 @@ def class_shares(class_weight, y, classes, weights):
         return np.where(sums > 0, sums.sum() / (len(classes) * sums), 1.0)
 
 
-class Problem:
-    """Data of a fit, with the classes numbered and the weights of the classes in those of the samples."""
+def with_constant(X, value):
+    """X with a column of one value."""
+    if sp.issparse(X):
+        return sp.hstack([X, np.full((X.shape[0], 1), value, X.dtype)], format=X.format)
+    out = np.empty((X.shape[0], X.shape[1] + 1), X.dtype, order="C" if X.flags.c_contiguous else "F")
+    out[:, :-1], out[:, -1] = X, value
+    return out
 
-    def __init__(self, X, y, weights, class_weight, intercept, classes=None):
+
+def intercept_scaling(estimator):
+    """The scaling of liblinear's intercept; None for other solvers, whose intercepts have no penalty."""
+    scaling = estimator.intercept_scaling
+    if estimator.solver != "liblinear" or not estimator.fit_intercept:
+        return None
+    if not is_number(scaling) or not 0 < scaling < np.inf:
+        raise ValueError(f"intercept_scaling must be a finite real number > 0, got {scaling!r}")
+    return float(scaling)
+
+
+class Problem:
+    """Data of a fit, with the classes numbered and the weights of the classes in those of the samples.
+
+    With ``scaling`` the intercept is liblinear's: that many times the coefficient, with a penalty, of a constant one.
+    """
+
+    def __init__(self, X, y, weights, class_weight, intercept, classes=None, scaling=None):
         X, y, weights = positive_rows(X, y, weights)
         found, codes = np.unique(y, return_inverse=True)
         if classes is not None:
@@ -161,6 +183,9 @@ class Problem:
             share = class_shares(class_weight, y, found, weights)
             weights = share[codes] if weights is None else weights * share[codes]
             X, codes, weights = positive_rows(X, codes, weights)
+        self.scaling = scaling if intercept else None
+        if self.scaling is not None:
+            X, intercept = with_constant(X, scaling), False
         self.X, self.codes, self.weights, self.classes, self.intercept = X, codes, weights, found, intercept
         self.K = 1 if len(found) == 2 else len(found)
         self.total = X.shape[0] if weights is None else float(weights.sum(dtype=float))
@@ -172,6 +197,18 @@ class Problem:
 
     def solve(self, W, C, ratio, solver, tol, max_iter, watch=None):
         """(W, iterations, largest component of the (sub)gradient)."""
+        arguments = C, ratio, solver, tol, max_iter
+        if self.scaling is None:
+            return self._solve(W, *arguments, watch)
+
+        def scaled(W, factor=self.scaling):
+            return np.vstack([W[:-1], factor * W[-1:]])
+
+        watch = None if watch is None else lambda W, told=watch: told(scaled(W))
+        W, iterations, reached = self._solve(scaled(W, 1.0 / self.scaling), *arguments, watch)
+        return scaled(W), iterations, reached
+
+    def _solve(self, W, C, ratio, solver, tol, max_iter, watch):
         strength = 1.0 / (C * self.total)
         if self.f is None:
             rows = self.X.tocsr() if sp.issparse(self.X) else self.X
