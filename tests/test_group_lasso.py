@@ -283,3 +283,32 @@ def test_a_unit_from_the_cache_runs_in_a_process_without_numba():
     )
     front.load("lasso/groups")
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.parametrize("targets", [1, 3, 10])
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("storage", [np.float64, np.float32])
+def test_working_sets_longer_than_the_samples_are_solved_on_the_residual(monkeypatch, targets, size, storage):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((21, 90)).astype(storage) + 0.5
+    Y = X[:, :8] @ rng.standard_normal((8, targets)) + rng.standard_normal((21, targets))
+    s = rng.uniform(0.5, 2.0, 21)
+    on_residual = []
+
+    def call(*args):
+        on_residual.append(args[3] is not None)
+        return original(*args)
+
+    original = front._call
+    monkeypatch.setattr(front, "_call", call)
+    options = {"sample_weight": s, "tol": 1e-10, "max_iter": 100_000, "order": np.arange(90),
+               "starts": np.arange(0, 91, size)}  # fmt: skip
+    na, l2 = np.array([2.0, 0.5]), np.array([0.0, 0.1])
+    coefs, intercepts, gaps, _, goal = front.solve_group_path(X, Y, na, l2, **options)
+    assert on_residual[-1] and (gaps <= goal).all()
+    monkeypatch.setattr(front, "LONG", 10**9)
+    other, others, gaps, _, _ = front.solve_group_path(X, Y, na, l2, **options)
+    assert not on_residual[-1] and (gaps <= goal).all()
+    np.testing.assert_allclose(X @ coefs + intercepts[:, None], X @ other + others[:, None], atol=1e-3)
+    np.testing.assert_allclose(coefs[1], other[1], atol=1e-3)
+    np.testing.assert_array_equal(np.abs(coefs[1]).sum(axis=1) > 1e-3, np.abs(other[1]).sum(axis=1) > 1e-3)

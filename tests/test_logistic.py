@@ -104,6 +104,34 @@ def test_l1_agrees_with_scikit_learn():
     np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
 
 
+@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+@pytest.mark.parametrize("storage", ["C", "F", "csr", "csc"])
+@pytest.mark.parametrize("scaling", [1, 7.5])
+def test_liblinear_penalises_the_intercept_as_scikit_learn(l1_ratio, storage, scaling):
+    X, y = sample()
+    s = np.random.default_rng(0).uniform(0.5, 2.0, len(y))
+    options = {"C": 0.3, "l1_ratio": l1_ratio, "solver": "liblinear", "intercept_scaling": scaling, "tol": 1e-12}
+    ours = LogisticRegression(**options).fit(stored(X, storage), y, sample_weight=s)
+    theirs = sk.LogisticRegression(max_iter=10**6, **options).fit(X, y, sample_weight=s)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
+    np.testing.assert_allclose(ours.intercept_, theirs.intercept_, atol=1e-6)
+    free = LogisticRegression(**options | {"solver": "saga"}).fit(X, y, sample_weight=s)
+    assert np.abs(free.intercept_ - ours.intercept_).max() > 1e-4
+    again = LogisticRegression(warm_start=True, **options).fit(X, y, sample_weight=s).fit(X, y, sample_weight=s)
+    assert again.n_iter_[0] == 1
+    search = {"Cs": [0.3], "l1_ratios": (l1_ratio,), "scoring": "neg_log_loss", "use_legacy_attributes": False}
+    options = {key: options[key] for key in ("solver", "intercept_scaling", "tol")} | search
+    ours = LogisticRegressionCV(**options).fit(stored(X, storage), y)
+    theirs = sk.LogisticRegressionCV(max_iter=10**6, **options).fit(X, y)
+    np.testing.assert_allclose(ours.coefs_paths_, theirs.coefs_paths_, atol=1e-6)
+    # scikit-learn 1.9 forgets intercept_scaling in the fit of all samples
+    options = {"C": 0.3, "l1_ratio": l1_ratio, "solver": "liblinear", "intercept_scaling": scaling, "tol": 1e-12}
+    whole = sk.LogisticRegression(max_iter=10**6, **options).fit(X, y)
+    np.testing.assert_allclose(ours.intercept_, whole.intercept_, atol=1e-6)
+    with pytest.raises(ValueError, match="intercept_scaling must be"):
+        LogisticRegression(solver="liblinear", intercept_scaling=0).fit(X, y)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(4, 40), st.integers(1, 20), st.integers(2, 4), st.integers(0, 10**6), st.floats(0.01, 50.0))
 def test_the_gradient_is_as_small_as_tol(n, p, classes, seed, C):
@@ -160,9 +188,7 @@ def test_float32_is_read_as_it_is():
     np.testing.assert_allclose(model.coef_, reference.coef_, rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "solver", ["lbfgs", "newton-cg", "sag", "saga", "liblinear", "newton", "bfgs", "trust-ncg", "cg-hz"]
-)
+@pytest.mark.parametrize("solver", ["lbfgs", "newton-cg", "sag", "saga", "newton", "bfgs", "trust-ncg", "cg-hz"])
 def test_every_solver_reaches_the_same_optimum(solver):
     X, y = sample()
     model = LogisticRegression(solver=solver, tol=1e-8, max_iter=1000).fit(X, y)
@@ -254,3 +280,55 @@ def test_cross_validation_over_ratios_and_in_a_grid():
     assert model.C_ in model.Cs_
     grid = GridSearchCV(make_pipeline(StandardScaler(), LogisticRegression()), {"logisticregression__C": [0.1, 1.0]})
     assert grid.fit(X, y).best_score_ > 0.5
+
+
+@pytest.mark.parametrize("loss", ["logistic", "multinomial", "poisson"])
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("part", [False, True])
+def test_the_compiled_loop_takes_the_steps_of_the_one_on_blas(loss, intercept, weighted, part):
+    K = 3 if loss == "multinomial" else 1
+    X, y = sample(300, 7, max(K, 2))
+    rng = np.random.default_rng(0)
+    s = rng.uniform(0.5, 2.0, len(y)) if weighted else None
+    f = _glm.objective(X, y, s, loss, K, 0.02, intercept)
+    start, free = np.zeros((f.q, K)), None
+    if part:
+        f.tilt, free = 0.01 * rng.standard_normal(start.shape), rng.random(start.shape) < 0.7
+        if intercept:
+            f.tilt[-1], free[-1] = 0.0, True
+    one = _glm_newton._compiled(f, start, 1e-11, 50, free)
+    other = _glm_newton._newton(f, start, 1e-11, 50, free)
+    np.testing.assert_allclose(one[0], other[0], rtol=1e-7, atol=1e-9)
+    assert one[1] == other[1] and one[2] <= 1e-11
+    if part:
+        assert (one[0][~free] == 0.0).all() and (one[0][free] != 0.0).all()
+
+
+@pytest.mark.parametrize("C", [1e-3, 1.0, np.inf])
+@pytest.mark.parametrize("dearer", [0.01, 3.0, 1e9])
+def test_factors_of_other_points_and_of_blocks_lead_to_the_same_solution(monkeypatch, C, dearer):
+    X, y = sample(600, 40, 6)
+    X = np.column_stack([X, X[:, 0] + 1e-3 * X[:, 1]])
+    monkeypatch.setattr(_glm_newton, "DEARER", dearer)
+    monkeypatch.setattr(_glm_newton, "COMPILED_UP_TO", 0)
+    built = []
+    for kind in (_glm_newton.Factor, _glm_newton.Blocks):
+        monkeypatch.setattr(_glm_newton, kind.__name__, counted(kind, built))
+    model = LogisticRegression(C=C, tol=1e-9).fit(X, y)
+    assert residual(model, X, y) <= 1.1e-9
+    if dearer == 1e9:
+        assert set(built) == {"Factor"} and len(built) >= model.n_iter_[0] - 1
+    elif dearer == 0.01:
+        assert set(built) == {"Blocks"}
+    else:
+        assert built[0] == "Blocks" and len(built) <= model.n_iter_[0]
+
+
+def counted(kind, built):
+    class Counted(kind):
+        def __init__(self, *args):
+            built.append(kind.__name__)
+            super().__init__(*args)
+
+    return Counted

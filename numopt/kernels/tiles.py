@@ -6,6 +6,7 @@ row counts are padded to a multiple of four.
 """
 
 from numopt.kernels.compiling import kernel, reduction
+from numopt.kernels.vectors import dot
 
 JB = 64  # rows of the second factor at a time, so that they stay in the second-level cache
 
@@ -70,3 +71,20 @@ def cholesky_rows(L, m, tiny):
                         return False
                     L[i + u, i + u] = s**0.5
     return True
+
+
+@kernel
+def forward(L, b, k):
+    """b becomes L^-1 b."""
+    for a in range(k):
+        b[a] = (b[a] - dot(L[a, :a], b[:a])) / L[a, a]
+
+
+@kernel
+def backward(L, b, k):
+    """b becomes L^-T b."""
+    for a in range(k - 1, -1, -1):
+        b[a] /= L[a, a]
+        row, t = L[a, :a], b[a]
+        for i in range(a):
+            b[i] -= t * row[i]

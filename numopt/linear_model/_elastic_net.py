@@ -8,6 +8,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from numopt.linear_model._callbacks import observed
 from numopt.linear_model._linear_base import (
     LinearPredictor,
     check_flags,
@@ -203,6 +204,7 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, LinearPredictor):
         self.random_state = random_state
         self.selection = selection
 
+    @observed
     def fit(self, X, y, sample_weight=None, check_input=True):
         """Fit the model.
 

@@ -9,6 +9,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import metadata_routing
 from sklearn.utils.validation import column_or_1d
 
+from numopt.linear_model._callbacks import observed
 from numopt.linear_model._elastic_net import (
     ElasticNet,
     Lasso,
@@ -181,6 +182,7 @@ class ElasticNetCV(RegressorMixin, LinearPredictor):
         self.random_state = random_state
         self.selection = selection
 
+    @observed
     def fit(self, X, y, sample_weight=None, **params):
         """Choose the penalty on folds, and fit all samples with it.
 

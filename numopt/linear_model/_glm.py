@@ -4,6 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.base import RegressorMixin
 
+from numopt.linear_model._callbacks import observed
 from numopt.linear_model._catalogue import check_name, minimise_with, names
 from numopt.linear_model._linear_base import (
     LinearPredictor,
@@ -83,6 +84,7 @@ class PoissonRegressor(RegressorMixin, LinearPredictor):
         self.warm_start = warm_start
         self.verbose = verbose
 
+    @observed
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 

@@ -1,16 +1,16 @@
 """MultiTaskLasso, MultiTaskElasticNet and GroupLasso: penalties on groups of coefficients."""
 
-import warnings
-
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import column_or_1d
 
+from numopt.linear_model._callbacks import observed
 from numopt.linear_model._elastic_net import check_common, check_data, check_ratio, seed_of, warn_unconverged
 from numopt.linear_model._linear_base import LinearPredictor, check_flags, is_integer, is_number
 from numopt.linear_model._unpenalised import solve_unpenalised
 from numopt.optimize._group_lasso import solve_group_path
+from numopt.optimize._warn import warn
 
 
 def check_groups(groups, p):
@@ -46,10 +46,10 @@ class _GroupModel(RegressorMixin, LinearPredictor):
         n, p = X.shape
         total = n if sample_weight is None else sample_weight.sum(dtype=np.float64)
         if self.alpha == 0:
-            warnings.warn(
+            warn(
                 "With alpha=0, this algorithm does not converge well; it is solved as least squares. "
                 "You are advised to use the LinearRegression estimator",
-                stacklevel=3,
+                UserWarning,
             )
             coef, intercept, gaps = solve_unpenalised(X, Y, sample_weight, self.fit_intercept, False)
             self.dual_gap_, self.n_iter_ = gaps.sum() / total, 1
@@ -172,6 +172,7 @@ class MultiTaskElasticNet(MultiOutputMixin, _GroupModel):
         self.random_state = random_state
         self.selection = selection
 
+    @observed
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 
@@ -342,6 +343,7 @@ class GroupLasso(_GroupModel):
         self.random_state = random_state
         self.selection = selection
 
+    @observed
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 

@@ -19,6 +19,7 @@ from scipy.linalg import blas, lapack
 from scipy.optimize import nnls
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
+from numopt.linear_model._callbacks import observed
 from numopt.linear_model._catalogue import check_name, names, solve_system
 from numopt.linear_model._linear_base import (
     LinearPredictor,
@@ -255,6 +256,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, LinearPredictor):
         self.positive = positive
         self.solver = solver
 
+    @observed
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 

@@ -13,6 +13,8 @@ from scipy.linalg import blas
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from numopt.linear_model._callbacks import CallbackSupportMixin
+
 # SciPy's BLAS and LAPACK throughout a fit: NumPy brings another copy with threads of its own, and the threads of one
 # copy still spin when the other is called, which costs milliseconds on a machine with few cores.
 _GEMM = {"d": blas.dgemm, "f": blas.sgemm}
@@ -291,7 +293,7 @@ class System:
         return G
 
 
-class LinearPredictor(BaseEstimator):
+class LinearPredictor(CallbackSupportMixin, BaseEstimator):
     """Predictions of a linear model from ``coef_`` and ``intercept_``."""
 
     def _decision(self, X):

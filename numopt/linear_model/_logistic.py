@@ -1,25 +1,27 @@
 """LogisticRegression: scikit-learn's parameters and attributes over Newton's method and coordinate descent."""
 
-import warnings
-
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import ClassifierMixin
 from sklearn.utils.extmath import safe_sparse_dot
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from numopt.linear_model._callbacks import Tasks, with_callbacks
 from numopt.linear_model._linear_base import LinearPredictor, check_flags, check_weights, is_number
 from numopt.linear_model._logistic_problem import (
     PENALTIES,
+    SMOOTH,
     Problem,
     check_classes,
     check_common,
     check_design,
+    check_labels,
     check_solver,
+    intercept_scaling,
     split,
     warn_unconverged,
 )
+from numopt.optimize._warn import warn
 
 
 class LinearClassifier(ClassifierMixin, LinearPredictor):
@@ -120,9 +122,9 @@ class LogisticRegression(LinearClassifier):
 
         1 / S * sum_i s_i loss_i + 1 / (C S) * (l1_ratio * |W|_1 + (1 - l1_ratio) / 2 * |W|^2)
 
-    The intercepts have no penalty.  Without an l1 penalty this is solved by Newton's method: exact, with a Cholesky
-    factor, where X is dense and the Hessian has up to 1200 rows, else with conjugate gradients; with one by proximal
-    Newton steps, whose lassos coordinate descent solves.
+    The intercepts have no penalty, but for ``solver='liblinear'``.  Without an l1 penalty this is solved by Newton's
+    method: exact, with a Cholesky factor, where X is dense and the Hessian has few rows, else with conjugate gradients;
+    with one by proximal Newton steps, whose lassos coordinate descent solves.
 
     Parameters
     ----------
@@ -140,16 +142,16 @@ class LogisticRegression(LinearClassifier):
     fit_intercept : bool, default=True
         Whether to fit intercepts.
     intercept_scaling : float, default=1
-        Accepted as scikit-learn's; the intercept has no penalty to be scaled, for 'liblinear' neither.
+        For 'liblinear': the intercept is this times a coefficient that is penalised as the others are.
     class_weight : dict or 'balanced', default=None
         Weights of the classes; 'balanced': inversely to their total weights.
     random_state : int, RandomState or None, default=None
         Accepted as scikit-learn's: nothing is random.
     solver : str, default='lbfgs'
         Any of scikit-learn's ('lbfgs', 'liblinear', 'newton-cg', 'newton-cholesky', 'sag', 'saga') stands for the
-        method above and gives its solution; 'liblinear' and 'saga' take an l1 penalty.  Any other gradient method of
-        :func:`numopt.minimize` ('bfgs', 'trust-ncg', ...) is run by that, 'coordinate' by greedy coordinate descent,
-        which with an l1 penalty is the method above.
+        method above; 'liblinear', whose intercept has a penalty as scikit-learn's, and 'saga' take an l1 penalty.  Any
+        other gradient method of :func:`numopt.minimize` ('bfgs', 'trust-ncg', ...) is run by that, 'coordinate' by
+        greedy coordinate descent, which with an l1 penalty is the method above.
     max_iter : int, default=100
         Iterations at most.
     verbose : int, default=0
@@ -217,6 +219,7 @@ class LogisticRegression(LinearClassifier):
         self.warm_start = warm_start
         self.n_jobs = n_jobs
 
+    @with_callbacks
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 
@@ -238,21 +241,32 @@ class LogisticRegression(LinearClassifier):
         check_flags(self, "warm_start")
         check_solver(self.solver, ratio, C, self.dual)
         X, y = check_design(self, X, y)
-        check_classification_targets(y)
-        problem = Problem(X, y, check_weights(sample_weight, X), self.class_weight, self.fit_intercept)
+        check_labels(y)
+        weights, scaling = check_weights(sample_weight, X), intercept_scaling(self)
+        problem = Problem(X, y, weights, self.class_weight, self.fit_intercept, scaling=scaling)
         check_classes(self.solver, problem.classes)
+        tasks = Tasks(self, X, y, sample_weight, most=self.max_iter if ratio > 0 or self.solver in SMOOTH else 0)
         start = problem.start()
         if self.warm_start and hasattr(self, "coef_") and self.coef_.shape == (problem.K, X.shape[1]):
             coef = self.coef_.toarray() if sp.issparse(self.coef_) else self.coef_
             start[: X.shape[1]] = coef.T
             if self.fit_intercept:
                 start[-1] = self.intercept_
-        W, iterations, reached = problem.solve(start, C, ratio, self.solver, self.tol, self.max_iter)
-        if not reached <= self.tol:
+
+        def fitted(W):
+            coef, intercept = split(W, X.shape[1], X.dtype)
+            return {"classes_": problem.classes, "coef_": coef, "intercept_": intercept}
+
+        watch = tasks.iterations(fitted)
+        W, iterations, reached = problem.solve(start, C, ratio, self.solver, self.tol, self.max_iter, watch)
+        if watch is not None:
+            watch.close(W)
+        if not reached <= self.tol and not (watch is not None and watch.stopped):
             what = "subgradient" if ratio > 0 else "gradient"
             warn_unconverged(what, reached, self.tol, iterations, self.max_iter)
-        self.classes_, self.n_iter_ = problem.classes, np.array([max(iterations, 1)], np.int32)
-        self.coef_, self.intercept_ = split(W, X.shape[1], X.dtype)
+        self.__dict__ |= fitted(W)
+        self.n_iter_ = np.array([max(iterations, 1)], np.int32)
+        tasks.end()
         return self
 
     def _penalty(self):
@@ -261,7 +275,7 @@ class LogisticRegression(LinearClassifier):
         if not is_number(C) or not C > 0:
             raise ValueError(f"C must be a real number > 0, or infinite, got {C!r}")
         if ratio is None:
-            warnings.warn("l1_ratio=None is deprecated: use l1_ratio=0.0", FutureWarning, stacklevel=3)
+            warn("l1_ratio=None is deprecated: use l1_ratio=0.0", FutureWarning)
             ratio = 0.0
         if not is_number(ratio) or not 0 <= ratio <= 1:
             raise ValueError(f"l1_ratio must be a real number in [0, 1], got {ratio!r}")
@@ -269,10 +283,9 @@ class LogisticRegression(LinearClassifier):
             return C, float(ratio)
         if penalty not in PENALTIES:
             raise ValueError(f"penalty must be 'l1', 'l2', 'elasticnet' or None, got {penalty!r}")
-        warnings.warn(
+        warn(
             "penalty is deprecated: use l1_ratio (0 for 'l2', 1 for 'l1'), and C=np.inf for none",
             FutureWarning,
-            stacklevel=3,
         )
         if penalty is None:
             return np.inf, 0.0

@@ -1,16 +1,19 @@
-"""LogisticRegressionCV: the penalty of logistic regression chosen on folds, each path begun at the solution before."""
+"""LogisticRegressionCV: the penalty of logistic regression chosen on folds, whose paths run over all threads."""
 
+import functools
 import inspect
-import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.metrics import get_scorer, make_scorer
+from sklearn.metrics import accuracy_score, get_scorer, make_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils import metadata_routing
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_method_params
+from threadpoolctl import ThreadpoolController
 
+from numopt.linear_model._callbacks import Tasks, with_callbacks
+from numopt.linear_model._elastic_net_cv import thread_count
 from numopt.linear_model._linear_base import check_flags, check_weights, is_integer, is_number
 from numopt.linear_model._logistic import LinearClassifier, LogisticRegression
 from numopt.linear_model._logistic_problem import (
@@ -19,11 +22,24 @@ from numopt.linear_model._logistic_problem import (
     check_classes,
     check_common,
     check_design,
+    check_labels,
     check_solver,
     class_shares,
+    intercept_scaling,
     split,
     warn_unconverged,
 )
+from numopt.optimize._warn import warn
+
+
+@functools.cache
+def _controller():
+    return ThreadpoolController()  # looking for the libraries takes milliseconds
+
+
+def one_blas_thread():
+    """A context in which no product of matrices starts threads."""
+    return _controller().limit(limits=1, user_api="blas")
 
 
 def check_strengths(Cs):
@@ -48,6 +64,18 @@ def with_labels(scorer, classes):
     if len(classes) == 2 and "pos_label" in names:
         known.setdefault("pos_label", classes[1])
     return make_scorer(function, greater_is_better=scorer._sign == 1, response_method=scorer._response_method, **known)
+
+
+def accuracies(paths, X, y, classes, weights):
+    """Shares of right answers of the solutions in ``paths``, (ratios, Cs, K, p or p + 1)."""
+    shape, p = paths.shape, X.shape[1]
+    flat = paths.reshape(-1, shape[3]).astype(X.dtype, copy=False)
+    decisions = X @ flat[:, :p].T
+    if shape[3] > p:
+        decisions = decisions + flat[:, p]
+    decisions = np.asarray(decisions).reshape(len(y), -1, shape[2])
+    chosen = (decisions[:, :, 0] > 0.0).astype(int) if shape[2] == 1 else decisions.argmax(axis=2)
+    return np.average(classes[chosen] == y[:, None], axis=0, weights=weights).reshape(shape[:2])
 
 
 class LogisticRegressionCV(LinearClassifier):
@@ -139,10 +167,9 @@ class LogisticRegressionCV(LinearClassifier):
         Cs, ratios, penalty = check_strengths(self.Cs), self.l1_ratios, self.penalty
         for name, told in (("l1_ratios", "(0.0,)"), ("scoring", "'accuracy'"), ("use_legacy_attributes", "False")):
             if isinstance(getattr(self, name), str) and getattr(self, name) == "warn":
-                warnings.warn(
+                warn(
                     f"the default of {name} will change, as scikit-learn's: set it, for example to {told}",
                     FutureWarning,
-                    stacklevel=3,
                 )
         given = not (ratios is None or (isinstance(ratios, str) and ratios == "warn"))
         ratios = list(np.ravel(ratios)) if given else [0.0]
@@ -151,13 +178,14 @@ class LogisticRegressionCV(LinearClassifier):
         if not (isinstance(penalty, str) and penalty == "deprecated"):
             if penalty not in PENALTIES:
                 raise ValueError(f"penalty must be 'l1', 'l2', 'elasticnet' or None, got {penalty!r}")
-            warnings.warn("penalty is deprecated: use l1_ratios and Cs", FutureWarning, stacklevel=3)
+            warn("penalty is deprecated: use l1_ratios and Cs", FutureWarning)
             if penalty != "elasticnet":
                 ratios = [1.0 if penalty == "l1" else 0.0]
             if penalty is None:
                 Cs = np.array([np.inf])
         return Cs, [float(r) for r in ratios], given
 
+    @with_callbacks
     def fit(self, X, y, sample_weight=None, **params):
         """Choose the penalty on folds, and fit all samples with it.
 
@@ -182,7 +210,7 @@ class LogisticRegressionCV(LinearClassifier):
         for ratio in ratios:
             check_solver(self.solver, ratio, Cs.max(), self.dual)
         X, y = check_design(self, X, y)
-        check_classification_targets(y)
+        check_labels(y)
         weights = check_weights(sample_weight, X)
         if weights is None:
             classes = np.unique(y)
@@ -193,6 +221,7 @@ class LogisticRegressionCV(LinearClassifier):
                 f"y must hold at least two classes of positive weight, got one class: {classes[:1].tolist()[0]!r}"
             )
         check_classes(self.solver, classes)
+        scaling = intercept_scaling(self)
         if sp.issparse(X):
             X = X.tocsr()
         totals = weights
@@ -209,29 +238,38 @@ class LogisticRegressionCV(LinearClassifier):
         shape = (len(folds), len(ratios), len(Cs))
         paths = np.empty((*shape, K, p + self.fit_intercept))
         scores, iterations, worst = np.empty(shape), np.empty(shape, np.int32), 0.0
-        for i, (train, test) in enumerate(folds):
-            problem = Problem(
-                X[train], y[train], None if totals is None else totals[train], None, self.fit_intercept, classes
-            )
-            Xt, yt = X[test], y[test]
+        jobs = [(train, j) for train, _ in folds for j in range(len(ratios))]
+        tasks = Tasks(self, X, y, sample_weight, most=len(jobs) + self.refit, sequential=False)
+
+        def path(job):
+            train, j = job
+            weights = None if totals is None else totals[train]
+            problem = Problem(X[train], y[train], weights, None, self.fit_intercept, classes, scaling)
+            return problem.path(Cs, ratios[j], self.solver, self.tol, self.max_iter)
+
+        # one fold a thread is better than two threads a product
+        with one_blas_thread(), ThreadPoolExecutor(thread_count(self.n_jobs, len(jobs))) as pool:
+            begun = [tasks.begin("path", t) for t in range(len(jobs))]
+            for t, (solutions, counts, reached) in enumerate(pool.map(path, jobs)):
+                tasks.done(begun[t])
+                i, j = divmod(t, len(ratios))
+                paths[i, j], iterations[i, j] = solutions, counts
+                worst = worst if reached <= worst else reached  # NaN, too
+        for i, (_, test) in enumerate(folds):
             named = _check_method_params(X=X, params=scoring, indices=test)
-            for j, ratio in enumerate(ratios):
-                W = problem.start()
-                for k in np.argsort(Cs, kind="stable"):  # from the strongest penalty, whose solution is nearest to zero
-                    W, count, reached = problem.solve(W, Cs[k], ratio, self.solver, self.tol, self.max_iter)
-                    iterations[i, j, k], worst = max(count, 1), max(worst, reached)
-                    paths[i, j, k] = W.T
-                    scores[i, j, k] = scorer(self._model(W, p, X.dtype, classes), Xt, yt, **named)
+            scores[i] = self._scored(scorer, paths[i], X[test], y[test], classes, named)
         if not worst <= self.tol:
             warn_unconverged("gradient, in a fold,", worst, self.tol, iterations.max(), self.max_iter)
         if self.refit:
+            task = tasks.begin("refit", len(jobs))
             j, k = np.unravel_index(np.argmax(scores.sum(axis=0)), shape[1:])
             C, ratio = Cs[k], ratios[j]
-            problem = Problem(X, y, totals, None, self.fit_intercept, classes)
+            problem = Problem(X, y, totals, None, self.fit_intercept, classes, scaling)
             start = np.ascontiguousarray(paths[:, j, k].mean(axis=0).T)
             W, count, reached = problem.solve(start, C, ratio, self.solver, self.tol, self.max_iter)
             if not reached <= self.tol:
                 warn_unconverged("gradient", reached, self.tol, count, self.max_iter)
+            tasks.done(task)
         else:
             # of equal scores the first in the order of C, then of the ratio, as scikit-learn
             best = [np.unravel_index(np.argmax(scores[i].T), shape[:0:-1]) for i in range(len(folds))]
@@ -240,7 +278,19 @@ class LogisticRegressionCV(LinearClassifier):
         self.classes_, self.Cs_, self.l1_ratios_ = classes, Cs, np.asarray(ratios)
         self.coef_, self.intercept_ = split(W, p, X.dtype)
         self._set_paths(float(C), float(ratio), paths, scores, iterations, given)
+        tasks.end()
         return self
+
+    def _scored(self, scorer, paths, X, y, classes, named):
+        """Scores of the solutions of a fold, (ratios, Cs)."""
+        weights = named.get("sample_weight")
+        plain = getattr(scorer, "_score_func", None) is accuracy_score and not scorer._kwargs
+        if plain and not set(named) - {"sample_weight"} and (weights is None or np.any(weights)):
+            # all at once: scikit-learn's checks take longer than the fits
+            return accuracies(paths, X, y, classes, weights)
+        p, shape = X.shape[1], paths.shape[:2]
+        models = [self._model(paths[at].T, p, X.dtype, classes) for at in np.ndindex(shape)]
+        return np.reshape([scorer(model, X, y, **named) for model in models], shape)
 
     def _model(self, W, p, dtype, classes):
         model = LogisticRegression()

@@ -1,18 +1,18 @@
 """What logistic regression with and without cross-validation share: checks of the input, and the problem solved."""
 
-import warnings
-
 import numpy as np
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from numopt.linear_model._catalogue import check_name, minimise_with, names
-from numopt.linear_model._linear_base import check_flags, check_tolerance, is_integer
+from numopt.linear_model._linear_base import check_flags, check_tolerance, is_integer, is_number
 from numopt.optimize._glm import objective
 from numopt.optimize._glm_l1 import minimise_l1
 from numopt.optimize._glm_newton import minimise
+from numopt.optimize._warn import warn
 
 SMOOTH = ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga", "liblinear")  # all solved by Newton's method
 SPARSE = ("saga", "liblinear", "coordinate")  # those that take an l1 penalty
@@ -37,6 +37,13 @@ def check_design(estimator, X, y, *, numeric=False):
     return X, y
 
 
+def check_labels(y):
+    """y holds classes; scikit-learn's check, which costs more than a small fit, has no doubts about a few integers."""
+    few = y.dtype.kind in "iu" and y.ndim == 1 and int(y.max()) - int(y.min()) < len(y) // 2
+    if not few:
+        check_classification_targets(y)
+
+
 def positive_rows(X, y, weights):
     """A row of weight zero is no row."""
     if weights is None or weights.all():
@@ -51,11 +58,10 @@ def positive_rows(X, y, weights):
 def warn_unconverged(what, reached, tol, iterations, max_iter):
     """One line that states what was reached and what was asked for."""
     limit = f"Raise max_iter (now {max_iter}) or tol" if iterations >= max_iter else "Rounding ends it: raise tol"
-    warnings.warn(
+    warn(
         f"stopped after {iterations} iterations with a {what} of {reached:.3e}; tol asks for {tol:.3e}. "
         f"{limit}, or scale the features.",
         ConvergenceWarning,
-        stacklevel=3,
     )
 
 
@@ -106,10 +112,32 @@ def class_shares(class_weight, y, classes, weights):
         return np.where(sums > 0, sums.sum() / (len(classes) * sums), 1.0)
 
 
-class Problem:
-    """Data of a fit, with the classes numbered and the weights of the classes in those of the samples."""
+def with_constant(X, value):
+    """X with a column of one value."""
+    if sp.issparse(X):
+        return sp.hstack([X, np.full((X.shape[0], 1), value, X.dtype)], format=X.format)
+    out = np.empty((X.shape[0], X.shape[1] + 1), X.dtype, order="C" if X.flags.c_contiguous else "F")
+    out[:, :-1], out[:, -1] = X, value
+    return out
 
-    def __init__(self, X, y, weights, class_weight, intercept, classes=None):
+
+def intercept_scaling(estimator):
+    """The scaling of liblinear's intercept; None for other solvers, whose intercepts have no penalty."""
+    scaling = estimator.intercept_scaling
+    if estimator.solver != "liblinear" or not estimator.fit_intercept:
+        return None
+    if not is_number(scaling) or not 0 < scaling < np.inf:
+        raise ValueError(f"intercept_scaling must be a finite real number > 0, got {scaling!r}")
+    return float(scaling)
+
+
+class Problem:
+    """Data of a fit, with the classes numbered and the weights of the classes in those of the samples.
+
+    With ``scaling`` the intercept is liblinear's: that many times the coefficient, with a penalty, of a constant one.
+    """
+
+    def __init__(self, X, y, weights, class_weight, intercept, classes=None, scaling=None):
         X, y, weights = positive_rows(X, y, weights)
         found, codes = np.unique(y, return_inverse=True)
         if classes is not None:
@@ -123,6 +151,9 @@ class Problem:
             share = class_shares(class_weight, y, found, weights)
             weights = share[codes] if weights is None else weights * share[codes]
             X, codes, weights = positive_rows(X, codes, weights)
+        self.scaling = scaling if intercept else None
+        if self.scaling is not None:
+            X, intercept = with_constant(X, scaling), False
         self.X, self.codes, self.weights, self.classes, self.intercept = X, codes, weights, found, intercept
         self.K = 1 if len(found) == 2 else len(found)
         self.total = X.shape[0] if weights is None else float(weights.sum(dtype=float))
@@ -132,8 +163,20 @@ class Problem:
         """All zero."""
         return np.zeros((self.X.shape[1] + self.intercept, self.K))
 
-    def solve(self, W, C, ratio, solver, tol, max_iter):
+    def solve(self, W, C, ratio, solver, tol, max_iter, watch=None):
         """(W, iterations, largest component of the (sub)gradient)."""
+        arguments = C, ratio, solver, tol, max_iter
+        if self.scaling is None:
+            return self._solve(W, *arguments, watch)
+
+        def scaled(W, factor=self.scaling):
+            return np.vstack([W[:-1], factor * W[-1:]])
+
+        watch = None if watch is None else lambda W, told=watch: told(scaled(W))
+        W, iterations, reached = self._solve(scaled(W, 1.0 / self.scaling), *arguments, watch)
+        return scaled(W), iterations, reached
+
+    def _solve(self, W, C, ratio, solver, tol, max_iter, watch):
         strength = 1.0 / (C * self.total)
         if self.f is None:
             rows = self.X.tocsr() if sp.issparse(self.X) else self.X
@@ -149,7 +192,17 @@ class Problem:
                     if not self.columns.has_canonical_format:
                         self.columns = self.columns.copy()
                         self.columns.sum_duplicates()
-            return minimise_l1(f, self.columns, W, strength * ratio, tol, max_iter)
+            return minimise_l1(f, self.columns, W, strength * ratio, tol, max_iter, watch)
         if solver not in SMOOTH:
             return minimise_with(solver, f, W, tol, max_iter)
-        return minimise(f, W, tol, max_iter)
+        return minimise(f, W, tol, max_iter, watch=watch)
+
+    def path(self, Cs, ratio, solver, tol, max_iter):
+        """(solutions (n_cs, K, q), iterations, largest component of a (sub)gradient), each begun at the one before."""
+        W, worst = self.start(), 0.0
+        solutions, iterations = np.empty((len(Cs), *W.T.shape)), np.empty(len(Cs), np.int32)
+        for k in np.argsort(Cs, kind="stable"):  # from the strongest penalty, whose solution is nearest to zero
+            W, count, reached = self.solve(W, Cs[k], ratio, solver, tol, max_iter)
+            solutions[k], iterations[k] = W.T, max(count, 1)
+            worst = worst if reached <= worst else reached  # NaN, too
+        return solutions, iterations, worst

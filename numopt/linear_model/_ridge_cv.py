@@ -11,6 +11,7 @@ from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
+from numopt.linear_model._callbacks import observed
 from numopt.linear_model._linear_base import (  # fmt: skip
     Given,
     GivenClasses,
@@ -246,6 +247,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, _BaseRidgeCV):
     0.01
     """
 
+    @observed
     def fit(self, X, y, sample_weight=None, **params):
         """Choose the strength and fit with it.
 
@@ -350,6 +352,7 @@ class RidgeClassifierCV(LabelledRidge, _BaseRidgeCV):
         self.class_weight = class_weight
         self.store_cv_results = store_cv_results
 
+    @observed
     def fit(self, X, y, sample_weight=None, **params):
         """Choose the strength and fit with it.
 

@@ -97,10 +97,13 @@ class DenseObjective(Objective):
 
     def __init__(self, X, y, weights, loss, outputs, lam, intercept):
         super().__init__(X, y, weights, loss, outputs, lam, intercept)
-        self.step = max(256, BLOCK // max(self.q * outputs, 1))
+        self.step = max(256, BLOCK // max(self.q, 1))
+        self.short = max(256, BLOCK // max(self.q * outputs, 1))  # where a block gets an array of as many columns
         self.direct = not hasattr(X, "indptr") and X.flags.c_contiguous and X.dtype == np.float64
         self.buffer = None if self.direct else np.empty((min(self.step, self.n), self.p))
-        self.unit = load("glm/pointwise")
+        self.unit, self.transposed = load("glm/pointwise"), None
+        self.ones = np.ones(min(self.step, self.n))
+        self.factor = None  # of the Hessian where it was last formed, for the next run of Newton's method
 
     def rows(self, lo, hi):
         """Rows lo..hi, contiguous and float64."""
@@ -110,11 +113,19 @@ class DenseObjective(Objective):
         part[:] = self.X[lo:hi].toarray() if hasattr(self.X, "indptr") else self.X[lo:hi]
         return part
 
+    def features(self):
+        """X' with a row of ones for the intercept, and rows of zeros up to a multiple of four."""
+        if self.transposed is None:
+            self.transposed = np.zeros((self.q + (-self.q) % 4, self.n))
+            self.transposed[: self.p] = (self.X.toarray() if hasattr(self.X, "indptr") else self.X).T
+            self.transposed[self.p : self.q] = 1.0
+        return self.transposed
+
     def _scores(self, part, W, z):
         if self.K == 1:
             z[:, 0] = blas.dgemv(1.0, part.T, W[: self.p, 0], trans=1)
         else:
-            z[:] = blas.dgemm(1.0, W[: self.p].T, part.T).T
+            blas.dgemm(1.0, W[: self.p].T, part.T, c=z.T, overwrite_c=1)
         if self.intercept:
             z += W[self.p]
 
@@ -124,20 +135,24 @@ class DenseObjective(Objective):
         else:
             G[: self.p] += blas.dgemm(1.0, part.T, r.T, trans_b=1)
         if self.intercept:
-            G[self.p] += r.sum(axis=0)
+            G[self.p] += blas.dgemv(1.0, r.T, self.ones[: len(r)])
+
+    def _pointwise(self, mode, lo, hi):
+        w = self.words
+        w[g.T_LO], w[g.T_HI], w[g.T_MODE] = lo, hi, mode
+        return self.unit(w.ctypes.data, 0)
 
     def evaluate(self, W, hessian=False):
         """(f, gradient, Hessian or None); the Hessian is of W.T.ravel(), upper triangle, without the penalty."""
         total, G = 0.0, np.zeros((self.q, self.K))
         m = self.q * self.K
         H = np.zeros((m, m), order="F") if hessian else None
-        w = self.words
-        for lo in range(0, self.n, self.step):
-            hi = min(lo + self.step, self.n)
+        step = self.short if hessian else self.step
+        for lo in range(0, self.n, step):
+            hi = min(lo + step, self.n)
             part, z, c = self.rows(lo, hi), self.z[lo:hi], self.c[lo:hi]
             self._scores(part, W, z)
-            w[g.T_LO], w[g.T_HI] = lo, hi
-            total += self.unit(w.ctypes.data, 0)
+            total += self._pointwise(g.GRADIENT, lo, hi)
             self._sums(part, z, G)
             if hessian:
                 H = self._add_hessian(part, lo, hi, c, H)
@@ -148,8 +163,8 @@ class DenseObjective(Objective):
         """The same Hessian as of ``evaluate``, from the curvatures as they stand."""
         m = self.q * self.K
         H = np.zeros((m, m), order="F")
-        for lo in range(0, self.n, self.step):
-            hi = min(lo + self.step, self.n)
+        for lo in range(0, self.n, self.short):
+            hi = min(lo + self.short, self.n)
             H = self._add_hessian(self.rows(lo, hi), lo, hi, self.c[lo:hi], H)
         return H
 
@@ -175,6 +190,19 @@ class DenseObjective(Objective):
             H[k * q : (k + 1) * q, k * q : (k + 1) * q] += blas.dsyrk(1.0, panel.T)
         return blas.dsyrk(-1.0, wide.T, beta=1.0, c=H, overwrite_c=1)
 
+    def blocks(self):
+        """The Hessian's diagonal blocks, one an output, without the penalty: K upper triangles."""
+        q, alike = self.q, (self.c == self.c[:, :1]).all()  # as at the start: one block will do
+        blocks = [np.zeros((q, q), order="F") for _ in range(1 if alike else self.K)]
+        roots = np.sqrt(np.maximum(flat(self.c), 0.0))
+        for lo in range(0, self.n, self.step):
+            hi = min(lo + self.step, self.n)
+            part, panel = self.rows(lo, hi), np.empty((hi - lo, q))
+            for k in range(len(blocks)):
+                self._scaled(part, roots[lo:hi, k], panel)
+                blocks[k] = blas.dsyrk(1.0, panel.T, beta=1.0, c=blocks[k], overwrite_c=1)
+        return blocks * self.K if alike else blocks
+
     def product(self, V):
         """The Hessian where the gradient was last formed, times V."""
         T = np.zeros((self.q, self.K))
@@ -182,7 +210,7 @@ class DenseObjective(Objective):
             hi = min(lo + self.step, self.n)
             part, z = self.rows(lo, hi), self.z[lo:hi]
             self._scores(part, V, z)
-            curve(self.c[lo:hi], z)
+            self._pointwise(g.PRODUCT, lo, hi)
             self._sums(part, z, T)
         return self.damped(V, T)
 
@@ -204,15 +232,6 @@ def scores(X, W, p):
     """X W + 1 b'."""
     Z = np.asarray(X @ W[:p].astype(X.dtype, copy=False), float)
     return Z + W[p] if len(W) > p else Z
-
-
-def curve(c, u):
-    """u becomes C * u or, for several outputs, c (u - c'u / sum c)."""
-    if c.shape[1] > 1:
-        total = c.sum(axis=1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            u -= np.where(total > 0, (c * u).sum(axis=1) / total, 0.0)[:, None]
-    u *= c
 
 
 def flat(c):

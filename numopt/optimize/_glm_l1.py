@@ -81,7 +81,7 @@ def _model_step(f, X, W, l1, tol):
     return new
 
 
-def minimise_l1(f, X, W, l1, tol, max_iter):
+def minimise_l1(f, X, W, l1, tol, max_iter, watch=None):
     """Minimise (1) from W.
 
     Parameters
@@ -92,6 +92,8 @@ def minimise_l1(f, X, W, l1, tol, max_iter):
     W : array (q, K)
     l1, tol : float
     max_iter : int
+    watch : function of W, optional
+        Called before each iteration; ends the run by a true value.
 
     Returns
     -------
@@ -110,7 +112,7 @@ def minimise_l1(f, X, W, l1, tol, max_iter):
     residual = float(kkt(W, G, l1, p).max())
     first, support = max(residual, 1e-300), None
     for iteration in range(max_iter):
-        if not residual > tol:
+        if not residual > tol or (watch is not None and watch(W)):
             return W, iteration, residual
         inner = max(1e-15, 1e-4 * min(1.0, residual / first) ** 2)
         new = _model_step(f, X, W, l1, inner)

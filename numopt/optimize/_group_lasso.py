@@ -18,6 +18,10 @@ from numopt.solvers.lasso_slots import CONSTANT
 
 FIRST = 100  # columns in the first working set
 ROUNDS = 200  # working sets at most
+LONG = 2  # features in the working set for each sample, beyond which X and the residual are used, not Gram matrices
+LANES = 16  # columns are padded to multiples of it: what is left over of a loop takes as long as a vector four times it
+CLOSE = 0.1  # of the gap: as far as a working set is solved
+LOOSE = 0.3  # the same, while most of the support is yet to come
 HUGE = 1e290  # sums of squares beyond it would soon be infinite
 BLOCK = 1 << 18  # numbers of X at a time, where it is not float64
 
@@ -36,7 +40,8 @@ class Dense:
             self.square += np.einsum("ij,ij->j", part, part)
         if centred and (self.square < HUGE).all():
             self.square[self.square <= CONSTANT**2 * total * self.mean**2] = 0.0
-        self.columns = np.empty((self.n, 0), order="F")
+        self.long = self.n + (-self.n) % LANES  # rows of zeros at the end
+        self.columns = np.empty((self.long, 0), order="F")
         self.m = 0
 
     def _explicit(self, part, columns, lo=0):
@@ -65,19 +70,27 @@ class Dense:
         return Z
 
     def extend(self, new):
-        """The working set grows by the columns ``new``; returns its columns' products with them."""
+        """The working set grows by the columns ``new``."""
         end = self.m + len(new)
         if end > self.columns.shape[1]:
-            wider = np.empty((self.n, min(max(2 * end, FIRST), self.p)), order="F")
+            wider = np.zeros((self.long, min(max(2 * end, FIRST), self.p)), order="F")
             wider[:, : self.m] = self.columns[:, : self.m]
             self.columns = wider
-        self.columns[:, self.m : end] = self._explicit(self.X[:, new], new)
+        self.columns[: self.n, self.m : end] = self._explicit(self.X[:, new], new)
         self.m = end
-        return blas.dgemm(1.0, self.columns[:, :end], self.columns[:, end - len(new) : end], trans_a=1)
+
+    def products(self, k):
+        """Inner products of the columns of the working set with the last k of them."""
+        A = self.columns[:, : self.m]
+        return blas.dgemm(1.0, A, A[:, self.m - k :], trans_a=1)
+
+    def rows(self):
+        """The columns of the working set, as rows."""
+        return self.columns[:, : self.m].T
 
     def fitted(self, W):
         """X_c W of the working set; W is (targets, m)."""
-        return blas.dgemm(1.0, self.columns[:, : self.m], W.T)
+        return blas.dgemm(1.0, self.columns[:, : self.m], W.T)[: self.n]
 
 
 class Sparse:
@@ -107,27 +120,39 @@ class Sparse:
         return self.X.T @ R - np.outer(self.mean, R.sum(axis=0))
 
     def extend(self, new):
-        """The working set grows by the columns ``new``; returns its columns' products with them."""
+        """The working set grows by the columns ``new``."""
         self.working = np.append(self.working, new)
         self.part = self._weighted(self.X[:, self.working].astype(float))
-        cross = (self.part.T @ self.part[:, len(self.working) - len(new) :]).toarray()
-        return cross - (self.ones @ self.ones) * np.outer(self.mean[self.working], self.mean[new])
+
+    def products(self, k):
+        """Inner products of the columns of the working set with the last k of them."""
+        first = len(self.working) - k
+        cross = (self.part.T @ self.part[:, first:]).toarray()
+        means = self.mean[self.working]
+        return cross - (self.ones @ self.ones) * np.outer(means, means[first:])
 
     def fitted(self, W):
         """X_c W of the working set; W is (targets, m)."""
         return self.part @ W.T - np.outer(self.ones, W @ self.mean[self.working])
 
 
-def _call(G, wide, L, Q, W, starts, na, h, l2, tol, budget, seed):
+def _call(G, L, A, R, Q, W, starts, na, h, l2, tol, budget, seed):
+    """The compiled solver: on the residual R, if there is one, else on G."""
     targets, m = W.shape
     groups = len(na)
     I, F = np.empty(2 * m + groups, np.int64), np.empty(6 * targets * m + groups)
     limits = np.array([l2, tol])
     table = [0] * s.N_WORDS
     arrays = {s.T_G: G, s.T_Q: Q, s.T_W: W, s.T_STARTS: starts, s.T_NA: na, s.T_H: h, s.T_LIMITS: limits, s.T_L: L}
+    if R is not None:
+        X, rest = A.rows(), R
+        R = np.zeros((targets, A.long))
+        R[:, : A.n] = rest.T
+        arrays |= {s.T_X: X, s.T_R: R}
+        table[s.T_N] = A.long
     for slot, array in (arrays | {s.T_I: I, s.T_F: F}).items():
         table[slot] = array.ctypes.data
-    table[s.T_WIDE], table[s.T_M], table[s.T_GROUPS], table[s.T_TARGETS] = wide, m, groups, targets
+    table[s.T_WIDE], table[s.T_M], table[s.T_GROUPS], table[s.T_TARGETS] = len(G), m, groups, targets
     table[s.T_BUDGET], table[s.T_SEED] = budget, seed
     words = (ctypes.c_ssize_t * s.N_WORDS)(*table)
     return int(load("lasso/groups")(ctypes.addressof(words), 0))
@@ -202,7 +227,8 @@ def solve_group_path(
     working = np.empty(0, int)  # groups, in the order they came
     inside = np.zeros(groups, bool)
     columns, capacity = np.empty(0, int), 0
-    G = np.empty((0, 0))
+    G = L = np.empty((0, 0))
+    on_residual = False  # from some size of the working set on
     h = np.empty(0)
     coefs, gaps, passes = np.empty((len(na), *W.shape)), np.empty(len(na)), np.zeros(len(na), int)
     R, Z = B, None
@@ -237,29 +263,30 @@ def solve_group_path(
                 candidates = np.flatnonzero(outside)
                 score = (limits[candidates] - near[candidates]) / np.sqrt(spread[candidates])
                 missing = candidates[np.argpartition(score, k - 1)[:k]] if 0 < k < len(candidates) else candidates[:k]
+            grows = 2 * len(missing) > len(working)  # most of the support is yet to come
             if len(missing):
                 new = np.concatenate([order[starts[g] : starts[g + 1]] for g in missing])
                 m0, columns = len(columns), np.append(columns, new)
-                cross = A.extend(new)
+                A.extend(new)
                 m = len(columns)
-                if m > capacity:
+                on_residual = on_residual or (isinstance(A, Dense) and m > LONG * n)
+                cross = None if on_residual else A.products(len(new))
+                if on_residual:
+                    G = L = np.empty((0, 0))
+                elif m > capacity:
                     capacity = min(max(2 * m, FIRST), p)
                     capacity += -capacity % 4
                     larger = np.empty((capacity, capacity))
                     larger[:m0, :m0] = G[:m0, :m0]
                     G, L = larger, np.empty((capacity, capacity))
-                G[:m, m0:m] = cross
-                G[m0:m, :m] = cross.T
-                at, tops = m0, []
-                for g in missing:
-                    block = G[at : at + width[g], at : at + width[g]]
-                    tops.append(block[0, 0] if width[g] == 1 else np.linalg.eigvalsh(block)[-1] * (1.0 + 1e-12))
-                    at += width[g]
-                h = np.append(h, tops)
+                if not on_residual:
+                    G[:m, m0:m] = cross
+                    G[m0:m, :m] = cross.T
+                h = np.append(h, _tops(A, G, m0, width[missing], A.square[new]))
                 working, inside[missing] = np.append(working, missing), True
             if Z is None:
                 continue
-            aim = max(0.1 * gap, 0.3 * goal)
+            aim = max((LOOSE if grows else CLOSE) * gap, 0.3 * goal)
             tol_in = na[step] * aim / max(primal, 1e-300)
             if ridge > 0.0:
                 tol_in = max(tol_in, np.sqrt(2.0 * ridge * aim / groups))
@@ -268,8 +295,8 @@ def solve_group_path(
             Q = np.ascontiguousarray(Z[columns].T)
             ends = np.append(0, np.cumsum(width[working])).astype(np.int64)
             done += _call(
-                G, len(G), L, Q, V, ends, limits[working], np.where(usable[working], h, 0.0), ridge, tol_in,
-                max(max_iter - done, 1), seed,
+                G, L, A, R if on_residual else None, Q, V, ends, limits[working], np.where(usable[working], h, 0.0),
+                ridge, tol_in, max(max_iter - done, 1), seed,
             )  # fmt: skip
             W[columns] = V.T
             Z = None
@@ -279,6 +306,22 @@ def solve_group_path(
     if fit_intercept:
         intercepts = intercepts - np.einsum("kpt,p->kt", coefs, A.mean)
     return coefs, intercepts, gaps, passes, goal
+
+
+def _tops(A, G, at, widths, squares):
+    """The largest eigenvalues of the groups' Gram matrices, the first of which begins at ``at`` in the working set."""
+    if (widths == 1).all():
+        return squares
+    tops = []
+    for k in widths:
+        if len(G):
+            block = G[at : at + k, at : at + k]
+        else:
+            part = A.rows()[at : at + k]
+            block = part @ part.T
+        tops.append(np.linalg.eigvalsh(block)[-1] * (1.0 + 1e-12))
+        at += k
+    return tops
 
 
 def _gap(R, Z, W, sizes, near, limits, l2, block_norms, usable, best):

@@ -11,9 +11,9 @@ class OptimizeWarning(UserWarning):
     """An option that is not known, or an argument that has no effect or had to be changed."""
 
 
-def warn(message):
-    """An OptimizeWarning that points to the caller's line, outside of this package."""
+def warn(message, category=OptimizeWarning):
+    """A warning that points to the caller's line, outside of this package."""
     frame, level = sys._getframe(1), 2
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, OptimizeWarning, stacklevel=level)
+    warnings.warn(message, category, stacklevel=level)

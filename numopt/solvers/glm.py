@@ -7,9 +7,9 @@ With the scores Z = X W + 1 b' of n samples and K outputs, weights s and a loss 
     T = C * U                                         one output: C_i = s_i l''                                (1)
     T_i = c_i * (u_i - c_i'u_i / \sum_k c_ik)         multinomial: c_i = s_i p_i                               (2)
 
-``pointwise`` turns Z into R and sets C: the products with dense X are BLAS's.  The sparse passes go over compressed
-rows, each of which is read once: it is still in the cache when X'R is summed.  W, V and the sums have a row of K
-numbers a feature, and the intercepts last.
+``pointwise`` turns Z into R and sets C, or U into T: the products with dense X are BLAS's.  The sparse passes go over
+compressed rows, each of which is read once: it is still in the cache when X'R is summed.  W, V and the sums have a row
+of K numbers a feature, and the intercepts last.
 """
 
 from numba import carray, types
@@ -29,6 +29,7 @@ from numopt.solvers.glm_slots import (
     O_SCALE,
     O_SIGMA,
     POISSON,
+    PRODUCT,
     T_C,
     T_DATA,
     T_G,
@@ -103,7 +104,7 @@ def _multinomial(y, s, scale, zs, cs, K):
 
 
 @kernel
-def _losses(loss, y, s, zs, cs, K, out):
+def losses(loss, y, s, zs, cs, K, out):
     """Sum of the losses; zs, n rows of K, becomes R, and sets cs, as long."""
     if loss == MULTINOMIAL:
         return _multinomial(y, s, out[O_SCALE], zs, cs, K)
@@ -236,7 +237,7 @@ def _pass(X, a):
         _scores(X, W, w, lo + first, lo + end, t)
         if mode == GRADIENT:
             part = slice(first * K, end * K)
-            total += _losses(a[T_LOSS], y[first:end], s[first:end], zs[part], cs[part], K, out)
+            total += losses(a[T_LOSS], y[first:end], s[first:end], zs[part], cs[part], K, out)
         else:
             curved(curvature, t)
         _sums(X, t, lo + first, lo + end, 1, G, g)
@@ -249,10 +250,13 @@ def _table(address):
 
 
 def pointwise(address, _):
-    """Z becomes R; sets C; the sum of the losses."""
+    """Z becomes R; sets C; the sum of the losses.  Or, for a product, Z becomes T, by (1) or (2)."""
     a = _table(address)
     y, s, z, c, zs, cs, out = _samples(a)
-    return _losses(a[T_LOSS], y, s, zs, cs, a[T_K], out)
+    if a[T_MODE] == PRODUCT:
+        curved(c, z)
+        return 0.0
+    return losses(a[T_LOSS], y, s, zs, cs, a[T_K], out)
 
 
 @kernel

@@ -9,6 +9,8 @@ the exact minimiser for a group of one feature:
 
     U = (h_g + l2) W_g + Q_g - l2 W_g,    W_g <- max(1 - na_g / |U|, 0) U / (h_g + l2)                         (2)
 
+Where the working set has many more features than there are samples, ``lasso_groups_residual`` takes over.
+
 Where the groups that are not zero stay the same, (1) is smooth on them, and Newton's equations are
 
     D (G_SS + l2 I) + na_g / |W_g| (D_g - W_g <W_g, D_g> / |W_g|^2) = Q - l2 W - na_g W_g / |W_g|              (3)
@@ -30,10 +32,11 @@ from numba import carray, types
 
 from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import void_pointer
-from numopt.kernels.tiles import cholesky_rows
+from numopt.kernels.tiles import backward, cholesky_rows, forward
 from numopt.kernels.vectors import dot
 from numopt.penalties import group
 from numopt.solvers import lasso_groups_slots as slots
+from numopt.solvers.lasso_groups_residual import solve_on_residual, violation
 from numopt.solvers.lasso_steps import add_multiple, shuffle
 
 SETTLED = 3  # passes without a change of the support before Newton's method is thought of
@@ -79,16 +82,6 @@ def epoch(G, Q, W, starts, na, h, l2, m, groups, order, ordered, U):
 
 
 @kernel
-def violation(Q, W, starts, na, h, l2, groups):
-    """The largest distance of a group from optimality."""
-    worst = 0.0
-    for k in range(groups):
-        if h[k] > 0.0:
-            worst = max(worst, group.distance(Q, W, starts[k], starts[k + 1], na[k], l2))
-    return worst
-
-
-@kernel
 def factor(G, W, l2, na, size, support, owner, k, L):
     """Cholesky factor of the matrix of (3), without its last term if there are many targets; False if it can't be."""
     top = k + (-k) % 4
@@ -112,21 +105,6 @@ def factor(G, W, l2, na, size, support, owner, k, L):
             return True
         shift = RIDGE * largest * 1e3**trial
     return False
-
-
-@kernel
-def forward(L, b, k):
-    """b becomes L^-1 b."""
-    for a in range(k):
-        b[a] = (b[a] - dot(L[a, :a], b[:a])) / L[a, a]
-
-
-@kernel
-def backward(L, b, k):
-    """b becomes L^-T b."""
-    for a in range(k - 1, -1, -1):
-        b[a] /= L[a, a]
-        add_multiple(-b[a], L[a], b, a)
 
 
 @kernel
@@ -319,11 +297,32 @@ def _plane(a, k):
 
 
 def unit(address, _):
-    """Solve (1); returns the passes it took."""
+    """Solve (1), on X and R where their rows have ``T_N`` numbers, on G and Q where it is zero; returns the passes."""
     a = carray(void_pointer(address), (slots.N_WORDS,), types.intp)
     m, wide, groups, targets = a[slots.T_M], a[slots.T_WIDE], a[slots.T_GROUPS], a[slots.T_TARGETS]
     real, word = types.float64, types.int64
     limits = carray(void_pointer(a[slots.T_LIMITS]), (slots.N_LIMITS,), real)
+    n = a[slots.T_N]
+    if n > 0:
+        return float(
+            solve_on_residual(
+                carray(void_pointer(a[slots.T_X]), (m, n), real),
+                carray(void_pointer(a[slots.T_R]), (targets, n), real),
+                carray(void_pointer(a[slots.T_Q]), (targets, m), real),
+                carray(void_pointer(a[slots.T_W]), (targets, m), real),
+                carray(void_pointer(a[slots.T_STARTS]), (groups + 1,), word),
+                carray(void_pointer(a[slots.T_NA]), (groups,), real),
+                carray(void_pointer(a[slots.T_H]), (groups,), real),
+                limits[slots.L_L2],
+                m,
+                groups,
+                limits[slots.L_TOL],
+                a[slots.T_BUDGET],
+                a[slots.T_SEED],
+                carray(void_pointer(a[slots.T_I]), (groups,), word),
+                carray(void_pointer(a[slots.T_F]), (m, targets), real),
+            )
+        )
     return float(
         solve(
             carray(void_pointer(a[slots.T_G]), (wide, wide), real),
