@@ -82,8 +82,8 @@ def coordinate_descent(
 
         1 / S * sum_i s_i loss(y_i, x_i'w + b) + alpha * l1_ratio * |w|_1 + alpha * (1 - l1_ratio) / 2 * |w|_2^2
 
-    where with ``groups`` the sum of ``sqrt(size of g) |w_g|_2`` stands for ``|w|_1``, and with several targets, w_j then
-    being the coefficients of feature j, the sum of ``|w_j|_2``.
+    where with ``groups`` the sum of ``sqrt(size of g) |w_g|_2`` stands for ``|w|_1``, and with several targets, w_j
+    then being the coefficients of feature j, the sum of ``|w_j|_2``.
 
     Parameters
     ----------
