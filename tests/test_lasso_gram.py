@@ -101,7 +101,7 @@ class TestFolds:
         self, n, p, seed, weighted, intercept, order, dtype, cv
     ):
         rng = np.random.default_rng(seed)
-        X = np.array(rng.integers(-3, 4, (n, p)) + 2.0 * rng.integers(-3, 4, p), order=order, dtype=dtype)
+        X = np.array(rng.standard_normal((n, p)) + 2.0 * rng.standard_normal(p), order=order, dtype=dtype)
         y = (X[:, 0] - X[:, -1] + rng.standard_normal(n) + 1.0).astype(dtype)
         s = rng.integers(1, 4, n).astype(dtype) if weighted else None
         options = {"l1_ratio": [0.4, 1.0], "alphas": 8, "tol": 1e-10, "cv": cv, "fit_intercept": intercept}
