@@ -367,3 +367,16 @@ def test_where_the_gradient_test_holds_is_what_is_reported(bowl, name):
         result = minimize(bowl.python, bowl.x0, jac=True, method=name, options=options)
         assert result.status is Status.GRADIENT and result.optimality <= gtol
         assert np.abs(bowl.python(result.x)[1]).max() == result.optimality
+
+
+def test_options_are_read_anew_where_they_are_no_plain_numbers(rosen):
+    """What a run begins with is kept for the same plain options: no warning and no error may be lost with it."""
+    plain = {"maxiter": 1, "gtol": 1e-3}
+    assert [numopt.minimize(rosen.python, rosen.x0, jac=True, options=plain).nit for _ in range(3)] == [1, 1, 1]
+    plain["maxiter"] = 2
+    assert numopt.minimize(rosen.python, rosen.x0, jac=True, options=plain).nit == 2
+    with pytest.raises(TypeError, match="'maxiter' must be an integer"):
+        numopt.minimize(rosen.python, rosen.x0, jac=True, options={"maxiter": True, "gtol": 1e-3})
+    for _ in range(2):
+        with pytest.warns(match="unknown option 'nonsense'"):
+            numopt.minimize(rosen.python, rosen.x0, jac=True, options={"nonsense": 1})

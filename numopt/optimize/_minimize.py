@@ -128,20 +128,7 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
         warn_of_gradient(row)
     if not isinstance(args, tuple):
         args = (args,)
-    if options or tol is not None:
-        values, front = read_options(row, options, tol, size)
-        if gtol is not None and tol is None and "gtol" not in options:
-            values["gtol"] = gtol
-        words, scalars = new_state(row, values)
-    else:
-        front = _NOTHING
-        template = _TEMPLATES.get((row.name, gtol))
-        if template is None:
-            values = read_options(row, None, None, n)[0]
-            if gtol is not None:
-                values["gtol"] = gtol
-            template = _TEMPLATES[row.name, gtol] = new_state(row, values)
-        words, scalars = template[0].copy(), template[1]
+    (words, scalars), front = _read(row, options, tol, gtol, size)
     if words[s.MAXITER] < 0:
         words[s.MAXITER] = row.iterations(n)
     if words[s.MAXFEV] < 0:
@@ -196,7 +183,29 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
 
 _NOTHING: dict = {}
 _SAVED = ("method", "search", "c", "p", "w")  # and, where variables are fixed, "fixed"
-_TEMPLATES: dict = {}
+_TEMPLATES: dict = {}  # what a run of plain options begins with, by method and options
+_PLAIN = {int, float, bool, str}
+
+
+def _read(row, options, tol, gtol, n):
+    """((integers, scalars) that a run begins with, options of the front door)."""
+    key = None
+    if not options and tol is None:
+        key = row.name, gtol
+    elif tol is None and type(options) is dict and _PLAIN.issuperset(map(type, options.values())):
+        key = row.name, gtol, *options.items(), *map(type, options.values())  # True is 1, and no number
+    known = _TEMPLATES.get(key)
+    if known is None:
+        values, front = read_options(row, options, tol, n)
+        if gtol is not None and tol is None and "gtol" not in (options or _NOTHING):
+            values["gtol"] = gtol
+        known = new_state(row, values)
+        if key is None or front or not all(OPTION_ALIASES.get(name, name) in values for name in options or ()):
+            return known, front
+        if len(_TEMPLATES) >= 256:
+            _TEMPLATES.clear()
+        _TEMPLATES[key] = known
+    return (known[0].copy(), known[1]), _NOTHING
 
 
 def new_state(row, values):
