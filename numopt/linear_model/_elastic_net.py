@@ -22,7 +22,8 @@ from numopt.optimize._coordinate_descent import solve_path
 
 
 def as_csc(X):
-    """Sparse X with compressed columns and no duplicate entries; any other format is converted, and said."""
+    """Sparse X with compressed columns, sorted and without duplicates; any other format is converted, and said."""
+    given = X
     if X.format != "csc":
         warnings.warn(
             f"coordinate descent reads columns: X was converted from {X.format.upper()} to CSC, which takes time and "
@@ -32,7 +33,7 @@ def as_csc(X):
         )
         X = X.tocsc()
     if not X.has_canonical_format:
-        X = X.copy() if X.base is None else X
+        X = X.copy() if X is given else X  # the caller's entries stay in their order
         X.sum_duplicates()
     return X
 
