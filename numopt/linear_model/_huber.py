@@ -46,7 +46,8 @@ class HuberRegressor(RegressorMixin, LinearPredictor):
     coef_ : ndarray of shape (n_features,)
     intercept_ : float
     scale_ : float
-        sigma.
+        sigma; where enough samples lie on one plane f falls until sigma is zero, and it stops at 1e-10 times the widest
+        residual of the start, to what rounding leaves of the gradient.
     n_iter_ : int
         Newton iterations.
     outliers_ : ndarray of bool, shape (n_samples,)
@@ -119,9 +120,11 @@ class HuberRegressor(RegressorMixin, LinearPredictor):
             # so large a scale that no sample is an outlier at first: the first steps are those of least squares
             W[p:] = np.average(y, weights=weights)
             scale = float(np.abs(f.y - W[p:].sum()).max()) or 1.0
-        W, scale, self.n_iter_, gnorm = minimise_huber(f, W, scale, self.epsilon, self.tol / total, self.max_iter)
-        if not gnorm * total <= self.tol:
-            warn_unconverged("gradient", gnorm * total, self.tol, self.n_iter_, self.max_iter)
+        W, scale, self.n_iter_, gnorm, goal = minimise_huber(
+            f, W, scale, self.epsilon, self.tol / total, self.max_iter
+        )
+        if not gnorm <= goal:
+            warn_unconverged("gradient", gnorm * total, goal * total, self.n_iter_, self.max_iter)
         self.coef_, self.scale_ = W[:p, 0].astype(dtype), scale
         self.intercept_ = dtype.type(W[p, 0]) if self.fit_intercept else 0.0
         residual = whole[1] - np.asarray(whole[0] @ W[:p, 0]) - (W[p, 0] if self.fit_intercept else 0.0)
