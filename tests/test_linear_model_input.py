@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn import linear_model as sk
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 from numopt.linear_model import (
     ElasticNet,
@@ -15,6 +17,7 @@ from numopt.linear_model import (
     Lasso,
     LassoCV,
     MultiTaskLasso,
+    _unpenalised,
     lasso_path,
 )
 
@@ -117,7 +120,7 @@ def test_huber_converges_where_the_scale_falls_to_nothing(name, alpha, storage):
 @pytest.mark.filterwarnings("error")
 def test_huber_of_many_columns_converges_where_the_scale_falls_to_nothing():
     rng = np.random.default_rng(0)
-    X = sp.random_array((300, 250), density=0.1, format="csr", rng=rng)  # so many that the steps are conjugate gradients'
+    X = sp.random_array((300, 250), density=0.1, format="csr", rng=rng)
     y = X @ np.ones(250) + 50.0 * (np.arange(300) % 50 == 0)
     model = HuberRegressor(alpha=1e-4).fit(X, y)
     assert model.scale_ < 1e-7
@@ -129,3 +132,119 @@ def test_a_warm_start_of_huber_does_not_lower_the_least_scale():
     model = HuberRegressor(warm_start=True).fit(X, y)
     scale = model.scale_
     assert model.fit(X, y).scale_ == scale and model.n_iter_ <= 1
+
+
+def loss(X, y, w, b, s=None):
+    """In double, of coefficients as they are kept."""
+    r = y - np.asarray(X, float) @ np.asarray(w, float) - float(b)
+    return 0.5 * np.average(r * r, weights=s)
+
+
+@pytest.mark.parametrize("storage", [np.asfortranarray, np.ascontiguousarray, sp.csc_array])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_gap_counts_the_rounding_to_float32(storage, weighted):
+    X, y = line(200, 50)
+    X, y = X.astype(np.float32), (12345.0 + y).astype(np.float32)  # the intercept is what is rounded most
+    X64, y64 = X.astype(float), y.astype(float)
+    s = np.arange(200) % 3 if weighted else None
+
+    def groups(w):
+        return np.sqrt(2.0) * np.linalg.norm(w.reshape(-1, 2), axis=1).sum()
+
+    for estimator, penalty in (
+        (Lasso(0.01, tol=1e-12), lambda w: np.abs(w).sum()),
+        (ElasticNet(0.01, tol=1e-12), lambda w: 0.5 * np.abs(w).sum() + 0.25 * (w @ w)),
+        (GroupLasso(2, 0.01, tol=1e-12), groups),
+    ):
+        model = estimator.fit(storage(X), y, sample_weight=s)
+        best = clone(estimator).set_params(tol=1e-14).fit(X64, y64, s)
+        reached, least = (
+            loss(X, y64, m.coef_, m.intercept_, s) + 0.01 * penalty(m.coef_.astype(float)) for m in (model, best)
+        )
+        assert reached - least == pytest.approx(model.dual_gap_, rel=0.05, abs=1e-11)
+        assert model.dual_gap_ > 1e-10 > best.dual_gap_
+
+
+def test_the_gaps_of_paths_and_of_many_targets_count_the_rounding_to_float32():
+    X, y = line(200, 50)
+    Y = np.column_stack([y, -y]).astype(np.float32)
+    model = MultiTaskLasso(0.01, tol=1e-12).fit(X.astype(np.float32), Y + 12345)
+    assert 1e-10 < model.dual_gap_ < 1e-6 and isinstance(model.dual_gap_, float)
+    X = (X + 100.0).astype(np.float32)
+    for targets in (Y[:, 0], Y):
+        options = {"alphas": [0.1, 0.01], "tol": 1e-12, "max_iter": 10_000}
+        assert lasso_path(X, targets, **options)[2].max() > 2e-11
+        assert lasso_path(X.astype(float), targets, **options)[2].max() < 1e-11
+
+
+@pytest.mark.parametrize("estimator", [Lasso, ElasticNet, MultiTaskLasso])
+def test_a_warm_start_with_another_number_of_targets_is_a_cold_one(estimator):
+    X, y = line()
+    model = estimator(0.05, warm_start=True, tol=1e-10)
+    for targets in (2, 3, 1, 2):
+        if targets == 1 and estimator is MultiTaskLasso:
+            continue
+        Y = np.column_stack([y, -y, y**2])[:, :targets]
+        Y = Y[:, 0] if targets == 1 else Y
+        cold = estimator(0.05, tol=1e-10).fit(X, Y)
+        np.testing.assert_allclose(model.fit(X, Y).coef_, cold.coef_, atol=1e-6)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sp.csc_array])
+@pytest.mark.parametrize("shape", [(40, 8), (10, 20)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_alpha_zero_with_positive_coefficients_has_a_certified_gap(storage, shape, weighted):
+    X, y = line(*shape)
+    s = np.arange(len(y)) % 3 if weighted else None
+    with pytest.warns(UserWarning, match="alpha=0"):
+        model = Lasso(0.0, positive=True).fit(storage(X), y, sample_weight=s)
+    rows = slice(None) if s is None else s > 0
+    best = sk.LinearRegression(positive=True).fit(X[rows], y[rows], None if s is None else s[rows])
+    reached = loss(X, y, model.coef_, model.intercept_, s) - loss(X, y, best.coef_, best.intercept_, s)
+    assert (model.coef_ >= 0).all()
+    assert -1e-12 < reached <= model.dual_gap_ + 1e-15 and model.dual_gap_ < 1e-5
+
+
+@pytest.mark.parametrize("positive", [False, True])
+def test_alpha_zero_that_is_not_solved_is_said(positive, monkeypatch):
+    X, y = line()
+    solver = "lsq_linear" if positive else "lsqr"
+    early = {"max_iter": 1} if positive else {"iter_lim": 1}
+    original = getattr(_unpenalised, solver)
+    monkeypatch.setattr(_unpenalised, solver, lambda *args, **options: original(*args, **{**options, **early}))
+    with pytest.warns(ConvergenceWarning, match="duality gap of .* tol asks for"):
+        warnings.filterwarnings("ignore", "With alpha=0")
+        Lasso(0.0, positive=positive, tol=1e-12).fit(sp.csc_array(X), y)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("alphas", [[1.0, 0.0, 0.1], [0.0], [0.0, 0.0, 5.0]])
+@pytest.mark.parametrize("ours", [LassoCV, ElasticNetCV])
+def test_cross_validation_takes_alpha_zero_with_scikit_learns_warning(weighted, alphas, ours):
+    X, y = line()
+    y = np.round(X[:, 0] - 2.0 * X[:, 1], 1)
+    s = np.random.default_rng(0).random(40) if weighted else None
+    theirs = getattr(sk, ours.__name__)
+    fitted = []
+    for estimator in (ours, theirs):
+        with pytest.warns(UserWarning, match="With alpha=0, this algorithm does not converge well"):
+            fitted.append(estimator(alphas=alphas, tol=1e-14, max_iter=100_000).fit(X, y, sample_weight=s))
+    model, reference = fitted
+    np.testing.assert_allclose(model.mse_path_, reference.mse_path_, rtol=1e-5)
+    assert model.alpha_ == reference.alpha_ == 0.0
+    np.testing.assert_allclose(model.coef_, sk.LinearRegression().fit(X, y, s).coef_, rtol=1e-8)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("storage", [np.asarray, sp.csc_array])
+def test_paths_take_alpha_zero(positive, storage):
+    X, y = line()
+    alphas, coefs, gaps = lasso_path(storage(X), y, alphas=[0.0, 1.0, 0.1, 0.0], positive=positive, tol=1e-9)
+    assert alphas.tolist() == [1.0, 0.1, 0.0, 0.0] and coefs.shape == (8, 4) and (gaps < 1e-4).all()
+    best = sk.LinearRegression(fit_intercept=False, positive=positive).fit(X, y).coef_
+    for coef in coefs.T[2:]:
+        np.testing.assert_allclose(coef, best, atol=1e-6)
+    if not positive:
+        Y = np.column_stack([y, -y])
+        np.testing.assert_allclose(lasso_path(storage(X), Y, alphas=[0.1, 0.0])[1][:, :, 1], [best, -best], atol=1e-8)

@@ -17,7 +17,8 @@ from numopt.linear_model._linear_base import (
     is_integer,
     is_number,
 )
-from numopt.linear_model._unpenalised import solve_unpenalised
+from numopt.linear_model._rounding import rounded_gap
+from numopt.linear_model._unpenalised import solve_from_zero
 from numopt.optimize._coordinate_descent import solve_path
 
 
@@ -89,6 +90,20 @@ def warn_unconverged(gap, goal, passes, max_iter):
     )
 
 
+def warn_alpha_zero(stacklevel):
+    """scikit-learn's warning."""
+    warnings.warn(
+        "With alpha=0, this algorithm does not converge well; it is solved as least squares. "
+        "You are advised to use the LinearRegression estimator",
+        stacklevel=stacklevel,
+    )
+
+
+def penalty(na, l2):
+    """The penalties of the columns of W, as a function of W."""
+    return lambda W: na * np.abs(W).sum(axis=0) + 0.5 * l2 * (W * W).sum(axis=0)
+
+
 class ElasticNet(MultiOutputMixin, RegressorMixin, LinearPredictor):
     """Least squares with l1 and l2 penalties, by coordinate descent to a certified duality gap.
 
@@ -128,7 +143,8 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, LinearPredictor):
     intercept_ : float or ndarray of shape (n_targets,)
         b.
     dual_gap_ : float or ndarray of shape (n_targets,)
-        Certified: the objective above is within this of its minimum.
+        Certified: the objective above is within this of its minimum.  With float32 X it counts the rounding of
+        ``coef_``, which comes after ``tol`` is met.
     n_iter_ : int or list of int
         Passes taken.
     n_features_in_ : int
@@ -204,39 +220,35 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, LinearPredictor):
         targets = Y.shape[1]
         start = None
         if self.warm_start and hasattr(self, "coef_") and np.shape(self.coef_)[-1] == p:
-            start = np.broadcast_to(np.reshape(self.coef_, (-1, p)), (targets, p))
+            start = np.reshape(self.coef_, (-1, p))
+            start = start if len(start) == targets else None  # other targets than before: no start
         total = n if weights is None else weights.sum(dtype=np.float64)
         coef, intercept = np.empty((targets, p)), np.empty(targets)
         gap, iterations = np.empty(targets), []
         if self.alpha == 0:
-            warnings.warn(
-                "With alpha=0, this algorithm does not converge well; it is solved as least squares. "
-                "You are advised to use the LinearRegression estimator",
-                stacklevel=2,
+            warn_alpha_zero(stacklevel=3)
+        na, l2 = total * self.alpha * self.l1_ratio, total * self.alpha * (1.0 - self.l1_ratio)
+        seed = seed_of(self.selection, self.random_state)
+        for k in range(targets):
+            coefs, intercepts, gaps, passes, goal = solve_from_zero(
+                solve_path,
+                X,
+                Y[:, k],
+                np.array([na]),
+                np.array([l2]),
+                sample_weight=weights,
+                fit_intercept=self.fit_intercept,
+                positive=self.positive,
+                tol=self.tol,
+                max_iter=self.max_iter,
+                seed=seed,
+                start=None if start is None else start[k],
             )
-            coef, intercept, gap = solve_unpenalised(X, Y, weights, self.fit_intercept, self.positive)
-            gap, iterations = gap / total, [1] * targets
-        else:
-            na, l2 = total * self.alpha * self.l1_ratio, total * self.alpha * (1.0 - self.l1_ratio)
-            seed = seed_of(self.selection, self.random_state)
-            for k in range(targets):
-                coefs, intercepts, gaps, passes, goal = solve_path(
-                    X,
-                    Y[:, k],
-                    np.array([na]),
-                    np.array([l2]),
-                    sample_weight=weights,
-                    fit_intercept=self.fit_intercept,
-                    positive=self.positive,
-                    tol=self.tol,
-                    max_iter=self.max_iter,
-                    seed=seed,
-                    start=None if start is None else start[k],
-                )
-                if gaps[0] > goal:
-                    warn_unconverged(gaps[0], goal, passes[0], self.max_iter)
-                coef[k], intercept[k], gap[k] = coefs[0], intercepts[0], max(gaps[0], 0.0) / total
-                iterations.append(max(int(passes[0]), 1))
+            if gaps[0] > goal:
+                warn_unconverged(gaps[0], goal, passes[0], self.max_iter)
+            coef[k], intercept[k], gap[k] = coefs[0], intercepts[0], max(gaps[0], 0.0)
+            iterations.append(max(int(passes[0]), 1))
+        gap = rounded_gap(gap, X, Y, weights, coef.T, intercept, penalty(na, l2)) / total
         coef = coef.astype(X.dtype, copy=False)
         # as scikit-learn: a single target loses its axis, the intercept keeps it where y had two
         self.coef_ = coef[0] if targets == 1 else coef

@@ -20,6 +20,7 @@ from numopt.linear_model._elastic_net import (
 )
 from numopt.linear_model._linear_base import LinearPredictor, is_integer
 from numopt.linear_model._paths import alpha_grid, check_alphas, check_eps, warn_path
+from numopt.linear_model._unpenalised import solve_from_zero
 from numopt.optimize._coordinate_descent import solve_path
 
 
@@ -38,8 +39,8 @@ def fold_errors(X, y, weights, train, test, alphas, l1_ratio, options):
     total = s.sum()
     if not total > 0.0:
         raise ValueError("sample_weight is zero on all training samples of a fold")
-    coefs, intercepts, gaps, _, goal = solve_path(
-        X, y, total * alphas * l1_ratio, total * alphas * (1.0 - l1_ratio), sample_weight=s, **options
+    coefs, intercepts, gaps, _, goal = solve_from_zero(
+        solve_path, X, y, total * alphas * l1_ratio, total * alphas * (1.0 - l1_ratio), sample_weight=s, **options
     )
     errors = (X[test] @ coefs.T.astype(X.dtype, copy=False)) + (intercepts - y[test][:, None])
     return np.average(errors**2, axis=0, weights=None if weights is None else weights[test]), gaps, goal
@@ -167,8 +168,6 @@ class ElasticNetCV(RegressorMixin, LinearPredictor):
             ]  # fmt: skip
         else:
             grids = [given] * len(ratios)
-        if min(grid.min() for grid in grids) == 0.0:
-            raise ValueError("alphas must be > 0 for cross-validation: at 0 there is no penalty to choose")
         folds = list(check_cv(self.cv).split(X, y, **splits))
         options = {
             "fit_intercept": self.fit_intercept,

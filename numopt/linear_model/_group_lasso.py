@@ -1,15 +1,21 @@
 """MultiTaskLasso, MultiTaskElasticNet and GroupLasso: penalties on groups of coefficients."""
 
-import warnings
-
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import column_or_1d
 
-from numopt.linear_model._elastic_net import check_common, check_data, check_ratio, seed_of, warn_unconverged
+from numopt.linear_model._elastic_net import (
+    check_common,
+    check_data,
+    check_ratio,
+    seed_of,
+    warn_alpha_zero,
+    warn_unconverged,
+)
 from numopt.linear_model._linear_base import LinearPredictor, check_flags, is_integer, is_number
-from numopt.linear_model._unpenalised import solve_unpenalised
+from numopt.linear_model._rounding import rounded_gap
+from numopt.linear_model._unpenalised import solve_from_zero
 from numopt.optimize._group_lasso import solve_group_path
 
 
@@ -38,6 +44,18 @@ def check_groups(groups, p):
     return order, np.append(0, np.cumsum(sizes))
 
 
+def group_penalty(na, l2, order=None, starts=None, weights=None):
+    """The penalty of groups, by default of the rows of W, as a function of W."""
+
+    def penalty(W):
+        squares = (W * W).sum(axis=1)
+        squares = squares if starts is None else np.add.reduceat(squares[order], starts[:-1])
+        sizes = np.sqrt(squares) if weights is None else np.sqrt(squares) * weights
+        return float(na * sizes.sum() + 0.5 * l2 * squares.sum())
+
+    return penalty
+
+
 class _GroupModel(RegressorMixin, LinearPredictor):
     """What the estimators with penalties on groups share."""
 
@@ -46,22 +64,17 @@ class _GroupModel(RegressorMixin, LinearPredictor):
         n, p = X.shape
         total = n if sample_weight is None else sample_weight.sum(dtype=np.float64)
         if self.alpha == 0:
-            warnings.warn(
-                "With alpha=0, this algorithm does not converge well; it is solved as least squares. "
-                "You are advised to use the LinearRegression estimator",
-                stacklevel=3,
-            )
-            coef, intercept, gaps = solve_unpenalised(X, Y, sample_weight, self.fit_intercept, False)
-            self.dual_gap_, self.n_iter_ = gaps.sum() / total, 1
-            return coef.T, intercept
+            warn_alpha_zero(stacklevel=4)
         start = None
         if self.warm_start and hasattr(self, "coef_") and np.size(self.coef_) == p * Y.shape[1]:
             start = np.reshape(self.coef_, (-1, p)).T.astype(float)
-        coefs, intercepts, gaps, passes, goal = solve_group_path(
+        na, l2 = total * self.alpha * l1_ratio, total * self.alpha * (1.0 - l1_ratio)
+        coefs, intercepts, gaps, passes, goal = solve_from_zero(
+            solve_group_path,
             X,
             Y,
-            np.array([total * self.alpha * l1_ratio]),
-            np.array([total * self.alpha * (1.0 - l1_ratio)]),
+            np.array([na]),
+            np.array([l2]),
             sample_weight=sample_weight,
             fit_intercept=self.fit_intercept,
             tol=self.tol,
@@ -72,7 +85,9 @@ class _GroupModel(RegressorMixin, LinearPredictor):
         )
         if gaps[0] > goal:
             warn_unconverged(gaps[0], goal, passes[0], self.max_iter)
-        self.dual_gap_, self.n_iter_ = max(gaps[0], 0.0) / total, max(int(passes[0]), 1)
+        penalty = group_penalty(na, l2, **groups)
+        gap = rounded_gap(max(gaps[0], 0.0), X, Y, sample_weight, coefs[0], intercepts[0], penalty)
+        self.dual_gap_, self.n_iter_ = float(gap / total), max(int(passes[0]), 1)
         return coefs[0], intercepts[0]
 
     def _check(self):

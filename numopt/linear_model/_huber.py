@@ -120,9 +120,7 @@ class HuberRegressor(RegressorMixin, LinearPredictor):
             # so large a scale that no sample is an outlier at first: the first steps are those of least squares
             W[p:] = np.average(y, weights=weights)
             scale = float(np.abs(f.y - W[p:].sum()).max()) or 1.0
-        W, scale, self.n_iter_, gnorm, goal = minimise_huber(
-            f, W, scale, self.epsilon, self.tol / total, self.max_iter
-        )
+        W, scale, self.n_iter_, gnorm, goal = minimise_huber(f, W, scale, self.epsilon, self.tol / total, self.max_iter)
         if not gnorm <= goal:
             warn_unconverged("gradient", gnorm * total, goal * total, self.n_iter_, self.max_iter)
         self.coef_, self.scale_ = W[:p, 0].astype(dtype), scale

@@ -7,8 +7,11 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array, check_consistent_length
 
-from numopt.linear_model._elastic_net import as_csc, check_precompute, check_ratio
+from numopt.linear_model._elastic_net import as_csc, check_precompute, check_ratio, penalty, seed_of
+from numopt.linear_model._group_lasso import group_penalty
 from numopt.linear_model._linear_base import check_tolerance, is_integer, is_number
+from numopt.linear_model._rounding import rounded_gap
+from numopt.linear_model._unpenalised import solve_from_zero
 from numopt.optimize._coordinate_descent import solve_path
 from numopt.optimize._group_lasso import solve_group_path
 
@@ -115,8 +118,6 @@ def enet_path(
     >>> coefs.shape, bool((gaps < 1e-3).all())
     ((2, 5), True)
     """
-    from numopt.linear_model._elastic_net import seed_of
-
     check_ratio(l1_ratio)
     check_eps(eps)
     count, given = check_alphas(alphas)
@@ -142,13 +143,22 @@ def enet_path(
     options = {"fit_intercept": False, "tol": tol, "max_iter": max_iter, "seed": seed_of(selection, random_state)}
     na, l2 = n * given * l1_ratio, n * given * (1.0 - l1_ratio)
     if y.ndim == 1:
-        coefs, _, gaps, passes, goal = solve_path(X, y, na, l2, positive=positive, start=start, **options)
+        coefs, _, gaps, passes, goal = solve_from_zero(
+            solve_path, X, y, na, l2, positive=positive, start=start, **options
+        )
     else:
         start = None if start is None else start.T
-        coefs, _, gaps, passes, goal = solve_group_path(X, y, na, l2, start=start, **options)
+        coefs, _, gaps, passes, goal = solve_from_zero(solve_group_path, X, y, na, l2, start=start, **options)
     warn_path(gaps, goal, given, max_iter)
+    gaps = np.maximum(gaps, 0.0)
+    if y.ndim == 1:
+        gaps = rounded_gap(gaps, X, y[:, None], None, coefs.T, np.zeros(len(na)), penalty(na, l2))
+    else:
+        zero = np.zeros(y.shape[1])
+        parts = zip(gaps, coefs, na, l2, strict=True)
+        gaps = np.array([rounded_gap(gap, X, y, None, W, zero, group_penalty(a, b)) for gap, W, a, b in parts])
     coefs = coefs.T.astype(X.dtype, copy=False)
-    gaps = np.maximum(gaps, 0.0) / n
+    gaps = gaps / n
     iterations = [max(int(k), 1) for k in passes]
     return (given, coefs, gaps, iterations) if return_n_iter else (given, coefs, gaps)
 
