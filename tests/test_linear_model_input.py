@@ -1,14 +1,16 @@
 """Input that linear models meet in practice: unusual storage, extreme values, weights, parameters at their ends."""
 
+import pickle
 import warnings
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn import linear_model as sk
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 
+from numopt import linear_model
 from numopt.linear_model import (
     ElasticNet,
     ElasticNetCV,
@@ -16,8 +18,17 @@ from numopt.linear_model import (
     HuberRegressor,
     Lasso,
     LassoCV,
+    LinearRegression,
+    LogisticRegressionCV,
+    MultiTaskElasticNet,
     MultiTaskLasso,
+    PoissonRegressor,
+    Ridge,
+    RidgeClassifier,
+    RidgeClassifierCV,
+    RidgeCV,
     _unpenalised,
+    enet_path,
     lasso_path,
 )
 
@@ -172,9 +183,15 @@ def test_the_gaps_of_paths_and_of_many_targets_count_the_rounding_to_float32():
     assert 1e-10 < model.dual_gap_ < 1e-6 and isinstance(model.dual_gap_, float)
     X = (X + 100.0).astype(np.float32)
     for targets in (Y[:, 0], Y):
-        options = {"alphas": [0.1, 0.01], "tol": 1e-12, "max_iter": 10_000}
-        assert lasso_path(X, targets, **options)[2].max() > 2e-11
-        assert lasso_path(X.astype(float), targets, **options)[2].max() < 1e-11
+        options = {"alphas": [0.1, 0.01], "tol": 1e-14, "max_iter": 10_000}
+        paths = [lasso_path(A, targets, **options) for A in (X, X.astype(float))]
+        rounded, exact = (
+            0.5 * ((targets - X.astype(float) @ w.T.astype(float)) ** 2).sum() / 200
+            + 0.01 * (np.abs(w) if w.ndim == 1 else np.linalg.norm(w, axis=0)).sum()
+            for w in (coefs[..., 1].astype(float) for _, coefs, _ in paths)
+        )
+        gap, least = (gaps[1] for _, _, gaps in paths)
+        assert gap == pytest.approx(rounded - exact, rel=0.05, abs=1e-13) and gap > 10 * least
 
 
 @pytest.mark.parametrize("estimator", [Lasso, ElasticNet, MultiTaskLasso])
@@ -248,3 +265,182 @@ def test_paths_take_alpha_zero(positive, storage):
     if not positive:
         Y = np.column_stack([y, -y])
         np.testing.assert_allclose(lasso_path(storage(X), Y, alphas=[0.1, 0.0])[1][:, :, 1], [best, -best], atol=1e-8)
+
+
+HUGE = {
+    "near the largest number": lambda X, y: (np.where(X > 0, 1.7e308, -1.7e308), y),
+    "X": lambda X, y: (1e155 * X, y),
+    "sparse X": lambda X, y: (sp.csr_array(1e200 * X), y),
+    "y": lambda X, y: (X, 1e200 * y),
+    "y near the largest number": lambda X, y: (X, np.where(y > 1, 1.7e308, 1e300)),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("huge", HUGE)
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        Ridge(), Ridge(solver="svd"), Ridge(solver="lsqr"), Ridge(positive=True), RidgeCV(), RidgeCV(cv=3),
+        RidgeClassifier(), RidgeClassifierCV(), LinearRegression(), LinearRegression(positive=True),
+        PoissonRegressor(), HuberRegressor(), MultiTaskLasso(),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_values_too_large_to_square_are_refused_in_one_line(estimator, huge):
+    X, y = HUGE[huge](*(np.abs(a) if a.ndim == 1 else a for a in line()))
+    if is_classifier(estimator):
+        if "y" in huge.split():
+            return
+        y = y > 1
+    if isinstance(estimator, MultiTaskLasso):
+        if huge == "sparse X":
+            X = X.tocsc()
+        y = np.column_stack([y, y])
+    if huge == "sparse X" and (getattr(estimator, "positive", False) or getattr(estimator, "solver", None) == "svd"):
+        return
+    with pytest.raises(ValueError, match="so large that their squares overflow; scale them"):
+        estimator.fit(X, y)
+
+
+def test_float32_that_does_not_overflow_in_double_is_fitted_where_double_is_used():
+    X, y = line()
+    large = (1e25 * X).astype(np.float32)
+    np.testing.assert_allclose(
+        1e25 * Lasso(1e24).fit(large, y.astype(np.float32)).coef_, Lasso(0.1).fit(X, y).coef_, atol=1e-5
+    )
+    with pytest.raises(ValueError, match="float32"):
+        Ridge().fit(large, y.astype(np.float32))
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e-20, 1e130])
+def test_conjugate_gradients_do_not_depend_on_the_size_of_the_targets(size):
+    X, y = line()
+    model, whole = (Ridge(solver="sparse_cg", tol=1e-12).fit(X, t) for t in (size * y, y))
+    np.testing.assert_allclose(model.coef_ / size, whole.coef_, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("options", "solver"),
+    [({"solver": "sparse_cg"}, "sparse_cg"), ({"solver": "lsqr"}, "lsqr"), ({"positive": True}, "lbfgs")],
+)
+def test_ridge_says_when_an_iterative_solver_stops_at_its_limit(options, solver, monkeypatch):
+    rng = np.random.default_rng(0)
+    X, y = sp.random_array((200, 600), density=0.05, format="csr", rng=rng), rng.standard_normal(200)
+    message = rf"{solver} stopped after \d iterations with a relative .* of .*; tol asks for .*max_iter \(now 2\)"
+    with pytest.warns(ConvergenceWarning, match=message):
+        Ridge(1e-3, max_iter=2, tol=1e-10, **options).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = Ridge(1e-3, tol=1e-6, **options).fit(X, y)
+    assert model.n_iter_[0] > 2
+
+
+def test_ridge_has_no_iterations_where_it_is_direct():
+    X, y = line()
+    assert Ridge().fit(X, y).n_iter_ is None and Ridge(solver="svd").fit(X, y).n_iter_ is None
+    assert RidgeClassifier().fit(X, y > 0).n_iter_ is None
+
+
+def test_estimators_have_their_paths_as_scikit_learns():
+    X, y = line()
+    for ours in (Lasso, ElasticNet, MultiTaskLasso, MultiTaskElasticNet, ElasticNetCV):
+        assert ours.path is enet_path and getattr(sk, ours.__name__).path is sk.enet_path
+    assert LassoCV.path is lasso_path
+    assert Lasso().path(X, y, alphas=3)[1].shape == (8, 3)
+
+
+def test_paths_take_the_number_of_penalties_by_its_old_name():
+    X, y = line()
+    with pytest.warns(FutureWarning, match="n_alphas"):
+        assert len(lasso_path(X, y, n_alphas=7)[0]) == 7
+
+
+def test_attributes_are_those_of_scikit_learn():
+    X, y = line()
+    Y = np.column_stack([y, -y])
+    ours, theirs = (module.MultiTaskLasso(0.1, tol=1e-6).fit(X, Y) for module in (linear_model, sk))
+    assert ours.eps_ == pytest.approx(theirs.eps_, rel=1e-10)
+    assert isinstance(GroupLasso().fit(X, y).eps_, float)
+    assert isinstance(ElasticNetCV(cv=3, l1_ratio=0.5).fit(X, y).l1_ratio_, np.float64)
+    small = HuberRegressor().fit(X.astype(np.float32), y.astype(np.float32))
+    assert small.coef_.dtype == small.intercept_.dtype == np.float64
+    for estimator in (Lasso, ElasticNet):
+        assert "check_input" not in str(estimator()._get_metadata_request())
+
+
+def test_a_pickled_linear_regression_holds_no_matrix():
+    X, y = line(400, 200)
+    model = LinearRegression().fit(X, y)
+    text = pickle.dumps(model)
+    assert len(text) < 10_000
+    np.testing.assert_allclose(pickle.loads(text).singular_, sk.LinearRegression().fit(X, y).singular_)
+
+
+@pytest.mark.parametrize("estimator", [PoissonRegressor, HuberRegressor, Ridge, Lasso])
+@pytest.mark.parametrize("kind", [str, object])
+def test_targets_that_are_text_are_named(estimator, kind):
+    X, _ = line()
+    with pytest.raises(ValueError, match=r"y must hold numbers|could not convert string to float"):
+        estimator().fit(X, np.array(["a", "b"] * 20, dtype=kind))
+
+
+def test_one_weight_for_all_samples_is_no_weight():
+    X, y = line()
+    for estimator, target in (
+        (LogisticRegressionCV(use_legacy_attributes=False, l1_ratios=(0,), scoring="accuracy"), y > 0),
+        (RidgeCV(scoring="r2"), y),
+        (RidgeCV(cv=3), y),
+        (LassoCV(cv=3), y),
+    ):
+        one, none = clone(estimator).fit(X, target, sample_weight=2.0), clone(estimator).fit(X, target)
+        if isinstance(estimator, LassoCV):
+            assert one.alpha_ == pytest.approx(none.alpha_)
+        elif isinstance(estimator, RidgeCV):
+            assert one.coef_.shape == none.coef_.shape
+        else:
+            np.testing.assert_array_equal(one.scores_.shape, none.scores_.shape)
+
+
+@pytest.mark.filterwarnings("error")
+def test_cross_validation_says_where_weights_leave_nothing():
+    X, y = line()
+    with pytest.raises(ValueError, match="two rows of positive weight at least, got n_samples=1"):
+        RidgeCV().fit(X, y, sample_weight=np.arange(40) == 3)
+    for half in (slice(0, 20), slice(20, 40)):
+        s = np.ones(40)
+        s[half] = 0.0
+        with pytest.raises(ValueError, match="sample_weight is zero on all"):
+            LassoCV(cv=2).fit(X, y, sample_weight=s)
+
+
+@pytest.mark.filterwarnings("error")
+def test_ridge_cv_leaves_out_no_rows_of_weight_zero():
+    X, y = line()
+    s = np.arange(40) < 12
+    one, other = RidgeCV().fit(X, y, sample_weight=s), RidgeCV().fit(X[s], y[s])
+    np.testing.assert_allclose(one.coef_, other.coef_, rtol=1e-10)
+
+
+def test_the_score_of_poisson_regression_names_bad_targets():
+    X, y = line()
+    model = PoissonRegressor().fit(X, np.abs(y))
+    with pytest.raises(ValueError, match="no negative values"):
+        model.score(X, -np.ones(40))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.score(X, np.ones(7))
+    with pytest.raises(ValueError, match="NaN"):
+        model.score(X, np.full(40, np.nan))
+    s = np.arange(40.0)
+    theirs = sk.PoissonRegressor().fit(X, np.abs(y))
+    assert model.score(X, np.abs(y), s) == pytest.approx(theirs.score(X, np.abs(y), s), rel=1e-3)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sp.csc_array])
+@pytest.mark.parametrize("value", [3.3, 0.1, -1e10 / 3, 1.1e-7])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_intercept_of_a_constant_target_is_that_constant(storage, value, weighted):
+    X, _ = line()
+    s = np.linspace(0.1, 2.3, 40) if weighted else None
+    model = Lasso().fit(storage(X), np.full(40, value), sample_weight=s)
+    assert model.intercept_ == value and model.dual_gap_ == 0.0 and not model.coef_.any()

@@ -1,12 +1,14 @@
 """Lasso and ElasticNet: scikit-learn's parameters and attributes over the compiled coordinate descent."""
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
+from sklearn.utils.metadata_routing import UNUSED
 
 from numopt.linear_model._linear_base import (
     LinearPredictor,
@@ -41,7 +43,7 @@ def as_csc(X):
 
 def check_data(estimator, X, y, sample_weight):
     """X as the solver reads it, y as float64 columns, the weights; sets ``n_features_in_``."""
-    X, y = check_inputs(estimator, X, y)
+    X, y = check_inputs(estimator, X, y, squares=False)  # the solver refuses what overflows in double
     if sp.issparse(X):
         X = as_csc(X)
     return X, y.astype(np.float64, copy=False), check_weights(sample_weight, X)
@@ -162,6 +164,9 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, LinearPredictor):
     >>> model.coef_.round(3), model.n_iter_ > 0
     (array([0.86, 0.  ]), True)
     """
+
+    __metadata_request__fit = {"check_input": UNUSED}  # noqa: RUF012  scikit-learn's: no metadata
+    path: Callable  # set by numopt.linear_model._paths, which needs this module
 
     def __init__(
         self,

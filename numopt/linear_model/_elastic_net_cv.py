@@ -19,7 +19,7 @@ from numopt.linear_model._elastic_net import (
     seed_of,
 )
 from numopt.linear_model._linear_base import LinearPredictor, is_integer
-from numopt.linear_model._paths import alpha_grid, check_alphas, check_eps, warn_path
+from numopt.linear_model._paths import alpha_grid, check_alphas, check_eps, enet_path, lasso_path, warn_path
 from numopt.linear_model._unpenalised import solve_from_zero
 from numopt.optimize._coordinate_descent import solve_path
 
@@ -42,6 +42,8 @@ def fold_errors(X, y, weights, train, test, alphas, l1_ratio, options):
     coefs, intercepts, gaps, _, goal = solve_from_zero(
         solve_path, X, y, total * alphas * l1_ratio, total * alphas * (1.0 - l1_ratio), sample_weight=s, **options
     )
+    if weights is not None and not weights[test].any():
+        raise ValueError("sample_weight is zero on all test samples of a fold")
     errors = (X[test] @ coefs.T.astype(X.dtype, copy=False)) + (intercepts - y[test][:, None])
     return np.average(errors**2, axis=0, weights=None if weights is None else weights[test]), gaps, goal
 
@@ -87,11 +89,12 @@ class ElasticNetCV(RegressorMixin, LinearPredictor):
     >>> from numopt.linear_model import ElasticNetCV
     >>> X, y = load_diabetes(return_X_y=True)
     >>> model = ElasticNetCV(l1_ratio=[0.5, 0.9, 1.0], cv=5).fit(X, y)
-    >>> model.l1_ratio_, model.mse_path_.shape
+    >>> float(model.l1_ratio_), model.mse_path_.shape
     (1.0, (3, 100, 5))
     """
 
     _estimator: type[ElasticNet] = ElasticNet
+    path = staticmethod(enet_path)
 
     def __init__(
         self,
@@ -203,7 +206,7 @@ class ElasticNetCV(RegressorMixin, LinearPredictor):
         return self
 
     def _keep_ratio(self, ratio):
-        self.l1_ratio_ = ratio
+        self.l1_ratio_ = np.float64(ratio)
 
     def _split_params(self, sample_weight, params):
         """What metadata routing hands to the splitter."""
@@ -265,6 +268,7 @@ class LassoCV(ElasticNetCV):
     """
 
     _estimator = Lasso
+    path = staticmethod(lasso_path)
 
     def __init__(
         self,

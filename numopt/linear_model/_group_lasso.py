@@ -1,5 +1,7 @@
 """MultiTaskLasso, MultiTaskElasticNet and GroupLasso: penalties on groups of coefficients."""
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import MultiOutputMixin, RegressorMixin
@@ -60,7 +62,7 @@ class _GroupModel(RegressorMixin, LinearPredictor):
     """What the estimators with penalties on groups share."""
 
     def _fit(self, X, Y, sample_weight, l1_ratio, **groups):
-        """(coefficients (n_features, n_targets), intercepts); sets ``dual_gap_`` and ``n_iter_``."""
+        """(coefficients (n_features, n_targets), intercepts); sets ``dual_gap_``, ``eps_`` and ``n_iter_``."""
         n, p = X.shape
         total = n if sample_weight is None else sample_weight.sum(dtype=np.float64)
         if self.alpha == 0:
@@ -85,6 +87,7 @@ class _GroupModel(RegressorMixin, LinearPredictor):
         )
         if gaps[0] > goal:
             warn_unconverged(gaps[0], goal, passes[0], self.max_iter)
+        self.eps_ = goal
         penalty = group_penalty(na, l2, **groups)
         gap = rounded_gap(max(gaps[0], 0.0), X, Y, sample_weight, coefs[0], intercepts[0], penalty)
         self.dual_gap_, self.n_iter_ = float(gap / total), max(int(passes[0]), 1)
@@ -141,6 +144,8 @@ class MultiTaskElasticNet(MultiOutputMixin, _GroupModel):
         W'; a feature is used for all targets or for none.
     intercept_ : ndarray of shape (n_targets,)
         b.
+    eps_ : float
+        The gap that ``tol`` stands for, of the objective times S.
     dual_gap_ : float
         Certified: the objective above is within this of its minimum.
     n_iter_ : int
@@ -162,6 +167,7 @@ class MultiTaskElasticNet(MultiOutputMixin, _GroupModel):
            [0.456, 0.456]])
     """
 
+    path: Callable  # set by numopt.linear_model._paths, which needs this module
     positive = False  # what scikit-learn's has no parameter for
 
     def __init__(
@@ -239,7 +245,7 @@ class MultiTaskLasso(MultiTaskElasticNet):
 
     Attributes
     ----------
-    coef_, intercept_, dual_gap_, n_iter_, n_features_in_, feature_names_in_
+    coef_, intercept_, dual_gap_, eps_, n_iter_, n_features_in_, feature_names_in_
         As in :class:`MultiTaskElasticNet`.
 
     Examples
@@ -308,6 +314,8 @@ class GroupLasso(_GroupModel):
         w.
     intercept_ : float
         b.
+    eps_ : float
+        The gap that ``tol`` stands for, of the objective times S.
     dual_gap_ : float
         Certified: the objective above is within this of its minimum.
     n_iter_ : int

@@ -7,6 +7,7 @@ from sklearn.base import RegressorMixin
 from numopt.linear_model._linear_base import (
     LinearPredictor,
     check_flags,
+    check_squares,
     check_tolerance,
     check_weights,
     is_integer,
@@ -105,7 +106,8 @@ class HuberRegressor(RegressorMixin, LinearPredictor):
         if not is_integer(self.max_iter) or self.max_iter < 0:
             raise ValueError(f"max_iter must be an integer >= 0, got {self.max_iter!r}")
         X, y = check_design(self, X, y, numeric=True)
-        p, dtype, whole = X.shape[1], X.dtype, (X, y)
+        check_squares(*(A for A in (X, y) if A.dtype == np.float64))  # float32 is summed in double
+        p, whole = X.shape[1], (X, y)
         X, y, weights = positive_rows(X, y, check_weights(sample_weight, X))
         total = len(y) if weights is None else float(weights.sum(dtype=float))
         f = objective(
@@ -123,8 +125,8 @@ class HuberRegressor(RegressorMixin, LinearPredictor):
         W, scale, self.n_iter_, gnorm, goal = minimise_huber(f, W, scale, self.epsilon, self.tol / total, self.max_iter)
         if not gnorm <= goal:
             warn_unconverged("gradient", gnorm * total, goal * total, self.n_iter_, self.max_iter)
-        self.coef_, self.scale_ = W[:p, 0].astype(dtype), scale
-        self.intercept_ = dtype.type(W[p, 0]) if self.fit_intercept else 0.0
+        self.coef_, self.scale_ = W[:p, 0].copy(), scale  # float64 for float32 too, as scikit-learn's
+        self.intercept_ = W[p, 0] if self.fit_intercept else 0.0
         residual = whole[1] - np.asarray(whole[0] @ W[:p, 0]) - (W[p, 0] if self.fit_intercept else 0.0)
         self.outliers_ = np.abs(residual) > self.epsilon * scale
         return self

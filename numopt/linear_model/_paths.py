@@ -7,8 +7,8 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array, check_consistent_length
 
-from numopt.linear_model._elastic_net import as_csc, check_precompute, check_ratio, penalty, seed_of
-from numopt.linear_model._group_lasso import group_penalty
+from numopt.linear_model._elastic_net import ElasticNet, as_csc, check_precompute, check_ratio, penalty, seed_of
+from numopt.linear_model._group_lasso import MultiTaskElasticNet, group_penalty
 from numopt.linear_model._linear_base import check_tolerance, is_integer, is_number
 from numopt.linear_model._rounding import rounded_gap
 from numopt.linear_model._unpenalised import solve_from_zero
@@ -60,6 +60,7 @@ def enet_path(
     l1_ratio=0.5,
     eps=1e-3,
     alphas=100,
+    n_alphas="deprecated",
     precompute="auto",
     Xy=None,
     copy_X=True,
@@ -90,6 +91,8 @@ def enet_path(
         Smallest over largest penalty of an automatic grid.
     alphas : int or array-like, default=100
         How many penalties, from the largest of use down; or the penalties.
+    n_alphas : int
+        Deprecated in scikit-learn, as a number for ``alphas``.
     precompute, Xy, copy_X, verbose, check_input
         Accepted as scikit-learn's, without effect on the result.
     coef_init : array-like of shape (n_features,) or (n_targets, n_features), default=None
@@ -120,6 +123,9 @@ def enet_path(
     """
     check_ratio(l1_ratio)
     check_eps(eps)
+    if not (isinstance(n_alphas, str) and n_alphas == "deprecated"):
+        warnings.warn("'n_alphas' is deprecated: give the number to 'alphas'", FutureWarning, stacklevel=2)
+        alphas = n_alphas if is_integer(alphas) and alphas == 100 else alphas
     count, given = check_alphas(alphas)
     check_tolerance(tol)
     if not is_integer(max_iter) or max_iter < 1:
@@ -212,3 +218,8 @@ def lasso_path(X, y, *, eps=1e-3, alphas=100, **params):
     if "l1_ratio" in params:
         raise TypeError("lasso_path has no l1_ratio; enet_path has")
     return enet_path(X, y, l1_ratio=1.0, eps=eps, alphas=alphas, **params)
+
+
+# as scikit-learn's: the function of an estimator's family
+ElasticNet.path = staticmethod(enet_path)
+MultiTaskElasticNet.path = staticmethod(enet_path)

@@ -13,6 +13,7 @@ from numopt.linear_model._linear_base import (
     System,
     check_flags,
     check_inputs,
+    check_squares,
     check_tolerance,
     check_weights,
     is_integer,
@@ -109,7 +110,7 @@ class _BaseRidge(LinearPredictor):
 
     def _solve(self, system, solver, alpha):
         """The coefficients, the iterations of every target, and the name of the solver that did it."""
-        once = np.ones(len(alpha), np.int32)
+        once = None  # a direct solver takes no iterations
         tight = 100 * np.finfo(system.dtype).eps
         if solver == "lbfgs":
             return *solvers.solve_nonnegative(system, alpha, self.tol, self.max_iter), solver
@@ -176,8 +177,8 @@ class Ridge(MultiOutputMixin, RegressorMixin, _BaseRidge):
         Coefficients.
     intercept_ : float or ndarray of shape (n_targets,)
         Constant term, 0.0 with ``fit_intercept=False``.
-    n_iter_ : ndarray of shape (n_targets,)
-        Iterations; 1 for the solvers that are direct.
+    n_iter_ : None or ndarray of shape (n_targets,)
+        Iterations; None for the solvers that are direct.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -233,9 +234,11 @@ class _LabelledRidge(ClassifierMixin):
             and not (isinstance(weight, str) and weight == "balanced")
         ):
             raise ValueError(f"class_weight must be a dict, 'balanced' or None, got {weight!r}")
-        X, y = validate_data(
-            self, X, y, accept_sparse=("csr", "csc"), dtype=list(dtype), multi_output=True, y_numeric=False
-        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            X, y = validate_data(
+                self, X, y, accept_sparse=("csr", "csc"), dtype=list(dtype), multi_output=True, y_numeric=False
+            )
+        check_squares(X)
         if not sp.issparse(X) and not X.flags.forc:
             X = np.ascontiguousarray(X)
         binarizer = LabelBinarizer(pos_label=1, neg_label=-1)
@@ -325,8 +328,8 @@ class RidgeClassifier(_LabelledRidge, _BaseRidge):
         Coefficients; with two classes those of the second.
     intercept_ : float or ndarray of shape (n_targets,)
         Constant terms.
-    n_iter_ : ndarray of shape (n_targets,)
-        Iterations; 1 for the solvers that are direct.
+    n_iter_ : None or ndarray of shape (n_targets,)
+        Iterations; None for the solvers that are direct.
     classes_ : ndarray of shape (n_classes,)
         The classes.
     n_features_in_ : int

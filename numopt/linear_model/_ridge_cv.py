@@ -108,8 +108,11 @@ class _BaseRidgeCV(LinearPredictor):
         """Sets everything from a leave-one-out search."""
         Y = y[:, None] if y.ndim == 1 else y
         (n, targets), flat = Y.shape, y.ndim == 1
-        if n < 2:
-            raise ValueError(f"leaving out one row takes two rows at least, got n_samples={n}")
+        whole = n if weights is None else np.count_nonzero(weights)
+        if whole < 2:
+            raise ValueError(f"leaving out one row takes two rows of positive weight at least, got n_samples={whole}")
+        if "sample_weight" in score_params:
+            score_params = dict(score_params, sample_weight=weights)
         # Rows of weight zero stay: they are scored. Their residuals count for nothing in the sum of squares.
         system = System(X, Y, fit_intercept=self.fit_intercept, weights=weights, keep_rows=True)
         mode = self.gcv_mode

@@ -27,6 +27,16 @@ POTRF = {"d": lapack.dpotrf, "f": lapack.spotrf}
 POTRS = {"d": lapack.dpotrs, "f": lapack.spotrs}
 
 
+def warn_stopped(solver, iterations, what, reached, asked, max_iter):
+    """One line that states what was reached and what was asked for."""
+    warnings.warn(
+        f"{solver} stopped after {iterations} iterations with {what} of {reached:.3e}; tol asks for {asked:.3e}. "
+        f"Raise max_iter (now {max_iter}) or tol, or scale the features.",
+        ConvergenceWarning,
+        stacklevel=2,
+    )
+
+
 def shifted_solve(G, R, alpha, overwrite=False):
     """``(G + alpha I)^-1 R`` from the upper triangle of G by Cholesky, or None where that is singular to rounding."""
     letter = G.dtype.char
@@ -82,9 +92,12 @@ def solve_cg(system, alpha, tol, max_iter):
     dual = p > n
     alpha = alpha.astype(system.dtype)
     R = system.B.copy() if dual else system.t_dot(system.B)
+    size = np.abs(R).max(axis=0, initial=0.0)  # its square may neither overflow nor vanish
+    size[size == 0.0] = 1.0
+    R /= size
     V, D, count = np.zeros_like(R), R.copy(), np.zeros(R.shape[1], np.int32)
-    rho = np.einsum("ij,ij->j", R, R)
-    goal = tol**2 * rho
+    first = np.einsum("ij,ij->j", R, R)
+    rho, goal = first.copy(), tol**2 * first
     live = np.flatnonzero(rho > goal)
     for _ in range(10 * min(n, p) if max_iter is None else max_iter):
         if not len(live):
@@ -107,6 +120,10 @@ def solve_cg(system, alpha, tol, max_iter):
         rho[live], count[live] = new, count[live] + 1
         # A direction without curvature is one that A does not see: nothing is left to gain.
         live = live[(new > goal[live]) & (step > 0)]
+    if len(live):
+        reached = np.sqrt(rho[live] / first[live]).max()
+        warn_stopped("sparse_cg", count.max(), "a relative residual", reached, tol, max_iter)
+    V *= size
     return (system.t_dot(V) if dual else V), np.maximum(count, 1)
 
 
@@ -125,6 +142,9 @@ def solve_lsqr(system, alpha, tol, max_iter):
     for t, level in enumerate(alpha):
         found = lsqr(operator, system.B[:, t], damp=np.sqrt(level), atol=tol, btol=tol, iter_lim=max_iter)
         W[:, t], count[t] = found[0], max(found[2], 1)
+        if found[1] == 7:  # LSQR's own limit, where max_iter is None, is twice the number of columns
+            relative = found[7] / max(found[5] * found[4], np.finfo(float).tiny)
+            warn_stopped("lsqr", found[2], "a relative gradient", relative, tol, max_iter)
     return W, count
 
 
@@ -197,9 +217,7 @@ def _nonnegative_lbfgs(system, r, level, tol, max_iter):
     p = len(r)
     found = minimize(objective, np.zeros(p), jac=True, method="L-BFGS-B", bounds=[(0, None)] * p, options=options)
     if found.status == 1:
-        warnings.warn(
-            f"The lbfgs solver did not converge in {found.nit} iterations: raise max_iter ({max_iter}) or tol ({tol})",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
+        projected = np.where(found.x > 0, np.abs(found.jac), np.maximum(-found.jac, 0.0)).max()
+        relative = projected / max(np.abs(r).max(initial=0.0), np.finfo(float).tiny)
+        warn_stopped("lbfgs", found.nit, "a relative gradient", relative, 1e-3 * tol, max_iter)
     return found.x, max(found.nit, 1)
