@@ -110,7 +110,7 @@ class _BaseRidge(LinearPredictor):
 
     def _solve(self, system, solver, alpha):
         """The coefficients, the iterations of every target, and the name of the solver that did it."""
-        once = None  # a direct solver takes no iterations
+        once = np.ones(len(alpha), np.int32)
         tight = 100 * np.finfo(system.dtype).eps
         if solver == "lbfgs":
             return *solvers.solve_nonnegative(system, alpha, self.tol, self.max_iter), solver
@@ -177,8 +177,8 @@ class Ridge(MultiOutputMixin, RegressorMixin, _BaseRidge):
         Coefficients.
     intercept_ : float or ndarray of shape (n_targets,)
         Constant term, 0.0 with ``fit_intercept=False``.
-    n_iter_ : None or ndarray of shape (n_targets,)
-        Iterations; None for the solvers that are direct.
+    n_iter_ : ndarray of shape (n_targets,)
+        Iterations; 1 for the solvers that are direct.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -328,8 +328,8 @@ class RidgeClassifier(_LabelledRidge, _BaseRidge):
         Coefficients; with two classes those of the second.
     intercept_ : float or ndarray of shape (n_targets,)
         Constant terms.
-    n_iter_ : None or ndarray of shape (n_targets,)
-        Iterations; None for the solvers that are direct.
+    n_iter_ : ndarray of shape (n_targets,)
+        Iterations; 1 for the solvers that are direct.
     classes_ : ndarray of shape (n_classes,)
         The classes.
     n_features_in_ : int
