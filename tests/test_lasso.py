@@ -103,8 +103,8 @@ def test_agrees_with_scikit_learn_and_satisfies_the_optimality_conditions(
     largest = np.abs(exact).max()
     np.testing.assert_allclose(theirs.coef_, exact, rtol=0, atol=1e-5 * largest)
     # plain coordinate descent suffices where the l2 penalty is large: it ends at the gap, which bounds the distance
-    slack = 1e-8 * largest if l1_ratio > 0.1 else np.sqrt(2.0 * ours.dual_gap_ / (alpha * (1.0 - l1_ratio)))
-    np.testing.assert_allclose(ours.coef_, exact, rtol=0, atol=slack)
+    more = 0.0 if l1_ratio > 0.1 else np.sqrt(2.0 * ours.dual_gap_ / (alpha * (1.0 - l1_ratio)))
+    np.testing.assert_allclose(ours.coef_, exact, rtol=0, atol=1e-8 * largest + more)
     np.testing.assert_array_equal(ours.coef_ != 0, exact != 0)
     intercept = np.average(y, weights=s) - np.average(X, axis=0, weights=s) @ ours.coef_
     np.testing.assert_allclose(ours.intercept_, intercept, rtol=1e-8)

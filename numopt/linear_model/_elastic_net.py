@@ -82,11 +82,18 @@ def seed_of(selection, random_state):
     return int(check_random_state(random_state).randint(1, 2**31 - 1)) if selection == "random" else 0
 
 
+def advice(passes, max_iter):
+    """What to do about it, where the solver stopped at its limit, and where it stopped before."""
+    if passes < max_iter:
+        return "Rounding ends it: raise tol, or centre and scale the features."
+    return f"Raise max_iter (now {max_iter}) or tol, or scale the features."
+
+
 def warn_unconverged(gap, goal, passes, max_iter):
     """One line that states what was reached and what was asked for."""
     warnings.warn(
         f"coordinate descent stopped after {passes} passes with a duality gap of {gap:.3e}; tol asks for {goal:.3e}. "
-        f"Raise max_iter (now {max_iter}) or tol, or scale the features.",
+        f"{advice(passes, max_iter)}",
         ConvergenceWarning,
         stacklevel=3,
     )

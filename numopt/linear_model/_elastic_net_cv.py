@@ -25,9 +25,15 @@ from numopt.optimize._coordinate_descent import solve_path
 
 
 def thread_count(n_jobs, tasks):
-    """Threads for so many tasks: all of the machine's unless ``n_jobs`` says fewer."""
+    """Threads for so many tasks: all of the machine's unless ``n_jobs`` says fewer.
+
+    A worker process of joblib gets its share of the machine by ``NUMBA_NUM_THREADS``.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if n_jobs is not None:
+    if n_jobs is None:
+        share = os.environ.get("NUMBA_NUM_THREADS", "")
+        cores = min(cores, int(share)) if share.isdigit() else cores
+    else:
         cores = max(cores + 1 + n_jobs, 1) if n_jobs < 0 else n_jobs
     return max(min(cores, tasks), 1)
 
@@ -39,13 +45,13 @@ def fold_errors(X, y, weights, train, test, alphas, l1_ratio, options):
     total = s.sum()
     if not total > 0.0:
         raise ValueError("sample_weight is zero on all training samples of a fold")
-    coefs, intercepts, gaps, _, goal = solve_from_zero(
+    coefs, intercepts, gaps, passes, goal = solve_from_zero(
         solve_path, X, y, total * alphas * l1_ratio, total * alphas * (1.0 - l1_ratio), sample_weight=s, **options
     )
     if weights is not None and not weights[test].any():
         raise ValueError("sample_weight is zero on all test samples of a fold")
     errors = (X[test] @ coefs.T.astype(X.dtype, copy=False)) + (intercepts - y[test][:, None])
-    return np.average(errors**2, axis=0, weights=None if weights is None else weights[test]), gaps, goal
+    return np.average(errors**2, axis=0, weights=None if weights is None else weights[test]), gaps, goal, passes
 
 
 class ElasticNetCV(RegressorMixin, LinearPredictor):
@@ -68,7 +74,8 @@ class ElasticNetCV(RegressorMixin, LinearPredictor):
     verbose : bool or int, default=0
         Accepted as scikit-learn's.
     n_jobs : int, default=None
-        Threads; None is all of the machine's.  The result is the same for any number.
+        Threads; None is all of the machine's, or in a worker process of joblib its share of them.  The result is the
+        same for any number.
 
     Attributes
     ----------
@@ -186,9 +193,9 @@ class ElasticNetCV(RegressorMixin, LinearPredictor):
         ]
         with ThreadPoolExecutor(thread_count(self.n_jobs, len(tasks))) as pool:
             results = list(pool.map(lambda task: fold_errors(*task), tasks))
-        for (_, gaps, goal), task in zip(results, tasks, strict=True):
-            warn_path(gaps, goal, task[5], self.max_iter)
-        errors = np.reshape([error for error, _, _ in results], (len(ratios), len(folds), -1))
+        for (_, gaps, goal, passes), task in zip(results, tasks, strict=True):
+            warn_path(gaps, goal, task[5], passes, self.max_iter)
+        errors = np.reshape([error for error, *_ in results], (len(ratios), len(folds), -1))
         means = errors.mean(axis=1)
         best = np.unravel_index(np.argmin(means), means.shape)
         self.mse_path_ = np.squeeze(np.moveaxis(errors, 2, 1))

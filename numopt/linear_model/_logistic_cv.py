@@ -95,6 +95,8 @@ class LogisticRegressionCV(LinearClassifier):
     (1.0, (5, 1, 2))
     """
 
+    __metadata_request__score = {"sample_weight": metadata_routing.UNUSED}  # noqa: RUF012  the scorer's, as scikit-learn's
+
     def __init__(
         self,
         *,

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array, check_consistent_length
 
-from numopt.linear_model._elastic_net import ElasticNet, as_csc, check_precompute, check_ratio, penalty, seed_of
+from numopt.linear_model._elastic_net import ElasticNet, advice, as_csc, check_precompute, check_ratio, penalty, seed_of
 from numopt.linear_model._group_lasso import MultiTaskElasticNet, group_penalty
 from numopt.linear_model._linear_base import check_tolerance, is_integer, is_number
 from numopt.linear_model._rounding import rounded_gap
@@ -155,7 +155,7 @@ def enet_path(
     else:
         start = None if start is None else start.T
         coefs, _, gaps, passes, goal = solve_from_zero(solve_group_path, X, y, na, l2, start=start, **options)
-    warn_path(gaps, goal, given, max_iter)
+    warn_path(gaps, goal, given, passes, max_iter)
     gaps = np.maximum(gaps, 0.0)
     if y.ndim == 1:
         gaps = rounded_gap(gaps, X, y[:, None], None, coefs.T, np.zeros(len(na)), penalty(na, l2))
@@ -169,7 +169,7 @@ def enet_path(
     return (given, coefs, gaps, iterations) if return_n_iter else (given, coefs, gaps)
 
 
-def warn_path(gaps, goal, alphas, max_iter):
+def warn_path(gaps, goal, alphas, passes, max_iter):
     """One line for all penalties of a path that were not solved."""
     short = gaps > goal
     if short.any():
@@ -177,7 +177,7 @@ def warn_path(gaps, goal, alphas, max_iter):
         warnings.warn(
             f"coordinate descent did not reach tol for {short.sum()} of {short.size} penalties; the largest duality "
             f"gap is {gaps[worst]:.3e} at alpha={alphas[worst]:.3e}, tol asks for {goal:.3e}. "
-            f"Raise max_iter (now {max_iter}) or tol, or scale the features.",
+            f"{advice(passes[worst], max_iter)}",
             ConvergenceWarning,
             stacklevel=3,
         )
