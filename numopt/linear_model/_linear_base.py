@@ -20,6 +20,7 @@ _SYRK = {"d": blas.dsyrk, "f": blas.ssyrk}
 _DOT = {np.dtype(np.float64): blas.ddot, np.dtype(np.float32): blas.sdot}
 _SYR = {"d": blas.dsyr, "f": blas.ssyr}
 
+_FEW = 8192  # numbers squared at a time: with more than 10,000 BLAS wakes its threads, which takes longer than the sum
 _ROWS = 4096  # rows summed at a time: the error of a mean grows with this, not with the number of rows
 
 
@@ -69,7 +70,7 @@ def squares_overflow(X):
     data = X.data if sp.issparse(X) else np.ravel(X, order="K")
     if data.dtype not in _DOT:
         return False  # integers
-    parts = (data[i : i + (1 << 30)] for i in range(0, data.size, 1 << 30))
+    parts = (data[i : i + _FEW] for i in range(0, data.size, _FEW))
     return not sum(_DOT[data.dtype](part, part) for part in parts) < np.finfo(data.dtype).max ** 0.94
 
 
