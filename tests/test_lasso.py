@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -59,6 +60,23 @@ def kkt_residual(model, X, y, alpha, l1_ratio=1.0, s=None, positive=False):
     return worst / alpha
 
 
+def on_its_support(model, X, y, alpha, l1_ratio=1.0, s=None, centred=True):
+    """The coefficients where the optimality conditions hold to rounding, with the zeros and signs of model's.
+
+    At a tight tolerance scikit-learn's have these right, but errors of the root of the gap.
+    """
+    s = np.ones(len(y)) if s is None else s
+    if centred:
+        X, y = X - np.average(X, axis=0, weights=s), y - np.average(y, weights=s)
+    j = np.flatnonzero(model.coef_)
+    A, n = X[:, j], s.sum()
+    H = A.T @ (s[:, None] * A) / n + alpha * (1 - l1_ratio) * np.eye(len(j))
+    w = np.zeros(X.shape[1])
+    w[j] = np.linalg.solve(H, A.T @ (s * y) / n - alpha * l1_ratio * np.sign(model.coef_[j]))
+    assert (np.sign(w) == np.sign(model.coef_)).all()
+    return w
+
+
 @pytest.mark.parametrize("estimator", [Lasso, ElasticNet, LassoCV, ElasticNetCV])
 def test_check_estimator(estimator):
     check_estimator(estimator())
@@ -81,8 +99,15 @@ def test_agrees_with_scikit_learn_and_satisfies_the_optimality_conditions(
     ours = ElasticNet(selection=selection, random_state=0, **options).fit(stored(X, storage), y, sample_weight=s)
     assert kkt_residual(ours, X, y, alpha, l1_ratio, s, positive) < 1e-6
     theirs = sk.ElasticNet(max_iter=200_000, **options).fit(X, y, sample_weight=s)
-    np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-8, atol=1e-6 * np.abs(theirs.coef_).max())
-    np.testing.assert_allclose(ours.intercept_, theirs.intercept_, rtol=1e-7)
+    exact = on_its_support(theirs, X, y, alpha, l1_ratio, s)
+    largest = np.abs(exact).max()
+    np.testing.assert_allclose(theirs.coef_, exact, rtol=0, atol=1e-5 * largest)
+    # plain coordinate descent suffices where the l2 penalty is large: it ends at the gap, which bounds the distance
+    more = 0.0 if l1_ratio > 0.1 else np.sqrt(2.0 * ours.dual_gap_ / (alpha * (1.0 - l1_ratio)))
+    np.testing.assert_allclose(ours.coef_, exact, rtol=0, atol=1e-8 * largest + more)
+    np.testing.assert_array_equal(ours.coef_ != 0, exact != 0)
+    intercept = np.average(y, weights=s) - np.average(X, axis=0, weights=s) @ ours.coef_
+    np.testing.assert_allclose(ours.intercept_, intercept, rtol=1e-8)
     assert 0 <= ours.dual_gap_ <= 1e-14 * np.average((y - np.average(y, weights=s)) ** 2, weights=s)
 
 
@@ -92,7 +117,7 @@ def test_both_inner_solvers_reach_the_gap(residual, monkeypatch):
     X, y = correlated(80, 300)
     for divisor in (2.0, 10.0, 100.0):
         model = Lasso(alpha_max(X, y) / divisor, tol=1e-12, max_iter=20_000).fit(X, y)
-        assert kkt_residual(model, X, y, model.alpha) < 1e-4 * divisor
+        assert kkt_residual(model, X, y, model.alpha) < 1e-7
         assert model.dual_gap_ <= 1e-12 * np.var(y)
 
 
@@ -102,7 +127,7 @@ def test_a_working_set_that_outgrows_its_gram_matrix_goes_on_without(monkeypatch
     whole = Lasso(alpha, tol=1e-12, max_iter=20_000).fit(X, y)
     monkeypatch.setattr(front, "GRAM_COLUMNS", 20)
     small = Lasso(alpha, tol=1e-12, max_iter=20_000).fit(X, y)
-    np.testing.assert_allclose(small.coef_, whole.coef_, atol=1e-5)
+    np.testing.assert_allclose(small.coef_, whole.coef_, atol=1e-8)
 
 
 @settings(max_examples=60, deadline=None)
@@ -291,7 +316,10 @@ class TestPaths:
         )
         theirs = sk.enet_path(X, y, l1_ratio=l1_ratio, alphas=20, tol=1e-13, max_iter=200_000)
         np.testing.assert_allclose(alphas, theirs[0], rtol=1e-10)
-        np.testing.assert_allclose(coefs, theirs[1], atol=2e-6 * np.abs(theirs[1]).max())
+        for k, coef in enumerate(theirs[1].T):
+            model = SimpleNamespace(coef_=coef)
+            exact = on_its_support(model, X, y, alphas[k], l1_ratio, centred=False)
+            np.testing.assert_allclose(coefs[:, k], exact, rtol=0, atol=1e-8 * np.abs(theirs[1]).max())
         assert (gaps <= 1e-13 * np.mean(y**2)).all() and len(passes) == 20
 
     def test_each_point_of_the_path_is_the_fit_there(self):
@@ -336,7 +364,16 @@ class TestCV:
         np.testing.assert_allclose(ours.mse_path_, theirs.mse_path_, rtol=1e-6)
         np.testing.assert_allclose(ours.alphas_, theirs.alphas_, rtol=1e-10)
         assert np.isclose(ours.alpha_, theirs.alpha_)
-        np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-5 * np.abs(theirs.coef_).max())
+        exact = on_its_support(theirs, X, y, ours.alpha_, s=s)
+        np.testing.assert_allclose(ours.coef_, exact, rtol=0, atol=1e-8 * np.abs(exact).max())
+        for i, (train, test) in enumerate(KFold(5).split(X)):
+            weights = None if s is None else s[train]
+            fold = sk.Lasso(ours.alpha_, tol=1e-12, max_iter=100_000).fit(X[train], y[train], sample_weight=weights)
+            w = on_its_support(fold, X[train], y[train], ours.alpha_, s=weights)
+            b = np.average(y[train] - X[train] @ w, weights=weights)
+            error = np.average((y[test] - X[test] @ w - b) ** 2, weights=None if s is None else s[test])
+            best = ours.mse_path_[np.flatnonzero(ours.alphas_ == ours.alpha_)[0], i]
+            assert best == pytest.approx(error, rel=1e-8)
 
     def test_elastic_net_cv_agrees_with_scikit_learn(self):
         X, y = correlated(60, 15)
@@ -355,7 +392,7 @@ class TestCV:
         np.testing.assert_array_equal(one.coef_, all_of_them.coef_)
 
     @pytest.mark.parametrize("options", [{"alphas": [-1.0]}, {"alphas": 0}, {"eps": -1}, {"n_jobs": 0}, {"tol": None},
-                                         {"precompute": "never"}, {"alphas": [0.0, 1.0]}])  # fmt: skip
+                                         {"precompute": "never"}])  # fmt: skip
     def test_bad_input_is_named(self, options):
         X, y = correlated(20, 5)
         with pytest.raises(ValueError, match=next(iter(options))):

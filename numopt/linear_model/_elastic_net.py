@@ -1,12 +1,13 @@
 """Lasso and ElasticNet: scikit-learn's parameters and attributes over the compiled coordinate descent."""
 
-import warnings
+from collections.abc import Callable
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
+from sklearn.utils.metadata_routing import UNUSED
 
 from numopt.linear_model._callbacks import observed
 from numopt.linear_model._linear_base import (
@@ -18,29 +19,31 @@ from numopt.linear_model._linear_base import (
     is_integer,
     is_number,
 )
-from numopt.linear_model._unpenalised import solve_unpenalised
+from numopt.linear_model._rounding import rounded_gap
+from numopt.linear_model._unpenalised import solve_from_zero
 from numopt.optimize._coordinate_descent import solve_path
+from numopt.optimize._warn import warn
 
 
 def as_csc(X):
-    """Sparse X with compressed columns and no duplicate entries; any other format is converted, and said."""
+    """Sparse X with compressed columns, sorted and without duplicates; any other format is converted, and said."""
+    given = X
     if X.format != "csc":
-        warnings.warn(
+        warn(
             f"coordinate descent reads columns: X was converted from {X.format.upper()} to CSC, which takes time and "
             "memory; pass a CSC matrix to avoid it",
             sp.SparseEfficiencyWarning,
-            stacklevel=4,
         )
         X = X.tocsc()
     if not X.has_canonical_format:
-        X = X.copy() if X.base is None else X
+        X = X.copy() if X is given else X  # the caller's entries stay in their order
         X.sum_duplicates()
     return X
 
 
 def check_data(estimator, X, y, sample_weight):
     """X as the solver reads it, y as float64 columns, the weights; sets ``n_features_in_``."""
-    X, y = check_inputs(estimator, X, y)
+    X, y = check_inputs(estimator, X, y, squares=False)  # the solver refuses what overflows in double
     if sp.issparse(X):
         X = as_csc(X)
     return X, y.astype(np.float64, copy=False), check_weights(sample_weight, X)
@@ -83,10 +86,9 @@ def given_gram(precompute, X, *, centred=False, weighted=False):
     if isinstance(precompute, (bool, np.bool_, str)) or sp.issparse(X) or weighted:
         return None
     if centred and not np.allclose(X.mean(axis=0), 0.0):
-        warnings.warn(
+        warn(
             "Gram matrix was provided but X was centered to fit intercept: recomputing Gram matrix.",
             UserWarning,
-            stacklevel=3,
         )
         return None
     gram = np.ascontiguousarray(precompute, dtype=np.float64)
@@ -108,14 +110,34 @@ def seed_of(selection, random_state):
     return int(check_random_state(random_state).randint(1, 2**31 - 1)) if selection == "random" else 0
 
 
+def advice(passes, max_iter):
+    """What to do about it, where the solver stopped at its limit, and where it stopped before."""
+    if passes < max_iter:
+        return "Rounding ends it: raise tol, or centre and scale the features."
+    return f"Raise max_iter (now {max_iter}) or tol, or scale the features."
+
+
 def warn_unconverged(gap, goal, passes, max_iter):
     """One line that states what was reached and what was asked for."""
-    warnings.warn(
+    warn(
         f"coordinate descent stopped after {passes} passes with a duality gap of {gap:.3e}; tol asks for {goal:.3e}. "
-        f"Raise max_iter (now {max_iter}) or tol, or scale the features.",
+        f"{advice(passes, max_iter)}",
         ConvergenceWarning,
-        stacklevel=3,
     )
+
+
+def warn_alpha_zero():
+    """scikit-learn's warning."""
+    warn(
+        "With alpha=0, this algorithm does not converge well; it is solved as least squares. "
+        "You are advised to use the LinearRegression estimator",
+        UserWarning,
+    )
+
+
+def penalty(na, l2):
+    """The penalties of the columns of W, as a function of W."""
+    return lambda W: na * np.abs(W).sum(axis=0) + 0.5 * l2 * (W * W).sum(axis=0)
 
 
 class ElasticNet(MultiOutputMixin, RegressorMixin, LinearPredictor):
@@ -158,7 +180,8 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, LinearPredictor):
     intercept_ : float or ndarray of shape (n_targets,)
         b.
     dual_gap_ : float or ndarray of shape (n_targets,)
-        Certified: the objective above is within this of its minimum.
+        Certified: the objective above is within this of its minimum.  With float32 X it counts the rounding of
+        ``coef_``, which comes after ``tol`` is met.
     n_iter_ : int or list of int
         Passes taken.
     n_features_in_ : int
@@ -176,6 +199,9 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, LinearPredictor):
     >>> model.coef_.round(3), model.n_iter_ > 0
     (array([0.86, 0.  ]), True)
     """
+
+    __metadata_request__fit = {"check_input": UNUSED}  # noqa: RUF012  scikit-learn's: no metadata
+    path: Callable  # set by numopt.linear_model._paths, which needs this module
 
     def __init__(
         self,
@@ -240,41 +266,37 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, LinearPredictor):
         targets = Y.shape[1]
         start = None
         if self.warm_start and hasattr(self, "coef_") and np.shape(self.coef_)[-1] == p:
-            start = np.broadcast_to(np.reshape(self.coef_, (-1, p)), (targets, p))
+            start = np.reshape(self.coef_, (-1, p))
+            start = start if len(start) == targets else None  # other targets than before: no start
         total = len(y) if weights is None else weights.sum(dtype=np.float64)
         coef, intercept = np.empty((targets, p)), np.empty(targets)
         gap, iterations = np.empty(targets), []
         if self.alpha == 0:
-            warnings.warn(
-                "With alpha=0, this algorithm does not converge well; it is solved as least squares. "
-                "You are advised to use the LinearRegression estimator",
-                stacklevel=2,
+            warn_alpha_zero()
+        na, l2 = total * self.alpha * self.l1_ratio, total * self.alpha * (1.0 - self.l1_ratio)
+        seed = seed_of(self.selection, self.random_state)
+        for k in range(targets):
+            coefs, intercepts, gaps, passes, goal = solve_from_zero(
+                solve_path,
+                X,
+                Y[:, k],
+                np.array([na]),
+                np.array([l2]),
+                sample_weight=weights,
+                fit_intercept=self.fit_intercept,
+                positive=self.positive,
+                tol=self.tol,
+                max_iter=self.max_iter,
+                seed=seed,
+                start=None if start is None else start[k],
+                gram=gram,
+                trusted=trusted,
             )
-            coef, intercept, gap = solve_unpenalised(X, Y, weights, self.fit_intercept, self.positive)
-            gap, iterations = gap / total, [1] * targets
-        else:
-            na, l2 = total * self.alpha * self.l1_ratio, total * self.alpha * (1.0 - self.l1_ratio)
-            seed = seed_of(self.selection, self.random_state)
-            for k in range(targets):
-                coefs, intercepts, gaps, passes, goal = solve_path(
-                    X,
-                    Y[:, k],
-                    np.array([na]),
-                    np.array([l2]),
-                    sample_weight=weights,
-                    fit_intercept=self.fit_intercept,
-                    positive=self.positive,
-                    tol=self.tol,
-                    max_iter=self.max_iter,
-                    seed=seed,
-                    start=None if start is None else start[k],
-                    gram=gram,
-                    trusted=trusted,
-                )
-                if gaps[0] > goal:
-                    warn_unconverged(gaps[0], goal, passes[0], self.max_iter)
-                coef[k], intercept[k], gap[k] = coefs[0], intercepts[0], max(gaps[0], 0.0) / total
-                iterations.append(max(int(passes[0]), 1))
+            if gaps[0] > goal:
+                warn_unconverged(gaps[0], goal, passes[0], self.max_iter)
+            coef[k], intercept[k], gap[k] = coefs[0], intercepts[0], max(gaps[0], 0.0)
+            iterations.append(max(int(passes[0]), 1))
+        gap = rounded_gap(gap, X, Y, weights, coef.T, intercept, penalty(na, l2)) / total
         coef = coef.astype(X.dtype, copy=False)
         # as scikit-learn: a single target loses its axis, the intercept keeps it where y had two
         self.coef_ = coef[0] if targets == 1 else coef

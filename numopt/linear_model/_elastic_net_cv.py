@@ -20,7 +20,8 @@ from numopt.linear_model._elastic_net import (
     seed_of,
 )
 from numopt.linear_model._linear_base import LinearPredictor, is_integer
-from numopt.linear_model._paths import alpha_grid, check_alphas, check_eps, gram_pays, warn_path
+from numopt.linear_model._paths import alpha_grid, check_alphas, check_eps, enet_path, gram_pays, lasso_path, warn_path
+from numopt.linear_model._unpenalised import solve_from_zero
 from numopt.optimize._coordinate_descent import solve_path, whole_gram
 from numopt.solvers.lasso_slots import CONSTANT
 
@@ -29,9 +30,15 @@ LEFT = 1e-2  # of a column's spread in a fold, at least, for its Gram matrix to 
 
 
 def thread_count(n_jobs, tasks):
-    """Threads for so many tasks: all of the machine's unless ``n_jobs`` says fewer."""
+    """Threads for so many tasks: all of the machine's unless ``n_jobs`` says fewer.
+
+    A worker process of joblib gets its share of the machine by ``NUMBA_NUM_THREADS``.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if n_jobs is not None:
+    if n_jobs is None:
+        share = os.environ.get("NUMBA_NUM_THREADS", "")
+        cores = min(cores, int(share)) if share.isdigit() else cores
+    else:
         cores = max(cores + 1 + n_jobs, 1) if n_jobs < 0 else n_jobs
     return max(min(cores, tasks), 1)
 
@@ -73,11 +80,20 @@ def fold_errors(X, y, weights, train, test, alphas, l1_ratio, gram, options):
     """Mean squared errors on ``test`` of the path fitted to ``train``; what is left out has weight zero."""
     s = fold_weights(weights, train, len(y))
     total = s.sum()
-    coefs, intercepts, gaps, _, goal = solve_path(
-        X, y, total * alphas * l1_ratio, total * alphas * (1.0 - l1_ratio), sample_weight=s, gram=gram, **options
+    coefs, intercepts, gaps, passes, goal = solve_from_zero(
+        solve_path,
+        X,
+        y,
+        total * alphas * l1_ratio,
+        total * alphas * (1.0 - l1_ratio),
+        sample_weight=s,
+        gram=gram,
+        **options,
     )
+    if weights is not None and not weights[test].any():
+        raise ValueError("sample_weight is zero on all test samples of a fold")
     errors = (X[test] @ coefs.T.astype(X.dtype, copy=False)) + (intercepts - y[test][:, None])
-    return np.average(errors**2, axis=0, weights=None if weights is None else weights[test]), gaps, goal
+    return np.average(errors**2, axis=0, weights=None if weights is None else weights[test]), gaps, goal, passes
 
 
 def all_errors(X, y, weights, folds, ratios, grids, whole, n_jobs, options):
@@ -122,7 +138,8 @@ class ElasticNetCV(RegressorMixin, LinearPredictor):
     verbose : bool or int, default=0
         Accepted as scikit-learn's.
     n_jobs : int, default=None
-        Threads; None is all of the machine's.  The result is the same for any number.
+        Threads; None is all of the machine's, or in a worker process of joblib its share of them.  The result is the
+        same for any number.
 
     Attributes
     ----------
@@ -143,11 +160,12 @@ class ElasticNetCV(RegressorMixin, LinearPredictor):
     >>> from numopt.linear_model import ElasticNetCV
     >>> X, y = load_diabetes(return_X_y=True)
     >>> model = ElasticNetCV(l1_ratio=[0.5, 0.9, 1.0], cv=5).fit(X, y)
-    >>> model.l1_ratio_, model.mse_path_.shape
+    >>> float(model.l1_ratio_), model.mse_path_.shape
     (1.0, (3, 100, 5))
     """
 
     _estimator: type[ElasticNet] = ElasticNet
+    path = staticmethod(enet_path)
 
     def __init__(
         self,
@@ -225,8 +243,6 @@ class ElasticNetCV(RegressorMixin, LinearPredictor):
             ]  # fmt: skip
         else:
             grids = [given] * len(ratios)
-        if min(grid.min() for grid in grids) == 0.0:
-            raise ValueError("alphas must be > 0 for cross-validation: at 0 there is no penalty to choose")
         folds = list(check_cv(self.cv).split(X, y, **splits))
         options = {
             "fit_intercept": self.fit_intercept,
@@ -238,9 +254,9 @@ class ElasticNetCV(RegressorMixin, LinearPredictor):
         shared = gram_pays(self.precompute, X, sum(grid.size for grid in grids) * len(folds))
         whole = whole_gram(X, weights, self.fit_intercept) if shared else None
         results = all_errors(X, y, weights, folds, ratios, grids, whole, self.n_jobs, options)
-        for (_, gaps, goal), grid in zip(results, grids * len(folds), strict=True):
-            warn_path(gaps, goal, grid, self.max_iter)
-        errors = np.reshape([error for error, _, _ in results], (len(folds), len(ratios), -1))
+        for (_, gaps, goal, passes), grid in zip(results, grids * len(folds), strict=True):
+            warn_path(gaps, goal, grid, passes, self.max_iter)
+        errors = np.reshape([error for error, *_ in results], (len(folds), len(ratios), -1))
         means = errors.mean(axis=0)
         best = np.unravel_index(np.argmin(means), means.shape)
         self.mse_path_ = np.squeeze(np.moveaxis(errors, 0, 2))
@@ -258,7 +274,7 @@ class ElasticNetCV(RegressorMixin, LinearPredictor):
         return self
 
     def _keep_ratio(self, ratio):
-        self.l1_ratio_ = ratio
+        self.l1_ratio_ = np.float64(ratio)
 
     def _split_params(self, sample_weight, params):
         """What metadata routing hands to the splitter."""
@@ -320,6 +336,7 @@ class LassoCV(ElasticNetCV):
     """
 
     _estimator = Lasso
+    path = staticmethod(lasso_path)
 
     def __init__(
         self,

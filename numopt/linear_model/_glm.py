@@ -3,12 +3,14 @@
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from numopt.linear_model._callbacks import observed
 from numopt.linear_model._catalogue import check_name, minimise_with, names
 from numopt.linear_model._linear_base import (
     LinearPredictor,
     check_flags,
+    check_squares,
     check_tolerance,
     check_weights,
     is_integer,
@@ -109,6 +111,7 @@ class PoissonRegressor(RegressorMixin, LinearPredictor):
             raise ValueError(f"max_iter must be an integer >= 1, got {self.max_iter!r}")
         check_name(self.solver, names(*SOLVERS))
         X, y = check_design(self, X, y, numeric=True)
+        check_squares(*(A for A in (X, y) if A.dtype == np.float64))  # float32 is summed in double
         p, dtype = X.shape[1], X.dtype
         if y.min() < 0:
             raise ValueError(f"y must hold no negative values for a Poisson model; the least is {y.min()}")
@@ -165,8 +168,12 @@ class PoissonRegressor(RegressorMixin, LinearPredictor):
         float
             1 for a perfect model, 0 for one that predicts the mean.
         """
-        y, mean = np.asarray(y, float), self.predict(X).astype(float)
-        weights = None if sample_weight is None else np.broadcast_to(np.asarray(sample_weight, float), y.shape)
+        mean = self.predict(X).astype(float)
+        y = column_or_1d(check_array(y, ensure_2d=False, dtype=float, input_name="y"))
+        check_consistent_length(mean, y)
+        if y.min() < 0:
+            raise ValueError(f"y must hold no negative values for a Poisson model; the least is {y.min()}")
+        weights = check_weights(sample_weight, y)
 
         def deviance(mu):
             terms = np.where(y > 0, y * np.log(np.where(y > 0, y, 1.0) / mu), 0.0) - y + mu

@@ -1,16 +1,25 @@
 """MultiTaskLasso, MultiTaskElasticNet and GroupLasso: penalties on groups of coefficients."""
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import column_or_1d
 
 from numopt.linear_model._callbacks import observed
-from numopt.linear_model._elastic_net import check_common, check_data, check_ratio, seed_of, warn_unconverged
+from numopt.linear_model._elastic_net import (
+    check_common,
+    check_data,
+    check_ratio,
+    seed_of,
+    warn_alpha_zero,
+    warn_unconverged,
+)
 from numopt.linear_model._linear_base import LinearPredictor, check_flags, is_integer, is_number
-from numopt.linear_model._unpenalised import solve_unpenalised
+from numopt.linear_model._rounding import rounded_gap
+from numopt.linear_model._unpenalised import solve_from_zero
 from numopt.optimize._group_lasso import solve_group_path
-from numopt.optimize._warn import warn
 
 
 def check_groups(groups, p):
@@ -38,30 +47,37 @@ def check_groups(groups, p):
     return order, np.append(0, np.cumsum(sizes))
 
 
+def group_penalty(na, l2, order=None, starts=None, weights=None):
+    """The penalty of groups, by default of the rows of W, as a function of W."""
+
+    def penalty(W):
+        squares = (W * W).sum(axis=1)
+        squares = squares if starts is None else np.add.reduceat(squares[order], starts[:-1])
+        sizes = np.sqrt(squares) if weights is None else np.sqrt(squares) * weights
+        return float(na * sizes.sum() + 0.5 * l2 * squares.sum())
+
+    return penalty
+
+
 class _GroupModel(RegressorMixin, LinearPredictor):
     """What the estimators with penalties on groups share."""
 
     def _fit(self, X, Y, sample_weight, l1_ratio, **groups):
-        """(coefficients (n_features, n_targets), intercepts); sets ``dual_gap_`` and ``n_iter_``."""
+        """(coefficients (n_features, n_targets), intercepts); sets ``dual_gap_``, ``eps_`` and ``n_iter_``."""
         n, p = X.shape
         total = n if sample_weight is None else sample_weight.sum(dtype=np.float64)
         if self.alpha == 0:
-            warn(
-                "With alpha=0, this algorithm does not converge well; it is solved as least squares. "
-                "You are advised to use the LinearRegression estimator",
-                UserWarning,
-            )
-            coef, intercept, gaps = solve_unpenalised(X, Y, sample_weight, self.fit_intercept, False)
-            self.dual_gap_, self.n_iter_ = gaps.sum() / total, 1
-            return coef.T, intercept
+            warn_alpha_zero()
         start = None
         if self.warm_start and hasattr(self, "coef_") and np.size(self.coef_) == p * Y.shape[1]:
             start = np.reshape(self.coef_, (-1, p)).T.astype(float)
-        coefs, intercepts, gaps, passes, goal = solve_group_path(
+        na, l2 = total * self.alpha * l1_ratio, total * self.alpha * (1.0 - l1_ratio)
+        coefs, intercepts, gaps, passes, goal = solve_from_zero(
+            solve_group_path,
             X,
             Y,
-            np.array([total * self.alpha * l1_ratio]),
-            np.array([total * self.alpha * (1.0 - l1_ratio)]),
+            np.array([na]),
+            np.array([l2]),
             sample_weight=sample_weight,
             fit_intercept=self.fit_intercept,
             tol=self.tol,
@@ -72,7 +88,10 @@ class _GroupModel(RegressorMixin, LinearPredictor):
         )
         if gaps[0] > goal:
             warn_unconverged(gaps[0], goal, passes[0], self.max_iter)
-        self.dual_gap_, self.n_iter_ = max(gaps[0], 0.0) / total, max(int(passes[0]), 1)
+        self.eps_ = goal
+        penalty = group_penalty(na, l2, **groups)
+        gap = rounded_gap(max(gaps[0], 0.0), X, Y, sample_weight, coefs[0], intercepts[0], penalty)
+        self.dual_gap_, self.n_iter_ = float(gap / total), max(int(passes[0]), 1)
         return coefs[0], intercepts[0]
 
     def _check(self):
@@ -126,6 +145,8 @@ class MultiTaskElasticNet(MultiOutputMixin, _GroupModel):
         W'; a feature is used for all targets or for none.
     intercept_ : ndarray of shape (n_targets,)
         b.
+    eps_ : float
+        The gap that ``tol`` stands for, of the objective times S.
     dual_gap_ : float
         Certified: the objective above is within this of its minimum.
     n_iter_ : int
@@ -147,6 +168,7 @@ class MultiTaskElasticNet(MultiOutputMixin, _GroupModel):
            [0.456, 0.456]])
     """
 
+    path: Callable  # set by numopt.linear_model._paths, which needs this module
     positive = False  # what scikit-learn's has no parameter for
 
     def __init__(
@@ -225,7 +247,7 @@ class MultiTaskLasso(MultiTaskElasticNet):
 
     Attributes
     ----------
-    coef_, intercept_, dual_gap_, n_iter_, n_features_in_, feature_names_in_
+    coef_, intercept_, dual_gap_, eps_, n_iter_, n_features_in_, feature_names_in_
         As in :class:`MultiTaskElasticNet`.
 
     Examples
@@ -294,6 +316,8 @@ class GroupLasso(_GroupModel):
         w.
     intercept_ : float
         b.
+    eps_ : float
+        The gap that ``tol`` stands for, of the objective times S.
     dual_gap_ : float
         Certified: the objective above is within this of its minimum.
     n_iter_ : int

@@ -305,6 +305,11 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, LinearPredictor):
         self._set_line(W, system, y, keep_row=True)
         return self
 
+    def __getstate__(self):
+        if "_triangle" in self.__dict__:
+            _ = self.singular_  # which is small, and lets go of the triangle
+        return super().__getstate__()
+
     @property
     def singular_(self):
         """Singular values of the centred X."""

@@ -21,8 +21,10 @@ _GEMM = {"d": blas.dgemm, "f": blas.sgemm}
 _GEMV = {"d": blas.dgemv, "f": blas.sgemv}
 _SYRK = {"d": blas.dsyrk, "f": blas.ssyrk}
 _SYMV = {"d": blas.dsymv, "f": blas.ssymv}
+_DOT = {np.dtype(np.float64): blas.ddot, np.dtype(np.float32): blas.sdot}
 _SYR = {"d": blas.dsyr, "f": blas.ssyr}
 
+_FEW = 8192  # numbers squared at a time: with more than 10,000 BLAS wakes its threads, which takes longer than the sum
 _ROWS = 4096  # rows summed at a time: the error of a mean grows with this, not with the number of rows
 
 
@@ -72,41 +74,63 @@ def column_sums(X, weights=None):
     return total[:, 0].astype(X.dtype, copy=False)
 
 
-def check_inputs(estimator, X, y, *, sparse=True, dtype=(np.float64, np.float32)):
+def squares_overflow(X):
+    """Whether products of entries of X come near the largest number of its type, or are not finite."""
+    data = X.data if sp.issparse(X) else np.ravel(X, order="K")
+    if data.dtype not in _DOT:
+        return False  # integers
+    parts = (data[i : i + _FEW] for i in range(0, data.size, _FEW))
+    return not sum(_DOT[data.dtype](part, part) for part in parts) < np.finfo(data.dtype).max ** 0.94
+
+
+def check_squares(*arrays):
+    """Refuses values with which sums of squares would overflow."""
+    for X in arrays:
+        if squares_overflow(X):
+            raise ValueError(
+                "X or y hold values so large that their squares overflow; scale them, to about "
+                f"{'1e140' if X.dtype == np.float64 else '1e17 in float32'} at most"
+            )
+
+
+def check_inputs(estimator, X, y, *, sparse=True, dtype=(np.float64, np.float32), squares=True):
     """X and y as arrays of one real type; sets ``n_features_in_`` and ``feature_names_in_``."""
-    return check_and_sum(estimator, X, y, sparse=sparse, dtype=dtype)[:2]
+    return check_and_sum(estimator, X, y, sparse=sparse, dtype=dtype, squares=squares)[:2]
 
 
-def check_and_sum(estimator, X, y, *, sparse=True, dtype=(np.float64, np.float32)):
-    """What ``check_inputs`` gives back and, where it took them to look for NaN, the sums of the columns, or None.
+def check_and_sum(estimator, X, y, *, sparse=True, dtype=(np.float64, np.float32), squares=True):
+    """What ``check_inputs`` gives back and, where it formed them, the sums of the columns, or None.
 
-    scikit-learn's check costs more than a small fit. Two plain arrays of one real type can only hold NaN or infinity,
-    and sums find those; everything else, and every message, is left to scikit-learn.
+    scikit-learn's check costs more than a small fit. Two plain arrays of one real type can only hold NaN, infinity or
+    values too large to square, where ``squares`` are formed in that type, and the sum of the squares finds those;
+    everything else, and every message, is left to scikit-learn.
     """
     plain = type(X) is np.ndarray and type(y) is np.ndarray and X.ndim == 2 and y.ndim in (1, 2) and len(X) == len(y)
     if plain and X.dtype in dtype and X.dtype == y.dtype and X.size and y.size and (len(X) > 1):
         X = X if X.flags.forc else np.ascontiguousarray(X)
-        with np.errstate(over="ignore", invalid="ignore"):
+        if not (squares_overflow(X) or squares_overflow(y)):
             sums = column_sums(X)
-            total = sums.sum() + y.sum()
-        if np.isfinite(total):
             estimator.n_features_in_ = X.shape[1]
             estimator.__dict__.pop("feature_names_in_", None)
             return X, y, sums
     accept = ("csr", "csc") if sparse else False
-    X, y = validate_data(
-        estimator,
-        X,
-        y,
-        accept_sparse=accept,
-        dtype=list(dtype),
-        multi_output=True,
-        y_numeric=True,
-        ensure_min_samples=1,
-    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        X, y = validate_data(
+            estimator,
+            X,
+            y,
+            accept_sparse=accept,
+            dtype=list(dtype),
+            multi_output=True,
+            y_numeric=True,
+            ensure_min_samples=1,
+        )
     if not sp.issparse(X) and not X.flags.forc:
         X = np.ascontiguousarray(X)
-    return X, y.astype(X.dtype, copy=False), None
+    y = y.astype(X.dtype, copy=False)
+    if squares:
+        check_squares(X, y)
+    return X, y, None
 
 
 def check_weights(sample_weight, X):

@@ -123,6 +123,8 @@ class LogisticRegressionCV(LinearClassifier):
     (1.0, (5, 1, 2))
     """
 
+    __metadata_request__score = {"sample_weight": metadata_routing.UNUSED}  # noqa: RUF012  the scorer's, as scikit-learn's
+
     def __init__(
         self,
         *,
@@ -231,7 +233,7 @@ class LogisticRegressionCV(LinearClassifier):
             share = class_shares(self.class_weight, y[known], classes, None if weights is None else weights[known])
             totals = np.zeros(len(y))
             totals[known] = share[np.searchsorted(classes, y[known])] * (1.0 if weights is None else weights[known])
-        splits, scoring = self._routed(sample_weight, params)
+        splits, scoring = self._routed(weights, params)
         scorer = with_labels(self._get_scorer(), classes)
         folds = list(check_cv(self.cv, y, classifier=True).split(X, y, **splits))
         K, p = 1 if len(classes) == 2 else len(classes), X.shape[1]

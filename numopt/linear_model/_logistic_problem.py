@@ -31,7 +31,10 @@ def check_design(estimator, X, y, *, numeric=False):
             estimator.n_features_in_ = X.shape[1]
             estimator.__dict__.pop("feature_names_in_", None)
             return X if X.flags.forc else np.ascontiguousarray(X), y
-    X, y = validate_data(estimator, X, y, accept_sparse=("csr", "csc"), dtype=list(kinds), y_numeric=numeric)
+    with np.errstate(over="ignore", invalid="ignore"):
+        X, y = validate_data(estimator, X, y, accept_sparse=("csr", "csc"), dtype=list(kinds), y_numeric=numeric)
+    if numeric and y.dtype.kind not in "fiub":
+        raise ValueError(f"y must hold numbers, got values of type {y.dtype}")
     if not sp.issparse(X) and not X.flags.forc:
         X = np.ascontiguousarray(X)
     return X, y

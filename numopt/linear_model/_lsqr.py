@@ -25,7 +25,7 @@ CONDITION = 1e8
 
 
 def lsqr(dot, t_dot, b, size, damp, tol, max_iter):
-    """x and the number of iterations.
+    """x, the number of iterations, and where they were too few the relative gradient that was reached, else None.
 
     Parameters
     ----------
@@ -42,12 +42,12 @@ def lsqr(dot, t_dot, b, size, damp, tol, max_iter):
     x = np.zeros(size, b.dtype)
     beta = bnorm = norm(b)
     if beta == 0.0:
-        return x, 0
+        return x, 0, None
     u = b / beta
     v = t_dot(u)
     alpha = norm(v)
     if alpha == 0.0:
-        return x, 0
+        return x, 0, None
     v /= alpha
     w = v.copy()
     rhobar, phibar, anorm, ddnorm, psis = alpha, beta, 0.0, 0.0, 0.0
@@ -93,4 +93,6 @@ def lsqr(dot, t_dot, b, size, damp, tol, max_iter):
             break
         if compatible / (1.0 + relative) <= EPS / 2 or normal <= EPS / 2:
             break
-    return x, iterations
+    else:
+        return x, iterations, normal if iterations else 1.0
+    return x, iterations, None

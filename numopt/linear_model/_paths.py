@@ -1,16 +1,27 @@
 """Paths of penalties: enet_path, lasso_path, and the grid that they and the cross-validated estimators start from."""
 
-import warnings
-
 import numpy as np
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array, check_consistent_length
 
-from numopt.linear_model._elastic_net import as_csc, check_precompute, check_ratio, given_gram
+from numopt.linear_model._elastic_net import (
+    ElasticNet,
+    advice,
+    as_csc,
+    check_precompute,
+    check_ratio,
+    given_gram,
+    penalty,
+    seed_of,
+)
+from numopt.linear_model._group_lasso import MultiTaskElasticNet, group_penalty
 from numopt.linear_model._linear_base import check_tolerance, is_integer, is_number
+from numopt.linear_model._rounding import rounded_gap
+from numopt.linear_model._unpenalised import solve_from_zero
 from numopt.optimize._coordinate_descent import GRAM_COLUMNS, solve_path, whole_gram
 from numopt.optimize._group_lasso import solve_group_path
+from numopt.optimize._warn import warn
 
 COLUMNS_A_FIT = 8  # of a Gram matrix, which cost as much as the passes over X of one fit
 
@@ -71,6 +82,7 @@ def enet_path(
     l1_ratio=0.5,
     eps=1e-3,
     alphas=100,
+    n_alphas="deprecated",
     precompute="auto",
     Xy=None,
     copy_X=True,
@@ -101,6 +113,8 @@ def enet_path(
         Smallest over largest penalty of an automatic grid.
     alphas : int or array-like, default=100
         How many penalties, from the largest of use down; or the penalties.
+    n_alphas : int
+        Deprecated in scikit-learn, as a number for ``alphas``.
     precompute : 'auto', bool or array of shape (n_features, n_features), default='auto'
         The Gram matrix X'X, or whether to form it for dense X; 'auto': if there are at least as many samples as
         features, and enough penalties for it to pay.
@@ -132,10 +146,11 @@ def enet_path(
     >>> coefs.shape, bool((gaps < 1e-3).all())
     ((2, 5), True)
     """
-    from numopt.linear_model._elastic_net import seed_of
-
     check_ratio(l1_ratio)
     check_eps(eps)
+    if not (isinstance(n_alphas, str) and n_alphas == "deprecated"):
+        warn("'n_alphas' is deprecated: give the number to 'alphas'", FutureWarning)
+        alphas = n_alphas if is_integer(alphas) and alphas == 100 else alphas
     count, given = check_alphas(alphas)
     check_tolerance(tol)
     if not is_integer(max_iter) or max_iter < 1:
@@ -163,30 +178,36 @@ def enet_path(
         trusted = gram is None
         if trusted and gram_pays(precompute, X, given.size):
             gram, _ = whole_gram(X, fit_intercept=False)
-        coefs, _, gaps, passes, goal = solve_path(
-            X, y, na, l2, positive=positive, start=start, gram=gram, trusted=trusted, **options
+        coefs, _, gaps, passes, goal = solve_from_zero(
+            solve_path, X, y, na, l2, positive=positive, start=start, gram=gram, trusted=trusted, **options
         )
     else:
         start = None if start is None else start.T
-        coefs, _, gaps, passes, goal = solve_group_path(X, y, na, l2, start=start, **options)
-    warn_path(gaps, goal, given, max_iter)
+        coefs, _, gaps, passes, goal = solve_from_zero(solve_group_path, X, y, na, l2, start=start, **options)
+    warn_path(gaps, goal, given, passes, max_iter)
+    gaps = np.maximum(gaps, 0.0)
+    if y.ndim == 1:
+        gaps = rounded_gap(gaps, X, y[:, None], None, coefs.T, np.zeros(len(na)), penalty(na, l2))
+    else:
+        zero = np.zeros(y.shape[1])
+        parts = zip(gaps, coefs, na, l2, strict=True)
+        gaps = np.array([rounded_gap(gap, X, y, None, W, zero, group_penalty(a, b)) for gap, W, a, b in parts])
     coefs = coefs.T.astype(X.dtype, copy=False)
-    gaps = np.maximum(gaps, 0.0) / n
+    gaps = gaps / n
     iterations = [max(int(k), 1) for k in passes]
     return (given, coefs, gaps, iterations) if return_n_iter else (given, coefs, gaps)
 
 
-def warn_path(gaps, goal, alphas, max_iter):
+def warn_path(gaps, goal, alphas, passes, max_iter):
     """One line for all penalties of a path that were not solved."""
     short = gaps > goal
     if short.any():
         worst = np.argmax(gaps)
-        warnings.warn(
+        warn(
             f"coordinate descent did not reach tol for {short.sum()} of {short.size} penalties; the largest duality "
             f"gap is {gaps[worst]:.3e} at alpha={alphas[worst]:.3e}, tol asks for {goal:.3e}. "
-            f"Raise max_iter (now {max_iter}) or tol, or scale the features.",
+            f"{advice(passes[worst], max_iter)}",
             ConvergenceWarning,
-            stacklevel=3,
         )
 
 
@@ -225,3 +246,8 @@ def lasso_path(X, y, *, eps=1e-3, alphas=100, **params):
     if "l1_ratio" in params:
         raise TypeError("lasso_path has no l1_ratio; enet_path has")
     return enet_path(X, y, l1_ratio=1.0, eps=eps, alphas=alphas, **params)
+
+
+# as scikit-learn's: the function of an estimator's family
+ElasticNet.path = staticmethod(enet_path)
+MultiTaskElasticNet.path = staticmethod(enet_path)

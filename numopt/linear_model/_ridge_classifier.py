@@ -8,7 +8,7 @@ from sklearn.utils import column_or_1d, compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from numopt.linear_model._callbacks import observed
-from numopt.linear_model._linear_base import check_weights
+from numopt.linear_model._linear_base import check_squares, check_weights
 from numopt.linear_model._ridge import BaseRidge
 
 
@@ -24,9 +24,11 @@ class LabelledRidge(ClassifierMixin):
             and not (isinstance(weight, str) and weight == "balanced")
         ):
             raise ValueError(f"class_weight must be a dict, 'balanced' or None, got {weight!r}")
-        X, y = validate_data(
-            self, X, y, accept_sparse=("csr", "csc"), dtype=list(dtype), multi_output=True, y_numeric=False
-        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            X, y = validate_data(
+                self, X, y, accept_sparse=("csr", "csc"), dtype=list(dtype), multi_output=True, y_numeric=False
+            )
+        check_squares(X)
         if not sp.issparse(X) and not X.flags.forc:
             X = np.ascontiguousarray(X)
         binarizer = LabelBinarizer(pos_label=1, neg_label=-1)

@@ -1,7 +1,6 @@
 """Ridge regression with its strength chosen by cross-validation, and the classifier on top of it."""
 
 import inspect
-import warnings
 
 import numpy as np
 import scipy.sparse as sp
@@ -24,6 +23,7 @@ from numopt.linear_model._linear_base import (  # fmt: skip
 from numopt.linear_model._ridge import Ridge
 from numopt.linear_model._ridge_classifier import LabelledRidge, RidgeClassifier
 from numopt.linear_model._ridge_spectrum import Spectrum, ridge_path
+from numopt.optimize._warn import warn
 
 
 class _BaseRidgeCV(LinearPredictor):
@@ -91,7 +91,7 @@ class _BaseRidgeCV(LinearPredictor):
         # The scorer that stands for the estimator's own score takes what that takes, and hands it on as keywords.
         takes = "sample_weight" in parameters or ("kwargs" in parameters and not hasattr(scorer, "_score_func"))
         if not takes:
-            warnings.warn(f"The scoring {scorer} takes no sample_weight: the folds are scored unweighted", stacklevel=4)
+            warn(f"The scoring {scorer} takes no sample_weight: the folds are scored unweighted", UserWarning)
         return takes
 
     def get_metadata_routing(self):
@@ -110,13 +110,16 @@ class _BaseRidgeCV(LinearPredictor):
         """Sets everything from a leave-one-out search."""
         Y = y[:, None] if y.ndim == 1 else y
         (n, targets), flat = Y.shape, y.ndim == 1
-        if n < 2:
-            raise ValueError(f"leaving out one row takes two rows at least, got n_samples={n}")
+        whole = n if weights is None else np.count_nonzero(weights)
+        if whole < 2:
+            raise ValueError(f"leaving out one row takes two rows of positive weight at least, got n_samples={whole}")
+        if "sample_weight" in score_params:
+            score_params = dict(score_params, sample_weight=weights)
         # Rows of weight zero stay: they are scored. Their residuals count for nothing in the sum of squares.
         system = System(X, Y, fit_intercept=self.fit_intercept, weights=weights, keep_rows=True)
         mode = self.gcv_mode
         if mode == "svd" and system.sparse:
-            warnings.warn("gcv_mode='svd' is for dense X; 'eigen' is used instead", FutureWarning, stacklevel=3)
+            warn("gcv_mode='svd' is for dense X; 'eigen' is used instead", FutureWarning)
             mode = None
         spectrum = Spectrum(system, mode)
         keep = self.store_cv_results or self.scoring is not None

@@ -13,8 +13,6 @@ J. Kim, H. Park, Fast nonnegative matrix factorization: an active-set-like metho
 Comput. 33 (2011), algorithm 1.
 """
 
-import warnings
-
 import numpy as np
 import scipy.linalg
 from scipy.linalg import blas, lapack
@@ -23,6 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from numopt.linear_model._linear_base import product, product_t, upper_gram
 from numopt.linear_model._lsqr import lsqr
+from numopt.optimize._warn import warn
 
 POTRF = {"d": lapack.dpotrf, "f": lapack.spotrf}
 POTRS = {"d": lapack.dpotrs, "f": lapack.spotrs}
@@ -35,6 +34,15 @@ SYR = {"d": blas.dsyr, "f": blas.ssyr}
 # The least order of a Gram matrix, and what every target adds to it, whose float32 saves more than refinement costs:
 # half of its n p min(n, p) multiplications, beside four or so products of X with all targets.
 LEAST_ROUNDED, MORE_ROUNDED = 200, 40
+
+
+def warn_stopped(solver, iterations, what, reached, asked, max_iter):
+    """One line that states what was reached and what was asked for."""
+    warn(
+        f"{solver} stopped after {iterations} iterations with {what} of {reached:.3e}; tol asks for {asked:.3e}. "
+        f"Raise max_iter (now {max_iter}) or tol, or scale the features.",
+        ConvergenceWarning,
+    )
 
 
 def shifted_solve(G, R, alpha, overwrite=False):
@@ -179,9 +187,10 @@ def solve_cg(system, alpha, tol, max_iter):
     R = system.B if dual else system.t_dot(system.B)
     V, count = np.zeros(R.shape, R.dtype, order="F"), np.ones(R.shape[1], np.int32)
     for t, level in enumerate(alpha.astype(system.dtype)):
-        v, r = V[:, t], R[:, t].copy()
+        size = np.abs(R[:, t]).max(initial=0.0) or 1.0  # its square may neither overflow nor vanish
+        v, r = V[:, t], R[:, t] / size
         d, rho = r.copy(), dot(r, r)
-        goal = tol**2 * rho
+        first, goal = rho, tol**2 * rho
         for iteration in range(10 * min(n, p) if max_iter is None else max_iter):
             if not rho > goal:
                 break
@@ -198,6 +207,10 @@ def solve_cg(system, alpha, tol, max_iter):
             rho, before = dot(r, r), rho
             d *= rho / before
             d += r
+        else:
+            if rho > goal:
+                warn_stopped("sparse_cg", count[t], "a relative residual", (rho / first) ** 0.5, tol, max_iter)
+        v *= size
     return (system.t_dot(V) if dual else V), count
 
 
@@ -208,7 +221,7 @@ def solve_lsqr(system, alpha, tol, max_iter):
     W = np.empty((system.shape[1], len(alpha)), system.dtype, order="F")
     count = np.empty(len(alpha), np.int32)
     for t, level in enumerate(alpha):
-        W[:, t], iterations = lsqr(
+        W[:, t], iterations, left = lsqr(
             lambda v: system.dot(v[:, None])[:, 0],
             lambda u: system.t_dot(u[:, None])[:, 0],
             np.ascontiguousarray(system.B[:, t]),
@@ -218,6 +231,8 @@ def solve_lsqr(system, alpha, tol, max_iter):
             max_iter,
         )
         count[t] = max(iterations, 1)
+        if left is not None:
+            warn_stopped("lsqr", iterations, "a relative gradient", left, tol, max_iter)
     return W, count
 
 
@@ -323,9 +338,7 @@ def _nonnegative_lbfgs(system, r, level, tol, max_iter):
     p = len(r)
     found = minimize(objective, np.zeros(p), jac=True, method="L-BFGS-B", bounds=[(0, None)] * p, options=options)
     if found.status == 1:
-        warnings.warn(
-            f"The lbfgs solver did not converge in {found.nit} iterations: raise max_iter ({max_iter}) or tol ({tol})",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
+        projected = np.where(found.x > 0, np.abs(found.jac), np.maximum(-found.jac, 0.0)).max()
+        relative = projected / max(np.abs(r).max(initial=0.0), np.finfo(float).tiny)
+        warn_stopped("lbfgs", found.nit, "a relative gradient", relative, 1e-3 * tol, max_iter)
     return found.x, max(found.nit, 1)

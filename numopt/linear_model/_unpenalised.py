@@ -9,8 +9,9 @@ from scipy.sparse.linalg import LinearOperator, lsqr
 def solve_unpenalised(X, Y, weights, fit_intercept, positive):
     """(coefficients, intercepts, duality gaps) of least squares, of least norm where that is not unique.
 
-    The gap of least squares is half the square of what of the residual lies in the span of X; with ``positive`` no
-    dual point is at hand, and the gap is NaN.
+    The gap of least squares is half the square of what of the residual lies in the span of A, X centred and weighted.
+    With ``positive`` it is the difference to the dual objective, max b't - |t|^2 / 2 with A't <= 0, at the residual
+    less the least c with A'c = max(A'r, 0); where there is none, at t = 0.
     """
     n, p = X.shape
     s = np.ones(n) if weights is None else weights.astype(float)
@@ -35,10 +36,35 @@ def solve_unpenalised(X, Y, weights, fit_intercept, positive):
             return np.linalg.lstsq(A, b, rcond=None)[0]
         return lsqr(A, b, atol=1e-14, btol=1e-14, iter_lim=20 * (n + p))[0]
 
+    def gap(b, w):
+        r = b - A @ w
+        if not positive:
+            return 0.5 * np.sum((A @ solve(r)) ** 2)
+        v = np.maximum(A.T @ r, 0.0)
+        c = np.linalg.lstsq(A.T, v, rcond=None)[0] if isinstance(A, np.ndarray) else lsqr(A.T, v, 0.0, 1e-14, 1e-14)[0]
+        t = r - c
+        if (A.T @ t).max(initial=0.0) > 1e-9 * np.abs(A.T @ b).max(initial=0.0):
+            t = 0.0 * t
+        return max(0.5 * float(r @ r) - float(b @ t) + 0.5 * float(t @ t), 0.0)
+
     coef = np.array([solve(b) for b in B.T])
-    gaps = np.full(len(coef), np.nan)
-    if not positive:
-        for k, b in enumerate(B.T):
-            r = b - A @ coef[k]
-            gaps[k] = 0.5 * np.sum((A @ solve(r)) ** 2)
+    gaps = np.array([gap(b, w) for b, w in zip(B.T, coef, strict=True)])
     return coef, y_mean - coef @ x_mean, gaps
+
+
+def solve_from_zero(solve, X, y, na, l2, *, start=None, sample_weight=None, fit_intercept=True, **options):
+    """What ``solve_path`` or ``solve_group_path`` give, where penalties of zero, the last ones, are solved directly."""
+    some = (na > 0) | (l2 > 0)
+    shared = {"sample_weight": sample_weight, "fit_intercept": fit_intercept, **options}
+    if not some.any():
+        start = None
+    coefs, intercepts, gaps, passes, goal = solve(X, y, na[some], l2[some], start=start, **shared)
+    if some.all():
+        return coefs, intercepts, gaps, passes, goal
+    Y = y[:, None] if y.ndim == 1 else y
+    W, b, gap = solve_unpenalised(X, Y, sample_weight, fit_intercept, options.get("positive", False))
+    W, b = (W[0], b[0]) if y.ndim == 1 else (W.T, b)
+    for _ in range(np.count_nonzero(~some)):
+        coefs, intercepts = np.append(coefs, W[None], axis=0), np.append(intercepts, [b], axis=0)
+        gaps, passes = np.append(gaps, gap.sum()), np.append(passes, 1)
+    return coefs, intercepts, gaps, passes, goal

@@ -21,7 +21,7 @@ from numopt.optimize._glm import DenseObjective, scores
 from numopt.optimize._glm_newton import EPS, HALVINGS, MATRIX_UP_TO
 from numopt.solvers import glm_slots as g
 
-LEAST = 1e-12  # sigma beside its start: below, the residuals are rounding
+LEAST = 1e-10  # sigma beside its start: where most residuals can be zero, f falls to the end of the interval sigma > 0
 
 
 def minimise_huber(f, W, sigma, epsilon, tol, max_iter):
@@ -42,10 +42,16 @@ def minimise_huber(f, W, sigma, epsilon, tol, max_iter):
     iterations : int
     gnorm : float
         Largest component of the gradient, without sigma's where sigma is at its least value.
+    goal : float
+        What it was to come down to: ``tol``; or if that is more, where sigma is at its least value and iterations no
+        longer help, what rounding of the residuals, which are of the size of sigma, makes of it.
     """
     s = 1.0 / f.n if f.weights is None else f.weights
     exact = isinstance(f, DenseObjective) and f.q <= MATRIX_UP_TO
-    floor = LEAST * sigma
+    widest = float(np.abs(f.y - (np.average(f.y, weights=f.weights) if f.intercept else 0.0)).max()) or 1.0
+    floor = LEAST * widest
+    sigma = max(sigma, floor)
+    rounded = max(tol, _rounding(f, s) / floor)
     f.out[g.O_EPSILON] = epsilon
 
     def evaluate(W, sigma, hessian=False):
@@ -59,10 +65,12 @@ def minimise_huber(f, W, sigma, epsilon, tol, max_iter):
         return float(np.abs(gradient[:-1] if at_least else gradient).max(initial=0.0))
 
     value, gradient, H, R = evaluate(W, sigma, True)
-    gnorm, majorised = size(gradient, sigma), False
+    gnorm, before, goal, majorised = size(gradient, sigma), np.inf, tol, False
     for iteration in range(max_iter):
-        if not gnorm > tol:
-            return W, sigma, iteration, gnorm
+        if sigma <= floor and gnorm > 0.5 * before:
+            goal = rounded
+        if not gnorm > goal:
+            return W, sigma, iteration, gnorm, goal
         c = f.c[:, 0]
         within = c > 0.0
         b, e = last_column(f, R, sigma)
@@ -72,7 +80,11 @@ def minimise_huber(f, W, sigma, epsilon, tol, max_iter):
             f.c[:, 0] = np.where(within, c, np.abs(R) / np.maximum(np.abs(f.y - scores(f.X, W, f.p)[:, 0]), floor))
             e += abs(gradient[-1]) / sigma
             H = f.hessian() if exact else None
-        d = _exact(f, H, b, e, gradient) if exact else _conjugate_gradients(f, b, e, gradient)
+        u = np.where(within, -R / (np.where(within, c, 1.0) * sigma), 0.0)
+        held = sigma <= floor and gradient[-1] >= 0.0
+        d = _direction(f, exact, H, b, e, u, gradient, sigma / widest, held)
+        if sigma <= floor and d[-1] < 0.0:
+            d = _direction(f, exact, H, b, e, u, gradient, sigma / widest, True)
         slope = float(gradient @ d)
         t = 1.0 if sigma + d[-1] >= 0.1 * sigma else 0.9 * sigma / -d[-1]
         if sigma + t * d[-1] < floor:
@@ -86,14 +98,14 @@ def minimise_huber(f, W, sigma, epsilon, tol, max_iter):
             t *= 0.5
         else:
             if majorised:
-                return W, sigma, iteration + 1, gnorm
+                return W, sigma, iteration + 1, gnorm, rounded if sigma <= floor else tol
             value, gradient, H, R = evaluate(W, sigma, True)
             majorised = True
             continue
         majorised = not majorised and t < 0.3 * whole
         W, sigma, value, gradient = V, scale, new, trial
-        gnorm = size(gradient, sigma)
-    return W, sigma, max_iter, gnorm
+        gnorm, before = size(gradient, sigma), gnorm
+    return W, sigma, max_iter, gnorm, goal
 
 
 class ScaledHuber:
@@ -139,24 +151,50 @@ def last_column(f, R, sigma):
     return b, float((inside * inside / np.where(within, c, 1.0)).sum()) / sigma**2
 
 
-def _exact(f, H, b, e, gradient):
-    """The direction by a Cholesky factor of (1), shifted as little as makes it definite."""
+def _rounding(f, s):
+    """What rounding of the residuals by 4 units in the last place of y makes of sigma times the gradient in W."""
+    size = 8.0 * EPS * s * np.abs(f.y)
+    return float(max((abs(f.X).T @ size).max(initial=0.0), size.sum()))
+
+
+def _direction(f, exact, H, b, e, u, gradient, share, held):
+    """The step of Newton's method in W and sigma, or where sigma is held at its least value in W alone."""
+    if held:
+        gradient, b, e, u = np.append(gradient[:-1], 0.0), np.zeros_like(b), 1.0, np.zeros_like(u)
+    return _exact(f, H, b, e, u, gradient, share) if exact else _conjugate_gradients(f, b, e, gradient)
+
+
+def _exact(f, H, b, e, u, gradient, share):
+    """The direction by a Cholesky factor of (1), or where that is singular to rounding by a QR factor of its root."""
     m = len(gradient)
     A = np.zeros((m, m), order="F")
     A[:-1, :-1], A[:-1, -1], A[-1, -1] = H, b, e
     i = np.arange(m)
     A[i[: f.p], i[: f.p]] += f.lam
-    top, shift = max(A.diagonal().max(), 1e-300), 0.0
-    for _ in range(40):
-        L = A.copy(order="F")
-        L[i, i] += shift
-        L, info = lapack.dpotrf(L, lower=0, clean=0, overwrite_a=1)
-        if info == 0 and np.abs(L.diagonal()).min() ** 2 > m * EPS * top:
-            d, _ = lapack.dpotrs(L, -gradient, lower=0)
-            if np.isfinite(d).all():
-                return d
-        shift = max(10.0 * shift, 1e-12 * m * top)
-    return -gradient
+    top = A.diagonal().max()
+    L, info = lapack.dpotrf(A, lower=0, clean=0)
+    if info or not np.abs(L.diagonal()).min() ** 2 > m * EPS * top:
+        L = _root(f, u, e, share)
+    d, _ = lapack.dpotrs(L, -gradient, lower=0)
+    return d if np.isfinite(d).all() else -gradient
+
+
+def _root(f, u, e, share):
+    """R with R'R = (1), which rounding leaves as many digits again as (1) has: at the least sigma, (1) has none."""
+    m, c = f.q + 1, f.c[:, 0]
+    R = np.zeros((0, m), order="F")
+    for lo in range(0, f.n, f.step):
+        rows = slice(lo, min(lo + f.step, f.n))
+        panel = np.empty((rows.stop - lo, m))
+        panel[:, : f.p], panel[:, f.p : f.q], panel[:, f.q] = f.rows(lo, rows.stop), 1.0, u[rows]
+        panel *= np.sqrt(c[rows, None])
+        R = np.linalg.qr(np.vstack([R, panel]), mode="r")
+    size = np.sqrt((R * R).sum(axis=0))
+    # where columns are dependent, so much more that rounding of the gradient makes no step longer than the solution
+    least = np.sqrt(1e-12 * m * share) * np.where(size > 0.0, size, size.max())
+    least[: f.p] = np.maximum(least[: f.p], np.sqrt(f.lam))
+    least[-1] = max(least[-1], np.sqrt(max(e - size[-1] ** 2, 0.0)))
+    return np.asfortranarray(np.linalg.qr(np.vstack([R, np.diag(least)]), mode="r"))
 
 
 def _conjugate_gradients(f, b, e, gradient):

@@ -207,9 +207,9 @@ def solve_group_path(
     weights = np.ones(groups) if weights is None else weights
     root = None if sample_weight is None else np.sqrt(sample_weight, dtype=float)
     total = float(n) if sample_weight is None else float(np.sum(sample_weight, dtype=float))
-    y_mean = np.average(Y, axis=0, weights=sample_weight) if fit_intercept else np.zeros(Y.shape[1])
-    B = Y - y_mean if root is None else (Y - y_mean) * root[:, None]
     with np.errstate(over="ignore", invalid="ignore"):
+        y_mean = np.average(Y, axis=0, weights=sample_weight) if fit_intercept else np.zeros(Y.shape[1])
+        B = Y - y_mean if root is None else (Y - y_mean) * root[:, None]
         A = (Sparse if hasattr(X, "indptr") else Dense)(X, root, total, fit_intercept)
         yy = float((B * B).sum())
     if not (yy < HUGE and (A.square < HUGE).all()):

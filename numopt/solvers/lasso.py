@@ -213,6 +213,11 @@ def prepare(X, y, s, centred, w, mean, square, z, vy, v, root, out):
         total += s[i] if s.size else 1.0
         ymean += s[i] * y[i] if s.size else y[i]
     ymean = ymean / total if centred else 0.0
+    if centred:  # once more from there: the mean of equal numbers is that number
+        rest = 0.0
+        for i in range(y.size):
+            rest += s[i] * (y[i] - ymean) if s.size else y[i] - ymean
+        ymean += rest / total
     yy = 0.0
     for i in range(n):
         vy[i] = y[i] - ymean
