@@ -194,3 +194,17 @@ def test_bad_data(estimator):
             estimator().fit(X, y - 1.0)
         with pytest.raises(ValueError, match="positive"):
             estimator().fit(X, 0.0 * y)
+
+
+def test_the_score_of_poisson_regression_names_bad_targets():
+    X, y = counts(40)
+    model = PoissonRegressor().fit(X, y)
+    with pytest.raises(ValueError, match="no negative values"):
+        model.score(X, -np.ones(40))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.score(X, np.ones(7))
+    with pytest.raises(ValueError, match="NaN"):
+        model.score(X, np.full(40, np.nan))
+    s = np.arange(40.0)
+    theirs = sk.PoissonRegressor().fit(X, y)
+    assert model.score(X, y, s) == pytest.approx(theirs.score(X, y, s), rel=1e-3)

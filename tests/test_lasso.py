@@ -1,6 +1,5 @@
 """Lasso, elastic net, their paths and their cross-validation: certified gaps, scikit-learn's answers, bad input."""
 
-import pickle
 import warnings
 from types import SimpleNamespace
 
@@ -10,12 +9,9 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import linear_model as sk
-from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GridSearchCV, KFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.model_selection import KFold
 from sklearn.utils.estimator_checks import check_estimator
 
 from numopt.linear_model import ElasticNet, ElasticNetCV, Lasso, LassoCV, enet_path, lasso_path
@@ -402,16 +398,3 @@ class TestCV:
         X, y = correlated(20, 5)
         with pytest.raises(ValueError, match="MultiTask"):
             LassoCV().fit(X, np.column_stack([y, y]))
-
-
-def test_pipeline_grid_search_clone_and_pickle():
-    X, y = load_breast_cancer(return_X_y=True)
-    y = y.astype(float)
-    pipeline = make_pipeline(StandardScaler(), Lasso())
-    grid = {"lasso__alpha": np.geomspace(1e-3, 0.3, 6)}
-    ours = GridSearchCV(pipeline, grid, cv=KFold(3)).fit(X, y)
-    theirs = GridSearchCV(make_pipeline(StandardScaler(), sk.Lasso()), grid, cv=KFold(3)).fit(X, y)
-    assert ours.best_params_ == theirs.best_params_
-    again = pickle.loads(pickle.dumps(ours))
-    np.testing.assert_array_equal(again.predict(X), ours.predict(X))
-    assert clone(ours.best_estimator_[-1]).get_params() == ours.best_estimator_[-1].get_params()

@@ -372,3 +372,11 @@ def test_unconverged_iterations_warn_and_count():
         assert Ridge(solver="sparse_cg", max_iter=1).fit(X, y).n_iter_ == [1]
     with pytest.warns(sklearn.exceptions.ConvergenceWarning, match="max_iter"):
         Ridge(positive=True, max_iter=1).fit(sp.csr_array(data(30, 600)[0]), data(30, 600)[1])
+
+
+def test_a_pickled_linear_regression_holds_no_matrix():
+    X, y, _ = data(400, 200)
+    model = LinearRegression().fit(X, y)
+    text = pickle.dumps(model)
+    assert len(text) < 10_000
+    np.testing.assert_allclose(pickle.loads(text).singular_, peers.LinearRegression().fit(X, y).singular_)
