@@ -21,6 +21,7 @@ from numopt.kernels.slots import (
     G_BEST,
     GNORM,
     GNORM_BEST,
+    GRADIENT_SMALL,
     HISTORY_ROWS,
     HISTORY_SIZE,
     MEAN_STEP,
@@ -34,6 +35,7 @@ from numopt.kernels.slots import (
     STARTED_AT,
     STATUS,
     STEP_NORM,
+    STEP_SMALL,
     TRACK_BEST,
     UNBOUNDED_BELOW,
     VALUES_ONLY,
@@ -53,6 +55,7 @@ from numopt.kernels.vectors import copy, distance, mean_distance, norm
 _LINE_SEARCH, _STALLED = int(Status.LINE_SEARCH), int(Status.STALLED)
 _NAN, _UNBOUNDED = int(Status.NAN), int(Status.UNBOUNDED)
 _MAXITER, _SPREAD, _FTOL = int(Status.MAXITER), int(Status.SPREAD), int(Status.FTOL)
+_XTOL, _GRADIENT = int(Status.XTOL), int(Status.GRADIENT)
 
 
 @kernel
@@ -126,6 +129,10 @@ def _search_ended(R, task, restart):
         return _SPREAD
     if task == REDUCTION_SMALL:
         return _FTOL
+    if task == STEP_SMALL:
+        return _XTOL
+    if task == GRADIENT_SMALL:
+        return _GRADIENT
     flat = task == FLAT or c[FLAT_AT] == c[NIT] + 1
     if restart:
         # Afresh: a flat f too, since it is only along the last direction that it is known to be flat

@@ -52,6 +52,7 @@ PLACE, AFRESH = RANDOM, CHOICE
 # is one on the mean of its components
 DENSE, MEAN_STEP = 31, 32
 HESSIAN_FLAWS = 33  # of the user's Hessian or product, at any point: 1 not symmetric, 2 not finite
+GIVEN_SCALE = 38  # least squares: 1 if the scaling of the variables is the user's
 FLAT_AT = 37  # the iteration after which f was last too flat for the search to see a decrease
 
 N_COUNTERS = 40
@@ -88,6 +89,8 @@ N_COUNTERS = 40
 RADIUS = 38
 # options of the trust region
 (RADIUS_INITIAL, RADIUS_MAX, ETA) = range(39, 42)
+# least squares: tolerances, and the damping
+(LSQ_FTOL, LSQ_XTOL, LSQ_GTOL, LAMBDA, LSQ_RANK) = range(42, 47)
 # methods without derivatives: tolerances on the spread of points and values; the state
 (XATOL, FATOL, MESH, F_BASE, F_START, LARGEST, T_LOW, F_LOW) = range(48, 56)
 # the state of the line search, see numopt.linesearch
@@ -144,8 +147,8 @@ def best_point(c, p):
 
 # what a line search answers
 TRY, ACCEPT, FLAT, FAILED, UNBOUNDED_BELOW = range(5)
-# what the step of a method without derivatives may answer besides: its own convergence test holds
-SPREAD_SMALL, REDUCTION_SMALL = 5, 6
+# what the step of a method with convergence tests of its own may answer besides: one of them holds
+SPREAD_SMALL, REDUCTION_SMALL, STEP_SMALL, GRADIENT_SMALL = 5, 6, 7, 8
 
 # line searches
 STRONG_WOLFE, ARMIJO, HAGER_ZHANG, EXACT = range(4)
