@@ -272,6 +272,9 @@ SQUARES = {
 }
 
 
+SQUARES_VECTORS = s.N_COMMON + 9  # of their workspace, before the triangles; as in numopt.solvers.levenberg_marquardt
+
+
 def squares_words(n, bounded):
     """Size of the workspace of a method for sums of squares."""
-    return (s.N_COMMON + 9) * n + 4 * n * (n + 1) + n + 1 + (3 * n if bounded else 0)
+    return SQUARES_VECTORS * n + 4 * n * (n + 1) + n + 1 + (3 * n if bounded else 0)

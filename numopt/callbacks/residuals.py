@@ -139,7 +139,7 @@ class BoundSquares:
         getattr(self, "_" + kind)(fun, jac, loss, first, k, counters)
         height = m if problem["cholesky"] is not None else min(m, PANEL)
         self.J = np.empty(m * max(n, whole))
-        self.r, self.at = np.empty((2, m)), np.full((2, n), np.nan)
+        self.r, self.at = np.empty((2, m)), np.full((3, n), np.nan)
         arrays = {
             q.R: self.r, q.J: self.J, q.PANEL: np.empty((n + 5) * height), q.AT: self.at,
             q.COLUMN: np.empty(m if scheme == 3 else 0), q.TYPICAL: np.abs(problem["start"]),
@@ -227,11 +227,31 @@ class BoundSquares:
             self.python = PythonResiduals(None, None, loss, self.m, self.c, None)
             k[q.LOSS_FUNCTION] = self.python.loss_address()
 
-    def jacobian(self, n):
-        """The last Jacobian, (m, n or all variables), a view, as the user's function gave it or by differences."""
+    def residuals(self, z, place):
+        """The residuals at z, which stands in that place of x; None if others stand there."""
+        return self.r[place].copy() if np.array_equal(self.at[place], z) else None
+
+    def jacobian(self, z):
+        """The Jacobian at z, (m, variables of the user's), in the free variables alone if made by differences.
+
+        None if the last one was made elsewhere.
+        """
+        if not np.array_equal(self.at[2], z):
+            return None
         if self.block[q.JACOBIAN]:
-            return self.J[: self.m * self.n].reshape(self.m, self.n)
-        return self.J[: self.m * n].reshape(n, self.m).T
+            return self.J[: self.m * self.n].reshape(self.m, self.n).copy()
+        return self.J[: self.m * z.size].reshape(z.size, self.m).T.copy()
+
+    def jacobian_again(self, z):
+        """The Jacobian at z, evaluated without a count."""
+        n, k = z.size, self.block
+        triangles, g = np.empty(2 * n * (n + 1)), np.empty(n)
+        kept, k[q.TRIANGLES] = k[q.TRIANGLES], triangles.ctypes.data
+        call = ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_ssize_t] * 4)(units.address("squares/grad"))
+        z = z.copy()
+        call(z.ctypes.data, g.ctypes.data, n, k.ctypes.data)
+        k[q.TRIANGLES] = kept
+        return self.jacobian(z)
 
     def error(self, w):
         """The exception of the user's callable that ended the run; ``w`` is the run's workspace."""

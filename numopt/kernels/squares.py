@@ -348,9 +348,13 @@ def grad(zp, gp, n, data):
             if at[j] != z[j]:
                 value(zp, n, data)
                 break
+        there = _reals(k[q.AT] + 16 * n, n)
+        there[0] = float("nan")
         by_row, by_column = _whole_jacobian(k, z, r)
         if by_column == 0 or c[ABORT] != 0:
             return 0.0
+        for j in range(n):
+            there[j] = z[j]
     given = k[q.JACOBIAN] != 0
     J = _reals(k[q.J], m * (k[q.WHOLE] if given else n) if k[q.RANGE] == 0 else 0)
     for first in range(0, m, height):

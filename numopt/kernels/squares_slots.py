@@ -21,7 +21,7 @@
     COLUMN,  # what RANGE and RANGE_JACOBIAN write
     FULL,  # x of all variables
     MAP,  # x = map[0] + map[1:] z, or 0 for x = z
-    AT,  # the points (n) whose residuals stand there
+    AT,  # the points (n) whose residuals stand there, and the one whose Jacobian stands in J
     FIRST_X,  # address of the first place of x
     SIGMA,  # standard deviations (m), or 0
     CHOLESKY,  # lower factor (m x m) of the covariance, or 0

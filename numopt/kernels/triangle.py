@@ -11,6 +11,8 @@ Levenberg-Marquardt algorithm: implementation and theory, in: Numerical Analysis
 
 from numopt.kernels.compiling import kernel, reduction
 
+CLOSE = 0.1  # |D z| this near to the radius, relative, is on the boundary (Moré 1978)
+
 
 @reduction
 def _dot(x, y, k):
@@ -188,3 +190,82 @@ def damp(S, count, lam, d, perm, U, row):
                 t = U[i * w + a]
                 U[i * w + a] = cos * t + sin * row[a]
                 row[a] = cos * row[a] - sin * t
+
+
+@kernel
+def undamped_step(S, count, rank, z):
+    """z = -S^-1 c, zero beyond the rank."""
+    w = count + 1
+    for a in range(count):
+        z[a] = -S[a * w + count] if a < rank else 0.0
+    solve_upper(S, w, rank, z)
+
+
+@kernel
+def damped_step(S, count, lam, d, perm, U, row, z):
+    """z that minimises |S z + c|^2 + lam |D z|^2, and the factor U."""
+    w = count + 1
+    damp(S, count, lam**0.5, d, perm, U, row)
+    for a in range(count):
+        z[a] = -U[a * w + count]
+    solve_upper(U, w, count, z)
+
+
+@kernel
+def _scaled_norm(z, d, perm, count):
+    s = 0.0
+    for a in range(count):
+        s += (d[int(perm[a])] * z[a]) ** 2
+    return s**0.5
+
+
+@kernel
+def _curvature(A, z, d, perm, count, size, u):
+    """|A^-T D^2 z / size|^2."""
+    for a in range(count):
+        u[a] = d[int(perm[a])] ** 2 * z[a] / size
+    solve_lower(A, count + 1, count, u)
+    s = 0.0
+    for a in range(count):
+        s += u[a] * u[a]
+    return s
+
+
+@kernel
+def boundary_step(S, count, rank, d, perm, radius, lam, U, row, z, u):
+    """lambda with | |D z| - radius | <= CLOSE radius, or 0 if z is inside (Moré 1978, algorithm 5.5); sets z."""
+    undamped_step(S, count, rank, z)
+    size = _scaled_norm(z, d, perm, count)
+    if size <= (1.0 + CLOSE) * radius:
+        return 0.0
+    w = count + 1
+    phi, low = size - radius, 0.0
+    if rank == count:
+        low = phi / radius / _curvature(S, z, d, perm, count, size, u)
+    high = 0.0
+    for a in range(count):
+        s = 0.0
+        for i in range(a + 1):
+            s += S[i * w + a] * S[i * w + count]
+        high += (s / d[int(perm[a])]) ** 2
+    high = high**0.5 / radius
+    if high == 0.0:
+        return 0.0
+    lam = min(max(lam, low), high)
+    if lam == 0.0:
+        lam = high * radius / size
+    for k in range(10):
+        if lam == 0.0:
+            lam = max(1e-300, 1e-3 * high)
+        damped_step(S, count, lam, d, perm, U, row, z)
+        size = _scaled_norm(z, d, perm, count)
+        before, phi = phi, size - radius
+        if abs(phi) <= CLOSE * radius or (low == 0.0 and phi <= before and before < 0.0):
+            break
+        newton = phi / radius / _curvature(U, z, d, perm, count, size, u)
+        if phi > 0.0:
+            low = max(low, lam)
+        else:
+            high = min(high, lam)
+        lam = max(low, lam + newton)
+    return lam

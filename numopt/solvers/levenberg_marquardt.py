@@ -72,7 +72,7 @@ from numopt.kernels.slots import (
     T,
     X,
 )
-from numopt.kernels.triangle import column_norms, damp, factor, solve_lower, solve_upper, square_norm
+from numopt.kernels.triangle import boundary_step, column_norms, damped_step, factor, square_norm, undamped_step
 from numopt.kernels.vectors import dot
 
 _TRUST_REGION, _DAMPING, _GAUSS_NEWTON = range(3)
@@ -82,7 +82,6 @@ VECTORS = int64(N_COMMON + 9)
 EPS = 2.220446049250313e-16
 _INF = float("inf")
 _FLOOR = 0.1  # of |D x| over the size of x_j: the least D_j
-_CLOSE = 0.1  # |D p| this near to Delta, relative, is on the boundary
 _ACCEPT = 1e-4  # least share of the predicted reduction
 _TRIALS = 200  # steps in a row that are not taken: each is a half of the one before at most
 _LEFT = 10.0  # times ftol: what the step that is left may change a parameter by
@@ -163,85 +162,6 @@ def _free_variables(R, x, g):
 
 
 @kernel
-def _undamped(S, count, rank, z):
-    """z = -S^-1 c, zero beyond the rank."""
-    w = count + 1
-    for a in range(count):
-        z[a] = -S[a * w + count] if a < rank else 0.0
-    solve_upper(S, w, rank, z)
-
-
-@kernel
-def _damped(S, count, lam, d, perm, U, row, z):
-    """z that minimises |S z + c|^2 + lam |D z|^2, and the factor U."""
-    w = count + 1
-    damp(S, count, lam**0.5, d, perm, U, row)
-    for a in range(count):
-        z[a] = -U[a * w + count]
-    solve_upper(U, w, count, z)
-
-
-@kernel
-def _scaled_norm(z, d, perm, count):
-    s = 0.0
-    for a in range(count):
-        s += (d[int(perm[a])] * z[a]) ** 2
-    return s**0.5
-
-
-@kernel
-def _curvature(A, z, d, perm, count, size, u):
-    """|A^-T D^2 z / size|^2."""
-    for a in range(count):
-        u[a] = d[int(perm[a])] ** 2 * z[a] / size
-    solve_lower(A, count + 1, count, u)
-    s = 0.0
-    for a in range(count):
-        s += u[a] * u[a]
-    return s
-
-
-@kernel
-def _on_boundary(S, count, rank, d, perm, radius, lam, U, row, z, u):
-    """lambda with | |D z| - radius | <= _CLOSE radius, or 0 if z is inside (Moré 1978, algorithm 5.5); sets z."""
-    _undamped(S, count, rank, z)
-    size = _scaled_norm(z, d, perm, count)
-    if size <= (1.0 + _CLOSE) * radius:
-        return 0.0
-    w = count + 1
-    phi, low = size - radius, 0.0
-    if rank == count:
-        low = phi / radius / _curvature(S, z, d, perm, count, size, u)
-    high = 0.0
-    for a in range(count):
-        s = 0.0
-        for i in range(a + 1):
-            s += S[i * w + a] * S[i * w + count]
-        high += (s / d[int(perm[a])]) ** 2
-    high = high**0.5 / radius
-    if high == 0.0:
-        return 0.0
-    lam = min(max(lam, low), high)
-    if lam == 0.0:
-        lam = high * radius / size
-    for k in range(10):
-        if lam == 0.0:
-            lam = max(1e-300, 1e-3 * high)
-        _damped(S, count, lam, d, perm, U, row, z)
-        size = _scaled_norm(z, d, perm, count)
-        before, phi = phi, size - radius
-        if abs(phi) <= _CLOSE * radius or (low == 0.0 and phi <= before and before < 0.0):
-            break
-        newton = phi / radius / _curvature(U, z, d, perm, count, size, u)
-        if phi > 0.0:
-            low = max(low, lam)
-        else:
-            high = min(high, lam)
-        lam = max(low, lam + newton)
-    return lam
-
-
-@kernel
 def _find_step(R, x, g, T, radius, lam, again):
     """Set s, the step: (lambda, whether a bound cut it).  ``again``: S is that of this point already."""
     n, count = x.size, _free_variables(R, x, g)
@@ -257,11 +177,11 @@ def _find_step(R, x, g, T, radius, lam, again):
         again = False
         rank = int(R.p[LSQ_RANK])
         if R.c[VARIANT] == _TRUST_REGION:
-            lam = _on_boundary(S, count, rank, d, perm, radius, lam, U, row, z, u)
+            lam = boundary_step(S, count, rank, d, perm, radius, lam, U, row, z, u)
         elif R.c[VARIANT] == _DAMPING:
-            _damped(S, count, lam, d, perm, U, row, z)
+            damped_step(S, count, lam, d, perm, U, row, z)
         else:
-            _undamped(S, count, rank, z)
+            undamped_step(S, count, rank, z)
             for a in range(count):
                 z[a] *= radius
         for a in range(count):
@@ -298,7 +218,7 @@ def _settled(R, x, g, T, xnorm):
     for j in range(n):
         s[j] = 0.0
     rank = factor(T, n, s, vector(R, _FREE), count, S, perm)
-    _undamped(S, count, rank, z)
+    undamped_step(S, count, rank, z)
     left = _LEFT * R.p[LSQ_FTOL]
     for a in range(count):
         j = int(perm[a])
