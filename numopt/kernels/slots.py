@@ -52,7 +52,8 @@ PLACE, AFRESH = RANDOM, CHOICE
 # is one on the mean of its components
 DENSE, MEAN_STEP = 31, 32
 HESSIAN_FLAWS = 33  # of the user's Hessian or product, at any point: 1 not symmetric, 2 not finite
-GIVEN_SCALE = 38  # least squares: 1 if the scaling of the variables is the user's
+# least squares: 1 if the scaling of the variables is the user's; steps in a row within ftol
+GIVEN_SCALE, STREAK = 38, 39
 FLAT_AT = 37  # the iteration after which f was last too flat for the search to see a decrease
 
 N_COUNTERS = 40

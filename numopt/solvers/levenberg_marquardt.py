@@ -64,6 +64,7 @@ from numopt.kernels.slots import (
     RADIUS_INITIAL,
     REDUCTION_SMALL,
     STEP_SMALL,
+    STREAK,
     VARIANT,
     D,
     F,
@@ -84,7 +85,8 @@ _INF = float("inf")
 _FLOOR = 0.1  # of |D x| over the size of x_j: the least D_j
 _ACCEPT = 1e-4  # least share of the predicted reduction
 _TRIALS = 200  # steps in a row that are not taken: each is a half of the one before at most
-_LEFT = 10.0  # times ftol: what the step that is left may change a parameter by
+_LEFT = 50.0  # times ftol: what the step that is left may change a parameter by
+_STREAK = 4  # steps in a row within ftol: f has come to its end, whatever the parameters do
 _LAMBDA = 1e-3  # the first lambda of the damped variant, of the largest D_j^2 |J_j|^2 there is after scaling: 1
 
 
@@ -311,7 +313,8 @@ def step(R):
             radius *= 0.5
         if taken:
             p[F_TRIAL], p[T], p[RADIUS], p[LAMBDA] = ft, 1.0, radius, lam
-            if small and (predicted <= 2.0 * EPS or _settled(R, xt, gt, T1, xnorm)):
+            c[STREAK] = c[STREAK] + 1 if small else 0
+            if small and (predicted <= 2.0 * EPS or c[STREAK] >= _STREAK or _settled(R, xt, gt, T1, xnorm)):
                 return REDUCTION_SMALL
             if length <= p[LSQ_XTOL] * xnorm:
                 return STEP_SMALL
