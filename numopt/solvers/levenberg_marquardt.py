@@ -46,6 +46,7 @@ from numopt.kernels.slots import (
     ABORT,
     ACCEPT,
     BOUNDED,
+    CHOICE,
     F_TRIAL,
     FAILED,
     FLAT,
@@ -84,6 +85,7 @@ EPS = 2.220446049250313e-16
 _INF = float("inf")
 _FLOOR = 0.1  # of |D x| over the size of x_j: the least D_j
 _ACCEPT = 1e-4  # least share of the predicted reduction
+_WASTED = 3  # trials in a row that are not taken: then no D_j may be so small any more
 _TRIALS = 200  # steps in a row that are not taken: each is a half of the one before at most
 _LEFT = 50.0  # times ftol: what the step that is left may change a parameter by
 _STREAK = 4  # steps in a row within ftol: f has come to its end, whatever the parameters do
@@ -119,7 +121,7 @@ def init(R):
 
 
 @kernel
-def _rescale(R, x, T):
+def _rescale(R, x, T, careful):
     """D and sizes for x, from those of the point before; |D x|."""
     c = R.c
     d, before = vector(R, _SCALE + c[PARITY]), vector(R, _SCALE + 1 - c[PARITY])
@@ -139,7 +141,8 @@ def _rescale(R, x, T):
                 d[j] = max(norms[j], 0.5 * before[j])
             if size[j] > 0.0:
                 size[j] = max(size[j], abs(x[j]))
-                d[j] = max(d[j], _FLOOR * xnorm / size[j])
+                if careful:
+                    d[j] = max(d[j], _FLOOR * xnorm / size[j])
         total += (d[j] * x[j]) ** 2
     return total**0.5
 
@@ -243,7 +246,8 @@ def step(R):
     T0, T1 = _matrix(R, c[PARITY]), _matrix(R, 1 - c[PARITY])
     s, d = vector(R, _S), vector(R, _SCALE + c[PARITY])
     f = p[F]
-    xnorm = _rescale(R, x, T0)
+    careful = c[CHOICE] != 0
+    xnorm = _rescale(R, x, T0, careful)
     norms = vector(R, _NORMS)
     square = 2.0 * f
     steep = 0.0
@@ -260,6 +264,9 @@ def step(R):
         radius = 1.0
     again = False
     for trial in range(_TRIALS):
+        if trial == _WASTED and not careful and c[GIVEN_SCALE] == 0:
+            careful = True
+            xnorm = _rescale(R, x, T0, True)
         lam, cut = _find_step(R, x, g, T0, radius, lam, again)
         again = not cut
         length, slope = 0.0, dot(g, s)
@@ -312,7 +319,7 @@ def step(R):
         else:
             radius *= 0.5
         if taken:
-            p[F_TRIAL], p[T], p[RADIUS], p[LAMBDA] = ft, 1.0, radius, lam
+            p[F_TRIAL], p[T], p[RADIUS], p[LAMBDA], c[CHOICE] = ft, 1.0, radius, lam, careful
             c[STREAK] = c[STREAK] + 1 if small else 0
             if small and (predicted <= 2.0 * EPS or c[STREAK] >= _STREAK or _settled(R, xt, gt, T1, xnorm)):
                 return REDUCTION_SMALL
