@@ -80,7 +80,7 @@ def _point(k, z):
     for i in range(whole):
         s = a[i]
         for j in range(n):
-            s += a[whole + i * n + j] * z[j]
+            s += a[(1 + j) * whole + i] * z[j]
         x[i] = s
     return k[q.FULL]
 
@@ -293,7 +293,7 @@ def _mapped(k, row, j, n):
     a = _reals(k[q.MAP], whole * (n + 1))
     s = 0.0
     for i in range(whole):
-        s += row[i] * a[whole + i * n + j]
+        s += row[i] * a[(1 + j) * whole + i]
     return s
 
 

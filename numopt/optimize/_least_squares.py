@@ -45,7 +45,7 @@ def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm",
         losses and any shape, but that ``'lm'`` refuses fewer residuals than variables as scipy's does.
     ftol, xtol, gtol : float or None, default 1e-8
         Tolerances on the relative reduction of the cost (which also asks that the Gauss-Newton step that is left
-        change no parameter by more than 10 ``ftol``, relative), on the relative step, and on the cosine of the angle
+        change no parameter by more than 90 ``ftol``, relative, or that the cost stand still for three steps), on the relative step, and on the cosine of the angle
         between the residuals and the columns of the Jacobian.  None: not tested.
     x_scale : array_like, 'jac' or None, default None
         The sizes of the variables; None and ``'jac'``: from the norms of the columns of the Jacobian.
@@ -67,7 +67,7 @@ def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm",
         ``callback(x)`` or ``callback(intermediate_result)`` after each iteration; ``StopIteration`` ends the run.
     options : dict, optional
         ``history``, ``return_all``, ``max_time`` (seconds), ``maxiter``, ``factor`` (first radius of the trust region
-        over the norm of the scaled x0, default 1.0), ``m`` (number of residuals of a C function).
+        over the norm of the scaled x0, default 10), ``m`` (number of residuals of a C function).
 
     Returns
     -------

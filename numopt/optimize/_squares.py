@@ -64,7 +64,7 @@ def new_state(row, variables, tolerances, max_nfev, x_scale, options):
     c[s.MAXITER], c[s.MAXFEV] = options.get("maxiter", _NEVER), max_nfev
     p[s.FTOL_REL], p[s.GTOL], p[s.F_LOWER], p[s.NORM_ORDER] = -1.0, -1.0, -math.inf, math.inf
     p[s.LSQ_FTOL], p[s.LSQ_XTOL], p[s.LSQ_GTOL] = tolerances
-    p[s.RADIUS_INITIAL] = options.get("factor", 1.0)
+    p[s.RADIUS_INITIAL] = options.get("factor", 10.0)
     if x_scale is not None:
         c[s.GIVEN_SCALE] = 1
         w[s.N_COMMON * n : (s.N_COMMON + 2) * n] = np.tile(1.0 / x_scale, 2)

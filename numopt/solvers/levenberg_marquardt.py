@@ -11,20 +11,21 @@ over the predicted reduction decides of the step and of Delta.  J is never seen 
 triangle of its QR factorisation (numopt.kernels.triangle), which the objective hands over with each gradient.
 
 ===  =================  =======================================================================================
-0    trust region       (1), D_j the norm of column j of J, which may halve from step to step
+0    trust region       (1), D_j the largest norm of column j of J so far
 1    damping            Marquardt's: lambda itself goes up and down, by the quality of the step (Nielsen's rule)
 2    Gauss-Newton       lambda = 0, the step of least norm where J is rank deficient, shortened until f falls
 ===  =================  =======================================================================================
 
-No D_j is less than a tenth of |D x| over the size that x_j has or had: a parameter that hardly shows in the residuals (its exponential has died
-out, say) would else be sent anywhere for next to nothing.
+After three trials in a row that were not taken, no D_j is less than a tenth of |D x| over the size that x_j has or had:
+a parameter that hardly shows in the residuals (its exponential has died out, say) would else be sent anywhere for next
+to nothing.
 
 Bounds: variables at a bound with a gradient that pushes outwards stay; the step of the others is computed, those that
 it takes across a bound are set on it, and the step of the rest is computed again with that known, until all are within.
 
 Convergence, besides bounds and scaling as in MINPACK: the cosine of the angle between r and any column of J is within
 gtol; the actual and the predicted relative reduction of f are within ftol, and the Gauss-Newton step that is left
-would change no parameter by more than 10 ftol; Delta is within xtol |D x|.
+would change no parameter by more than 90 ftol (or f has stood still so for three steps); |D p| is within xtol |D x|.
 
 Workspace, after the common vectors: two scalings D, sizes, norms, free, perm, z, u, s (n each); two triangles, S and U
 (n x (n + 1) each); a row (n + 1).
@@ -87,9 +88,9 @@ _FLOOR = 0.1  # of |D x| over the size of x_j: the least D_j
 _ACCEPT = 1e-4  # least share of the predicted reduction
 _WASTED = 3  # trials in a row that are not taken: then no D_j may be so small any more
 _TRIALS = 200  # steps in a row that are not taken: each is a half of the one before at most
-_LEFT = 50.0  # times ftol: what the step that is left may change a parameter by
-_STREAK = 4  # steps in a row within ftol: f has come to its end, whatever the parameters do
-_LAMBDA = 1e-3  # the first lambda of the damped variant, of the largest D_j^2 |J_j|^2 there is after scaling: 1
+_LEFT = 90.0  # times ftol: what the step that is left may change a parameter by
+_STREAK = 3  # steps in a row within ftol: f has come to its end, whatever the parameters do
+_LAMBDA = 1e-3  # the first lambda of the damped variant
 
 
 @kernel
@@ -138,7 +139,7 @@ def _rescale(R, x, T, careful):
         else:
             d[j] = norms[j] if norms[j] > 0.0 else 1.0
             if c[NIT] > 0:
-                d[j] = max(norms[j], 0.5 * before[j])
+                d[j] = max(norms[j], before[j])
             if size[j] > 0.0:
                 size[j] = max(size[j], abs(x[j]))
                 if careful:
