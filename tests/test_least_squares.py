@@ -8,10 +8,9 @@ import scipy.optimize
 import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numba import cfunc, njit, types
 from numba import carray as as_array
+from numba import cfunc, njit, types
 
-import numopt
 from numopt import LeastSquaresStatus, least_squares, problems
 from numopt.catalog import SQUARES
 from numopt.kernels.oracle import void_pointer as _pointer
@@ -67,7 +66,11 @@ class TestNist:
 
     def test_other_files_are_read_by_their_path(self, tmp_path):
         """Two predictors, a logarithm on the left, functions that the eight files do not have."""
-        rows = [(float(np.exp(1.0 + 2.0 * np.cos(a) - np.arctan(b / 3.0))), a, b) for a in (0.1, 0.7) for b in (1.0, 2.0, 4.0)]
+        rows = [
+            (float(np.exp(1.0 + 2.0 * np.cos(a) - np.arctan(b / 3.0))), a, b)
+            for a in (0.1, 0.7)
+            for b in (1.0, 2.0, 4.0)
+        ]
         text = "\n".join(
             ["NIST/ITL StRD", "Model:  Mixed", "", "    log[y] = b1 + b2*cos[x1]", "          - arctan[x2/b3]  +  e", "",
              "   b1 = 0.5  0.9  1.0E+00 1E-3", "   b2 = 1.0  1.9  2.0E+00 1E-3", "   b3 = 2.0  2.9  3.0E+00 1E-3", "",
@@ -196,9 +199,6 @@ class TestAgree:
         np.testing.assert_allclose(one.allvecs, np.array(other.allvecs) * scale, rtol=1e-7, atol=1e-9)
 
 
-
-
-
 class TestBounds:
     @pytest.mark.parametrize("method", METHODS)
     @given(data=st.data())
@@ -221,12 +221,17 @@ class TestBounds:
         best = scipy.optimize.lsq_linear(A, b, (lower, upper), tol=1e-14).cost
         assert ((np.array(seen) >= lower) & (np.array(seen) <= upper)).all()
         assert result.success and result.cost <= best * (1 + 1e-6) + 1e-12
-        np.testing.assert_array_equal(result.active_mask, np.where(result.x == upper, 1, -(result.x == lower).astype(int)))
+        np.testing.assert_array_equal(
+            result.active_mask, np.where(result.x == upper, 1, -(result.x == lower).astype(int))
+        )
 
     def test_fixed_variables_are_left_out(self):
-        result = least_squares(decay, [1.0, 1.0, 0.5], bounds=([-np.inf, -np.inf, 0.5], [np.inf, np.inf, 0.5]))
-        np.testing.assert_allclose(result.x, [3.0, 1.5, 0.5], rtol=1e-6)
-        assert result.jac.shape == (20, 2) and result.active_mask[2] != 0
+        bounds = ([-np.inf, -np.inf, 0.5], [np.inf, np.inf, 0.5])
+        for jac in ("2-point", decay_jacobian):
+            result = least_squares(decay, [1.0, 1.0, 0.5], jac, bounds)
+            np.testing.assert_allclose(result.x, [3.0, 1.5, 0.5], rtol=1e-6)
+            assert result.jac.shape == (20, 3) and not result.jac[:, 2].any() and result.jac[:, 0].all()
+            assert result.grad[2] == 0 and result.active_mask[2] != 0
 
     def test_levenberg_marquardt_with_an_active_bound(self):
         result = least_squares(decay, [1.0, 1.0, 0.0], bounds=([0, 0, 0], [2.5, 5, 1]), method="lm")
@@ -243,8 +248,14 @@ class TestEnds:
         exact = {"xtol": None, "ftol": None, "gtol": 1e-10}
         assert least_squares(lambda x: x + 0.0, [1.0, 2.0]).status in (1, 2, 3)
         assert least_squares(decay, [3.0, 1.5, 0.5], **exact).status is LeastSquaresStatus.GTOL
-        assert least_squares(lambda b: decay(b) + 0.01 * np.cos(40 * T), start, gtol=None, xtol=None).status is LeastSquaresStatus.FTOL
-        assert least_squares(lambda b: decay(b) + 0.01 * np.cos(40 * T), start, gtol=None, ftol=None).status is LeastSquaresStatus.XTOL
+        assert (
+            least_squares(lambda b: decay(b) + 0.01 * np.cos(40 * T), start, gtol=None, xtol=None).status
+            is LeastSquaresStatus.FTOL
+        )
+        assert (
+            least_squares(lambda b: decay(b) + 0.01 * np.cos(40 * T), start, gtol=None, ftol=None).status
+            is LeastSquaresStatus.XTOL
+        )
         assert least_squares(decay, start, max_nfev=2).status is LeastSquaresStatus.MAX_NFEV
         assert least_squares(decay, start, options={"maxiter": 2}).status is LeastSquaresStatus.MAXITER
         assert least_squares(decay, start, options={"max_time": 1e-9}).status is LeastSquaresStatus.MAX_TIME

@@ -207,7 +207,9 @@ class BoundSquares:
             adapters = [jitted_residuals.residuals(fun, types)]
             k[q.RESIDUAL], k[q.RESIDUAL_DATA] = adapters[0].address, self.data_table.ctypes.data
             if given or jac == "cs":
-                adapters.append(jitted_residuals.jacobian(jac, types) if given else jitted_residuals.complex_jacobian(fun, types))
+                adapters.append(
+                    jitted_residuals.jacobian(jac, types) if given else jitted_residuals.complex_jacobian(fun, types)
+                )
                 k[q.JACOBIAN], k[q.JACOBIAN_DATA] = adapters[1].address, self.data_table.ctypes.data
         self.keep += [keep, adapters, self.data_table]
         if callable(loss):

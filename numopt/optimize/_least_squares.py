@@ -185,7 +185,9 @@ def read_box(bounds, n, beside):
     crossed = np.flatnonzero((lower > upper) | (lower == np.inf) | (upper == -np.inf))
     if crossed.size:
         j = int(crossed[0])
-        raise ValueError(f"bounds: the lower bound of variable {j}, {lower[j]:g}, and the upper, {upper[j]:g}, are crossed")
+        raise ValueError(
+            f"bounds: the lower bound of variable {j}, {lower[j]:g}, and the upper, {upper[j]:g}, are crossed"
+        )
     return lower, upper
 
 

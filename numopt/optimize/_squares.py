@@ -49,8 +49,11 @@ class Variables:
         return z @ self.map[1:] + (self.map[0] if offset else 0.0)
 
     def columns(self, J):
-        """The columns of a Jacobian in all variables from one in those of the run, or itself."""
-        return J if self.map is None or J.shape[1] == self.all else J @ self.map[1:]
+        """The Jacobian in all variables, with zeros for the fixed ones, from one in those of the run or in all."""
+        if self.map is None:
+            return J
+        matrix = self.map[1:]
+        return (J @ matrix.T if J.shape[1] == self.all else J) @ matrix
 
 
 def new_state(row, variables, tolerances, max_nfev, x_scale, options):
@@ -125,9 +128,7 @@ class SquaresRun:
         p[s.TICK_AT], p[s.TICK_SECONDS], p[s.STARTED_AT] = now + _TICK_SECONDS, _TICK_SECONDS, now
         watch = None
         if callback is not None or front:
-            watch = SquaresWatch(
-                self, self.row, "", c, p, self.w, self.table, self.address, front, callback
-            )
+            watch = SquaresWatch(self, self.row, "", c, p, self.w, self.table, self.address, front, callback)
         caught = catch_interrupt(c)
         try:
             if watch is None:
@@ -156,8 +157,7 @@ class SquaresRun:
         return result
 
     def report(self, failed=False):
-        """The result as things stand; residuals and Jacobian are computed again only where the run has no longer them.
-        """
+        """The result as things stand; residuals and Jacobian are computed again only where the run has no longer them."""
         c, p, w, variables, n = self.c, self.p, self.w, self.variables, self.c.item(s.N)
         place = c.item(s.PARITY)
         z = w[place * n : (place + 1) * n].copy()

@@ -68,7 +68,6 @@ from numopt.kernels.slots import (
     STEP_SMALL,
     STREAK,
     VARIANT,
-    D,
     F,
     G,
     N,
