@@ -47,7 +47,7 @@ def main():
                 (problem.python_residual, problem.python_jacobian),
             ):
                 ours, theirs = (
-                    median(lambda f=f, r=residual, j=jacobian: f(r, problem.starts[k], jac=j, method="lm"))
+                    median(lambda f=f, r=residual, j=jacobian, x=problem.starts[k]: f(r, x, jac=j, method="lm"))
                     for f in (least_squares, scipy.optimize.least_squares)
                 )
                 pair.append(theirs / ours)

@@ -169,7 +169,7 @@ def solve_lower(S, w, k, z):
 
 @kernel
 def damp(S, count, lam, d, perm, U, row):
-    """U, the factor of [S; lam D] (flat, count x (count + 1)): each row of D is rotated in; d in the variables' order."""
+    """U, the factor of [S; lam D], flat, count x (count + 1): the rows of D are rotated in.  d: in the variables' order."""
     w = count + 1
     for i in range(count):
         for a in range(w):
@@ -254,7 +254,7 @@ def boundary_step(S, count, rank, d, perm, radius, lam, U, row, z, u):
     lam = min(max(lam, low), high)
     if lam == 0.0:
         lam = high * radius / size
-    for k in range(10):
+    for _ in range(10):
         if lam == 0.0:
             lam = max(1e-300, 1e-3 * high)
         damped_step(S, count, lam, d, perm, U, row, z)

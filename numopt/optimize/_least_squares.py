@@ -44,9 +44,10 @@ def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm",
         Levenberg-Marquardt as a trust region (Moré), with damping (Marquardt), or Gauss-Newton.  All take bounds,
         losses and any shape, but that ``'lm'`` refuses fewer residuals than variables as scipy's does.
     ftol, xtol, gtol : float or None, default 1e-8
-        Tolerances on the relative reduction of the cost (which also asks that the Gauss-Newton step that is left
-        change no parameter by more than 90 ``ftol``, relative, or that the cost stand still for three steps), on the relative step, and on the cosine of the angle
-        between the residuals and the columns of the Jacobian.  None: not tested.
+        Tolerances on the relative reduction of the cost, actual and predicted (which also asks that the Gauss-Newton
+        step that is left change no parameter by more than 90 ``ftol``, relative, or that the cost stand still for
+        three steps), on the relative step, and on the cosine of the angle between the residuals and the columns of the
+        Jacobian.  None: not tested.
     x_scale : array_like, 'jac' or None, default None
         The sizes of the variables; None and ``'jac'``: from the norms of the columns of the Jacobian.
     loss : {'linear', 'soft_l1', 'huber', 'cauchy', 'arctan'} or callable, default 'linear'
@@ -176,8 +177,8 @@ def read_box(bounds, n, beside):
         both = [np.array(np.broadcast_to(np.asarray(side, float), (n,))) for side in (low, high)]
     except (TypeError, ValueError):
         raise ValueError(
-            f"bounds must be a pair (lower, upper) of numbers or of arrays of length {n}, as {beside} has, or an object "
-            f"with lb and ub; got {bounds!r:.80}"
+            f"bounds must be a pair (lower, upper) of numbers or of arrays of length {n}, as {beside} has, or an "
+            f"object with lb and ub; got {bounds!r:.80}"
         ) from None
     lower, upper = both
     if np.isnan(lower).any() or np.isnan(upper).any():

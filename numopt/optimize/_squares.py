@@ -157,7 +157,7 @@ class SquaresRun:
         return result
 
     def report(self, failed=False):
-        """The result as things stand; residuals and Jacobian are computed again only where the run has no longer them."""
+        """The result as things stand; residuals and Jacobian are computed again where others stand in their places."""
         c, p, w, variables, n = self.c, self.p, self.w, self.variables, self.c.item(s.N)
         place = c.item(s.PARITY)
         z = w[place * n : (place + 1) * n].copy()

@@ -21,7 +21,8 @@ import difflib
 import importlib
 from functools import lru_cache
 
-from numopt.problems._nist import nist, nist_names
+from numopt.problems._nist import nist as nist
+from numopt.problems._nist import nist_names as nist_names
 
 _GROUPS = {"mgh": "_mgh", "scalable": "_scalable", "surfaces": "_surfaces", "data": "_data",
            "bounds": "_bounds"}  # fmt: skip

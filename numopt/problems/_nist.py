@@ -1,7 +1,7 @@
 """NIST's reference data sets for nonlinear regression (StRD): the files, read; their models, derived and compiled.
 
-Eight files come with the package (``numopt/problems/nist_files``); any other of NIST's can be put beside them, or be named by
-its path.  The model is taken from the text of the file, and its Jacobian is derived from it.
+Eight files come with the package (``numopt/problems/nist_files``); any other of NIST's can be put beside them, or be
+named by its path.  The model is taken from the text of the file, and its Jacobian is derived from it.
 
 Source: Statistical Reference Datasets, National Institute of Standards and Technology, public domain.
 """
@@ -165,7 +165,7 @@ def read_nist(text, name="data"):
     """A :class:`NistProblem` from the text of a file of NIST's."""
     lines = text.splitlines()
     try:
-        starts = [k for k, line in enumerate(lines) if re.match(r"\s*b1\s*=\s*[-+.\d]", line)][0]
+        starts = next(k for k, line in enumerate(lines) if re.match(r"\s*b1\s*=\s*[-+.\d]", line))
         rows = []
         for line in lines[starts:]:
             if not re.match(r"\s*b\d+\s*=", line):
