@@ -169,7 +169,7 @@ def solve_lower(S, w, k, z):
 
 @kernel
 def damp(S, count, lam, d, perm, U, row):
-    """U, the factor of [S; lam D], flat, count x (count + 1): the rows of D are rotated in.  d: in the variables' order."""
+    """U, the factor of [S; lam D], flat, count x (count + 1): rows of D are rotated in.  d: in the variables' order."""
     w = count + 1
     for i in range(count):
         for a in range(w):
