@@ -11,6 +11,7 @@ _HOME = {
     "minimize": "numopt.optimize._minimize",
     "minimize_scalar": "numopt.optimize._minimize_scalar",
     "root_scalar": "numopt.optimize._root_scalar",
+    "least_squares": "numopt.optimize._least_squares",
     "coordinate_descent": "numopt.optimize._penalised",
     "resume": "numopt.optimize._minimize",
     "scipy_method": "numopt.optimize._scipy",
@@ -25,6 +26,7 @@ _HOME = {
     "OptimizeWarning": "numopt.optimize._warn",
     "RootResults": "numopt.result",
     "Status": "numopt.kernels.status",
+    "LeastSquaresStatus": "numopt.kernels.status",
     "ScalarStatus": "numopt.scalar.status",
 }
 

@@ -259,3 +259,22 @@ def defaults(method):
         found.update(SEARCHING)
     found.update(method.defaults)
     return found
+
+
+# methods for sums of squares, of least_squares
+SQUARES = {
+    row.name: row
+    for row in (
+        Method("lm", "Levenberg-Marquardt, trust region (Moré)", "levenberg-marquardt", variant=0),
+        Method("marquardt", "Levenberg-Marquardt, damping", "levenberg-marquardt", variant=1),
+        Method("gauss-newton", "Gauss-Newton", "levenberg-marquardt", variant=2),
+    )
+}
+
+
+SQUARES_VECTORS = s.N_COMMON + 9  # of their workspace, before the triangles; as in numopt.solvers.levenberg_marquardt
+
+
+def squares_words(n, bounded):
+    """Size of the workspace of a method for sums of squares."""
+    return SQUARES_VECTORS * n + 4 * n * (n + 1) + n + 1 + (3 * n if bounded else 0)

@@ -12,6 +12,7 @@ import numpy as np
 
 from numopt import problems as library
 from numopt.catalog import METHODS
+from numopt.comparison._progress import Progress
 from numopt.comparison._report import Comparison, Outcome, Run
 from numopt.comparison._suites import of_suite, reference_with_bounds, takes_bounds
 from numopt.comparison._traces import traces_of
@@ -98,7 +99,7 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
 
     started, load = time.perf_counter(), Load()
     runs, skipped, curves = [], [], []
-    with _Progress(progress, len(names) * len(rows) * len(chosen)) as bar:
+    with Progress(progress, len(names) * len(rows) * len(chosen)) as bar:
         for name in names:
             bar.show(name)
             problem = library.get(name, scale=scale)
@@ -361,43 +362,3 @@ def _outcome(problem, fun, result, first, timings):
         solved=bool(problem.solved(value, optimality, x)),
         nhev=int(result.get("nhev", 0)),
     )
-
-
-class _Progress:
-    """A bar on stderr.  It is drawn between the runs only: a thread that redraws it would slow them."""
-
-    def __init__(self, wanted, total):
-        self.bar, self.total = None, total
-        if wanted:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-            self.bar = Progress(
-                BarColumn(30),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TextColumn("{task.description}", markup=False),
-                console=Console(stderr=True),
-                transient=True,
-                auto_refresh=False,
-            )
-
-    def __enter__(self):
-        if self.bar is not None:
-            self.bar.start()
-            self.task = self.bar.add_task("", total=self.total)
-        return self
-
-    def __exit__(self, *error):
-        if self.bar is not None:
-            self.bar.stop()
-
-    def show(self, text):
-        """What is being run."""
-        if self.bar is not None:
-            self.bar.update(self.task, description=text, refresh=True)
-
-    def step(self, count):
-        """So many runs are done."""
-        if self.bar is not None:
-            self.bar.update(self.task, advance=count, refresh=True)

@@ -22,6 +22,7 @@ from numopt.kernels.slots import (
     G_BEST,
     GNORM,
     GNORM_BEST,
+    GRADIENT_SMALL,
     HISTORY_ROWS,
     HISTORY_SIZE,
     MEAN_STEP,
@@ -54,8 +55,8 @@ from numopt.kernels.vectors import copy, distance, mean_distance, norm
 
 _LINE_SEARCH, _STALLED = int(Status.LINE_SEARCH), int(Status.STALLED)
 _NAN, _UNBOUNDED = int(Status.NAN), int(Status.UNBOUNDED)
-_MAXITER, _SPREAD = int(Status.MAXITER), int(Status.SPREAD)
-_FTOL, _XTOL = int(Status.FTOL), int(Status.XTOL)
+_MAXITER, _SPREAD, _FTOL = int(Status.MAXITER), int(Status.SPREAD), int(Status.FTOL)
+_XTOL, _GRADIENT = int(Status.XTOL), int(Status.GRADIENT)
 
 
 @kernel
@@ -135,6 +136,8 @@ def _search_ended(R, task, restart):
         return _FTOL
     if task == STEP_SMALL:
         return _XTOL
+    if task == GRADIENT_SMALL:
+        return _GRADIENT
     flat = task == FLAT or c[FLAT_AT] == c[NIT] + 1
     if restart:
         # Afresh: a flat f too, since it is only along the last direction that it is known to be flat

@@ -84,7 +84,7 @@ def _rooms(k, n, j, xj):
 
 
 @kernel
-def _fit(h, down, up):
+def fit_step(h, down, up):
     """A one-sided step within the bounds: turned round if need be, shortened if both sides are too short."""
     room, other = (up, down) if h >= 0.0 else (down, up)
     if abs(h) <= room:
@@ -131,7 +131,7 @@ def _differences(k, x, g, f):
             if down + up == 0.0:
                 break  # it can't vary
             if scheme == 2:
-                h = _fit(h, down, up)
+                h = fit_step(h, down, up)
                 there = xj + h
                 fh = _value_at(k, x, j, there)
                 df, width = fh - f, there - xj
@@ -140,7 +140,7 @@ def _differences(k, x, g, f):
                 fh = _value_at(k, x, j, above)
                 df, width = fh - _value_at(k, x, j, below), above - below
             else:
-                h = 0.5 * _fit(2.0 * h, down, up)
+                h = 0.5 * fit_step(2.0 * h, down, up)
                 near, far = xj + h, xj + 2.0 * h
                 f0 = f if f == f else _value_at(k, x, j, xj)
                 fh = _value_at(k, x, j, near)
@@ -252,7 +252,7 @@ def hess(xp, hp, n, data):
                 continue
             above, below = xj + h, xj - h
             if scheme == 2:
-                above, below = xj + _fit(h, below_room, above_room), xj
+                above, below = xj + fit_step(h, below_room, above_room), xj
             elif h > 0.0:
                 above, below = min(above, xj + above_room), max(below, xj - below_room)
             else:

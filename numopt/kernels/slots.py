@@ -52,6 +52,8 @@ PLACE, AFRESH = RANDOM, CHOICE
 # is one on the mean of its components
 DENSE, MEAN_STEP = 31, 32
 HESSIAN_FLAWS = 33  # of the user's Hessian or product, at any point: 1 not symmetric, 2 not finite
+# least squares: 1 if the scaling of the variables is the user's; steps in a row within ftol
+GIVEN_SCALE, STREAK = 38, 39
 FLAT_AT = 37  # the iteration after which f was last too flat for the search to see a decrease
 CLIPPED = 38  # of Nelder-Mead: 1 once a vertex has come to lie on a bound
 
@@ -89,6 +91,8 @@ N_COUNTERS = 40
 RADIUS = 38
 # options of the trust region
 (RADIUS_INITIAL, RADIUS_MAX, ETA) = range(39, 42)
+# least squares: tolerances, and the damping
+(LSQ_FTOL, LSQ_XTOL, LSQ_GTOL, LAMBDA, LSQ_RANK) = range(42, 47)
 # methods without derivatives: tolerances on the spread of points and values; the state
 (XATOL, FATOL, MESH, F_BASE, F_START, LARGEST, T_LOW, F_LOW) = range(48, 56)
 # the state of the line search, see numopt.linesearch
@@ -146,7 +150,7 @@ def best_point(c, p):
 # what a line search answers
 TRY, ACCEPT, FLAT, FAILED, UNBOUNDED_BELOW = range(5)
 # what a step may answer besides: a convergence test of the method's own holds
-SPREAD_SMALL, REDUCTION_SMALL, STEP_SMALL = 5, 6, 7
+SPREAD_SMALL, REDUCTION_SMALL, STEP_SMALL, GRADIENT_SMALL = 5, 6, 7, 8
 
 # line searches
 STRONG_WOLFE, ARMIJO, HAGER_ZHANG, EXACT = range(4)

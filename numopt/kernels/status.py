@@ -36,6 +36,33 @@ class Status(IntEnum):
         return _MESSAGES[self]
 
 
+class LeastSquaresStatus(IntEnum):
+    """The ends of ``least_squares``; from -2 on the numbers are scipy's, and those above 0 are a success."""
+
+    GTOL = 1  #: no column of J is farther than gtol from orthogonal to r, as a cosine
+    FTOL = 2  #: relative reduction of the cost, actual and predicted, within ftol, and no parameter has far to go
+    XTOL = 3  #: norm(D step) <= xtol * norm(D x)
+    MAX_NFEV = 0  #: nfev >= max_nfev
+    CALLBACK = -2  #: the callback raised StopIteration
+    MAXITER = -3  #: nit >= maxiter
+    MAX_TIME = -4  #: the clock passed max_time
+    STALLED = -5  #: the decrease that is left is below the rounding error of the cost
+    NAN = -6  #: residuals or their Jacobian are NaN or infinite, however short the step
+    NO_STEP = -7  #: no step lowers the cost as the Jacobian promises
+    INTERRUPTED = -8  #: Ctrl-C
+    FAILED = -9  #: a callable of the user's raised
+
+    @property
+    def success(self):
+        """Whether a convergence test holds."""
+        return self > 0
+
+    @property
+    def message(self):
+        """One sentence for ``result.message``."""
+        return _LEAST_SQUARES_MESSAGES[self]
+
+
 _SUCCESS = frozenset((Status.GRADIENT, Status.FTOL, Status.XTOL, Status.SPREAD, Status.GAP))
 
 # The two numbers below are never a result's: they are what ``c[STATUS]`` holds while a run goes on.
@@ -58,4 +85,35 @@ _MESSAGES = {
     Status.INTERRUPTED: "Stopped: interrupted by the user.",
     Status.CALLBACK: "Stopped: `callback` raised StopIteration.",
     Status.FAILED: "Failed: a callable raised an exception.",
+}
+
+# what the loop says -> what least_squares says
+LEAST_SQUARES = {
+    Status.GRADIENT: LeastSquaresStatus.GTOL,
+    Status.FTOL: LeastSquaresStatus.FTOL,
+    Status.XTOL: LeastSquaresStatus.XTOL,
+    Status.MAXFEV: LeastSquaresStatus.MAX_NFEV,
+    Status.CALLBACK: LeastSquaresStatus.CALLBACK,
+    Status.MAXITER: LeastSquaresStatus.MAXITER,
+    Status.MAX_TIME: LeastSquaresStatus.MAX_TIME,
+    Status.STALLED: LeastSquaresStatus.STALLED,
+    Status.NAN: LeastSquaresStatus.NAN,
+    Status.LINE_SEARCH: LeastSquaresStatus.NO_STEP,
+    Status.INTERRUPTED: LeastSquaresStatus.INTERRUPTED,
+    Status.FAILED: LeastSquaresStatus.FAILED,
+}
+
+_LEAST_SQUARES_MESSAGES = {
+    LeastSquaresStatus.GTOL: "Converged: `gtol` termination condition is satisfied.",
+    LeastSquaresStatus.FTOL: "Converged: `ftol` termination condition is satisfied.",
+    LeastSquaresStatus.XTOL: "Converged: `xtol` termination condition is satisfied.",
+    LeastSquaresStatus.MAX_NFEV: "Stopped: the maximum number of function evaluations is exceeded.",
+    LeastSquaresStatus.CALLBACK: "Stopped: `callback` raised StopIteration.",
+    LeastSquaresStatus.MAXITER: "Stopped: maxiter iterations done.",
+    LeastSquaresStatus.MAX_TIME: "Stopped: max_time has passed.",
+    LeastSquaresStatus.STALLED: "Stalled: the decrease that is left is below the rounding error of the cost.",
+    LeastSquaresStatus.NAN: "Failed: the residuals or their Jacobian are NaN or infinite however short the step.",
+    LeastSquaresStatus.NO_STEP: "Failed: no step lowers the cost as the Jacobian promises; suspect a wrong Jacobian.",
+    LeastSquaresStatus.INTERRUPTED: "Stopped: interrupted by the user.",
+    LeastSquaresStatus.FAILED: "Failed: a callable raised an exception.",
 }

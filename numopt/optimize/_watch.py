@@ -126,7 +126,10 @@ class Watch:
 
     def result(self):
         """The result as things stand."""
-        result = report(self.row, self.search, self.c, self.p, self.w, self.fixed)
+        return self.add_to(report(self.row, self.search, self.c, self.p, self.w, self.fixed))
+
+    def add_to(self, result):
+        """The result with what was recorded on the way."""
         if self.vectors is not None:
             result["allvecs"] = self.vectors
         if self.chunk is not None:

@@ -2,7 +2,8 @@
 
 Five groups: ``'mgh'``, the 35 functions of Moré, Garbow & Hillstrom; ``'scalable'``, for any number of variables;
 ``'surfaces'``, in two variables, for pictures; ``'data'``, losses of linear models on real data; ``'bounds'``, with
-bounds on the variables, some of them for any number of variables.
+bounds on the variables, some of them for any number of variables.  Beside them :func:`nist`, NIST's reference data sets
+for nonlinear regression.
 
 Examples
 --------
@@ -19,6 +20,9 @@ import dataclasses
 import difflib
 import importlib
 from functools import lru_cache
+
+from numopt.problems._nist import nist as nist
+from numopt.problems._nist import nist_names as nist_names
 
 _GROUPS = {"mgh": "_mgh", "scalable": "_scalable", "surfaces": "_surfaces", "data": "_data",
            "bounds": "_bounds"}  # fmt: skip

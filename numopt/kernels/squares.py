@@ -1,0 +1,395 @@
+"""A sum of squares as an objective: f = sum of rho(r_i^2) / 2, its gradient, and the triangle of its Jacobian.
+
+Each function here follows the callback ABI of an objective; ``data`` is the address of a block of words
+(``squares_slots``) that holds the addresses of the user's residuals r and Jacobian J.  Both are made
+
+    r_i <- (r_i - y_i) / sigma_i,    J_i <- J_i / sigma_i                                            (1)
+
+and, with a loss rho of z = (r_i / C)^2,
+
+    f = C^2 / 2 sum rho(z_i),    J_i <- s J_i,    r_i <- rho'(z) / s r_i,    s^2 = rho' + 2 z rho''   (2)
+
+(s^2 at least EPS), which makes J'r the gradient, and J'J the Hessian but for the second derivatives of r.  Poisson's
+likelihood, of a model m_i and counts y_i, has f = sum m_i - y_i + y_i log(y_i / m_i) and s^2 = 1 / m_i.  The rows are
+absorbed panel by panel into a triangle (``kernels.triangle``); where the user's function is one of a range of rows,
+nothing larger than a panel ever stands in memory.
+
+Reference: B. Triggs et al., Bundle adjustment - a modern synthesis, in: Vision Algorithms (1999), section 4.3.
+"""
+
+from math import atan, log
+
+from numba import carray, types
+
+from numopt.kernels import squares_slots as q
+from numopt.kernels.compiling import kernel
+from numopt.kernels.composite import fit_step
+from numopt.kernels.oracle import call4, call5, goes_on, void_pointer
+from numopt.kernels.slots import ABORT, N_COUNTERS
+from numopt.kernels.triangle import absorb, gradient
+
+EPS = 2.220446049250313e-16
+_EPS2, _EPS3 = EPS**0.5, EPS ** (1.0 / 3.0)
+_INF = float("inf")
+
+
+@kernel
+def _reals(address, n):
+    return carray(void_pointer(address), (n,), types.float64)
+
+
+@kernel
+def _words(address, n):
+    return carray(void_pointer(address), (n,), types.int64)
+
+
+@kernel
+def rho(kind, z):
+    """(rho, rho', rho'') of z >= 0."""
+    if kind == q.SOFT_L1:
+        t = 1.0 + z
+        return 2.0 * (t**0.5 - 1.0), t**-0.5, -0.5 * t**-1.5
+    if kind == q.HUBER:
+        if z <= 1.0:
+            return z, 1.0, 0.0
+        return 2.0 * z**0.5 - 1.0, z**-0.5, -0.5 * z**-1.5
+    if kind == q.CAUCHY:
+        t = 1.0 + z
+        return log(t), 1.0 / t, -1.0 / (t * t)
+    if kind == q.ARCTAN:
+        t = 1.0 + z * z
+        return atan(z), 1.0 / t, -2.0 * z / (t * t)
+    return z, 1.0, 0.0
+
+
+@kernel
+def poisson_term(mu, y):
+    """mu - y + y log(y / mu); infinite where the model is not positive."""
+    if mu < 0.0 or (mu == 0.0 and y > 0.0) or mu != mu:
+        return _INF
+    return mu - y + y * log(y / mu) if y > 0.0 else mu
+
+
+@kernel
+def _point(k, z):
+    """The address of the point that the user's functions are to see."""
+    if k[q.MAP] == 0:
+        return types.intp(z.ctypes.data)
+    n, whole = z.size, k[q.WHOLE]
+    a, x = _reals(k[q.MAP], whole * (n + 1)), _reals(k[q.FULL], whole)
+    for i in range(whole):
+        s = a[i]
+        for j in range(n):
+            s += a[(1 + j) * whole + i] * z[j]
+        x[i] = s
+    return k[q.FULL]
+
+
+@kernel
+def _scaled(k, r, first, count):
+    """(1) for residuals of the rows from ``first`` on."""
+    if k[q.Y] != 0:
+        y = _reals(k[q.Y], k[q.M])
+        for i in range(count):
+            r[i] -= y[first + i]
+    _scaled_column(k, r, first, count)
+
+
+@kernel
+def _scaled_column(k, r, first, count):
+    """(1) for a column of the Jacobian."""
+    if k[q.SIGMA] != 0:
+        sigma = _reals(k[q.SIGMA], k[q.M])
+        for i in range(count):
+            r[i] /= sigma[first + i]
+    if k[q.CHOLESKY] != 0:
+        m = k[q.M]
+        L = _reals(k[q.CHOLESKY], m * m)
+        for i in range(m):
+            s = r[i]
+            for j in range(i):
+                s -= L[i * m + j] * r[j]
+            r[i] = s / L[i * m + i]
+
+
+@kernel
+def _residuals(k, z, out):
+    """All residuals at z, by (1)."""
+    call5(k[q.RESIDUAL], _point(k, z), types.intp(out.ctypes.data), k[q.WHOLE], k[q.M], k[q.RESIDUAL_DATA])
+    _scaled(k, out, 0, k[q.M])
+
+
+@kernel
+def _some(k, z, first, end, out):
+    """Residuals of some rows at z, by (1)."""
+    call5(k[q.RANGE], _point(k, z), first, end, types.intp(out.ctypes.data), k[q.RANGE_DATA])
+    _scaled(k, out, first, end - first)
+
+
+@kernel
+def _cost(k, r, first, count, work):
+    """f of some rows; ``work`` has 4 count places."""
+    total = 0.0
+    kind, C = k[q.LOSS], _reals(k[q.REALS], 1)[0]
+    if kind == q.LINEAR:
+        for i in range(count):
+            total += r[i] * r[i]
+        return 0.5 * total
+    if kind == q.POISSON:
+        y = _reals(k[q.Y], k[q.M])
+        for i in range(count):
+            total += poisson_term(r[i] + y[first + i], y[first + i])
+        return total
+    if kind == q.CALLABLE:
+        _call_loss(k, r, count, work)
+        for i in range(count):
+            total += work[count + i]
+    else:
+        for i in range(count):
+            total += rho(kind, (r[i] / C) * (r[i] / C))[0]
+    return 0.5 * C * C * total
+
+
+@kernel
+def _call_loss(k, r, count, work):
+    """work[count:] = rho, rho', rho'' of the squares in work[:count], which are set too."""
+    C = _reals(k[q.REALS], 1)[0]
+    for i in range(count):
+        work[i] = (r[i] / C) * (r[i] / C)
+    z = types.intp(work.ctypes.data)
+    call4(k[q.LOSS_FUNCTION], z, z + 8 * count, count, k[q.LOSS_DATA])
+
+
+@kernel
+def _weigh(k, panel, n, height, first, rows, work):
+    """(2) for the rows of a panel."""
+    kind, C = k[q.LOSS], _reals(k[q.REALS], 1)[0]
+    r = panel[n * height : n * height + rows]
+    if kind == q.CALLABLE:
+        _call_loss(k, r, rows, work)
+    for i in range(rows):
+        if kind == q.POISSON:
+            mu = r[i] + _reals(k[q.Y], k[q.M])[first + i]
+            root = max(mu, EPS) ** 0.5
+            slope = 1.0 / root
+            r[i] /= root
+        else:
+            z = (r[i] / C) * (r[i] / C)
+            if kind == q.CALLABLE:
+                d1, d2 = work[2 * rows + i], work[3 * rows + i]
+            else:
+                _, d1, d2 = rho(kind, z)
+            slope = max(d1 + 2.0 * z * d2, EPS) ** 0.5
+            r[i] *= d1 / slope
+        for j in range(n):
+            panel[j * height + i] *= slope
+
+
+@kernel
+def _place(k, zp, m, n):
+    """Where the residuals at z are kept, and the point that they belong to."""
+    second = 0 if zp == k[q.FIRST_X] else 8
+    return _reals(k[q.R] + second * m, m), _reals(k[q.AT] + second * n, n)
+
+
+@kernel
+def value(zp, n, data):
+    """f(z)."""
+    k, z = _words(data, q.N_WORDS), _reals(zp, n)
+    height, m = k[q.HEIGHT], k[q.M]
+    work = _reals(k[q.PANEL], (n + 5) * height)
+    total = 0.0
+    if k[q.RANGE] == 0:
+        r, at = _place(k, zp, m, n)
+        at[0] = float("nan")  # nothing stands there if the function fails
+        _residuals(k, z, r)
+        for first in range(0, m, height):
+            rows = min(height, m - first)
+            total += _cost(k, r[first : first + rows], first, rows, work)
+        for j in range(n):
+            at[j] = z[j]
+        return total
+    for first in range(0, m, height):
+        if not goes_on(k[q.C]):
+            return float("nan")
+        rows = min(height, m - first)
+        r = work[n * height : n * height + rows]
+        _some(k, z, first, first + rows, r)
+        total += _cost(k, r, first, rows, work[(n + 1) * height :])
+    return total
+
+
+@kernel
+def _step(k, n, j, zj):
+    """The difference step of z[j], of its own size."""
+    if k[q.STEPS] != 0:
+        h = abs(_reals(k[q.STEPS], n)[j])
+    else:
+        h = _EPS2 if k[q.SCHEME] == 2 else _EPS3
+    h *= max(abs(zj), 0.01 * _reals(k[q.TYPICAL], n)[j])
+    return h if zj >= 0.0 else -h
+
+
+@kernel
+def _points(k, n, j, zj):
+    """Where to evaluate for the difference in z[j]: (near, far, kind), kind 1 forward, 2 central, 3 one-sided."""
+    h = _step(k, n, j, zj)
+    down, up = _INF, _INF
+    if k[q.LOWER] != 0:
+        down, up = zj - _reals(k[q.LOWER], n)[j], _reals(k[q.UPPER], n)[j] - zj
+    if k[q.SCHEME] == 2:
+        return zj + fit_step(h, down, up), zj, 1
+    if abs(h) <= down and abs(h) <= up:
+        return zj + h, zj - h, 2
+    h = 0.5 * fit_step(2.0 * h, down, up)
+    return zj + h, zj + 2.0 * h, 3
+
+
+@kernel
+def _quotient(base, near, far, kind, zj, near_z, far_z, count):
+    """The difference quotients, in ``near``."""
+    for i in range(count):
+        if kind == 1:
+            near[i] = (near[i] - base[i]) / (near_z - zj)
+        elif kind == 2:
+            near[i] = (near[i] - far[i]) / (near_z - far_z)
+        else:
+            near[i] = (4.0 * near[i] - far[i] - 3.0 * base[i]) / (far_z - zj)
+
+
+@kernel
+def _whole_jacobian(k, z, r):
+    """Set J; (its step from row to row, from column to column), or (0, 0) if cut off."""
+    n, m, whole = z.size, k[q.M], k[q.WHOLE]
+    if k[q.JACOBIAN] != 0:
+        call5(k[q.JACOBIAN], _point(k, z), k[q.J], whole, m, k[q.JACOBIAN_DATA])
+        return whole, 1
+    J, far = _reals(k[q.J], m * n), _reals(k[q.COLUMN], m if k[q.SCHEME] == 3 else 0)
+    for j in range(n):
+        zj, column = z[j], J[j * m : (j + 1) * m]
+        near_z, far_z, kind = _points(k, n, j, zj)
+        if near_z == zj:
+            for i in range(m):
+                column[i] = 0.0  # no room
+            continue
+        if not goes_on(k[q.C]):
+            return 0, 0
+        z[j] = near_z
+        _residuals(k, z, column)
+        if kind > 1:
+            z[j] = far_z
+            _residuals(k, z, far)
+        z[j] = zj
+        _quotient(r, column, far, kind, zj, near_z, far_z, m)
+    return 1, m
+
+
+@kernel
+def _mapped(k, row, j, n):
+    """Entry j of a row of the Jacobian in all variables times the map."""
+    if k[q.MAP] == 0:
+        return row[j]
+    whole = k[q.WHOLE]
+    a = _reals(k[q.MAP], whole * (n + 1))
+    s = 0.0
+    for i in range(whole):
+        s += row[i] * a[(1 + j) * whole + i]
+    return s
+
+
+@kernel
+def _range_panel(k, z, first, rows, panel):
+    """A panel of [J | r] from functions of a range of rows; False if cut off."""
+    n, height, whole = z.size, k[q.HEIGHT], k[q.WHOLE]
+    base = panel[n * height : n * height + rows]
+    _some(k, z, first, first + rows, base)
+    column = _reals(k[q.COLUMN], height * whole)
+    if k[q.RANGE_JACOBIAN] != 0:
+        call5(k[q.RANGE_JACOBIAN], _point(k, z), first, first + rows, k[q.COLUMN], k[q.RANGE_DATA])
+        for i in range(rows):
+            row = column[i * whole : (i + 1) * whole]
+            for j in range(n):
+                panel[j * height + i] = _mapped(k, row, j, n)
+        for j in range(n):
+            _scaled_column(k, panel[j * height : j * height + rows], first, rows)
+        return True
+    for j in range(n):
+        zj, near = z[j], panel[j * height : j * height + rows]
+        near_z, far_z, kind = _points(k, n, j, zj)
+        if near_z == zj:
+            for i in range(rows):
+                near[i] = 0.0
+            continue
+        z[j] = near_z
+        _some(k, z, first, first + rows, near)
+        if kind > 1:
+            z[j] = far_z
+            _some(k, z, first, first + rows, column)
+        z[j] = zj
+        _quotient(base, near, column, kind, zj, near_z, far_z, rows)
+    return goes_on(k[q.C])
+
+
+@kernel
+def grad(zp, gp, n, data):
+    """Sets the gradient, and the triangle that belongs to its place."""
+    k, z, g = _words(data, q.N_WORDS), _reals(zp, n), _reals(gp, n)
+    height, m, c = k[q.HEIGHT], k[q.M], _words(k[q.C], N_COUNTERS)
+    size = n * (n + 1)
+    T = _reals(k[q.TRIANGLES] + (0 if gp == k[q.FIRST_G] else 8 * size), size)
+    panel, work = _reals(k[q.PANEL], (n + 1) * height), _reals(k[q.PANEL] + 8 * (n + 1) * height, 4 * height)
+    for i in range(size):
+        T[i] = 0.0
+    by_row, by_column = 0, 0
+    r = _reals(k[q.R], 0)
+    if k[q.RANGE] == 0:
+        r, at = _place(k, zp, m, n)
+        for j in range(n):
+            if at[j] != z[j]:
+                value(zp, n, data)
+                break
+        there = _reals(k[q.AT] + 16 * n, n)
+        there[0] = float("nan")
+        by_row, by_column = _whole_jacobian(k, z, r)
+        if by_column == 0 or c[ABORT] != 0:
+            return 0.0
+        for j in range(n):
+            there[j] = z[j]
+    given = k[q.JACOBIAN] != 0
+    J = _reals(k[q.J], m * (k[q.WHOLE] if given else n) if k[q.RANGE] == 0 else 0)
+    for first in range(0, m, height):
+        rows = min(height, m - first)
+        if k[q.RANGE] != 0:
+            if not _range_panel(k, z, first, rows, panel) or c[ABORT] != 0:
+                return 0.0
+        else:
+            for j in range(n):
+                if given and k[q.MAP] != 0:
+                    for i in range(rows):
+                        panel[j * height + i] = _mapped(k, J[(first + i) * by_row : (first + i + 1) * by_row], j, n)
+                else:
+                    at_j = j * by_column + first * by_row
+                    for i in range(rows):
+                        panel[j * height + i] = J[at_j + i * by_row]
+                if given:
+                    _scaled_column(k, panel[j * height : j * height + rows], first, rows)
+            for i in range(rows):
+                panel[n * height + i] = r[first + i]
+        if k[q.LOSS] != q.LINEAR:
+            _weigh(k, panel, n, height, first, rows, work)
+        absorb(T, n, panel, height, rows)
+    gradient(T, n, g)
+    return 0.0
+
+
+@kernel
+def value_grad(zp, gp, n, data):
+    """f(z); sets the gradient and the triangle."""
+    f = value(zp, n, data)
+    if abs(f) < _INF:
+        grad(zp, gp, n, data)
+    else:
+        g = _reals(gp, n)
+        for j in range(n):
+            g[j] = float("nan")
+    return f

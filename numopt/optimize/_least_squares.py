@@ -1,0 +1,297 @@
+"""``least_squares``: the front door of the methods for sums of squares."""
+
+import inspect
+import numbers
+
+import numpy as np
+
+from numopt.callbacks.bind import kind_of
+from numopt.callbacks.pointers import address_of
+from numopt.catalog import SQUARES
+from numopt.kernels.squares_slots import LOSSES
+from numopt.optimize._options import check_x0
+from numopt.optimize._squares import SquaresRun, Variables, new_state
+from numopt.optimize._warn import warn
+
+_EPS = np.finfo(float).eps
+_JACS = ("2-point", "3-point", "cs")
+_OPTIONS = {"history": bool, "return_all": bool, "max_time": float, "maxiter": int, "factor": float, "m": int}
+
+
+def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm", ftol=1e-8, xtol=1e-8, gtol=1e-8,
+                  x_scale=None, loss="linear", f_scale=1.0, diff_step=None, tr_solver=None, tr_options=None,
+                  jac_sparsity=None, max_nfev=None, verbose=0, args=(), kwargs=None, callback=None, workers=None, *,
+                  options=None):  # fmt: skip
+    """Minimise a sum of squares of nonlinear functions, in a box if there is one, with a robust loss if asked for.
+
+    A drop-in for ``scipy.optimize.least_squares``; the loop runs compiled, whatever the callables are.  It minimises
+    ``0.5 * sum(rho(fun(x)**2))`` for ``lb <= x <= ub``.
+
+    Parameters
+    ----------
+    fun : callable
+        ``fun(x, *args, **kwargs) -> array (m,)``, the residuals: a Python function, a function compiled by
+        ``numba.njit``, or a C function ``double fun(double *x, double *r, intptr n, intptr m, void *data)``
+        (``numba.cfunc``, ctypes, cffi, ``scipy.LowLevelCallable``), which needs the option ``m``.
+    x0 : array_like, shape (n,)
+        The start, within the bounds.
+    jac : {'2-point', '3-point', 'cs', callable}, default '2-point'
+        The Jacobian ``jac(x, *args, **kwargs) -> array (m, n)``, also sparse or a LinearOperator, which is made
+        dense; or how to take differences, whose points stay within the bounds.
+    bounds : (array_like, array_like) or object with ``lb`` and ``ub``, default no bounds
+        Lower and upper bounds, numbers or arrays (n,).  A variable with equal bounds is fixed.
+    method : {'lm', 'marquardt', 'gauss-newton'}, default 'lm'
+        Levenberg-Marquardt as a trust region (Moré), with damping (Marquardt), or Gauss-Newton.  All take bounds,
+        losses and any shape, but that ``'lm'`` refuses fewer residuals than variables as scipy's does.
+    ftol, xtol, gtol : float or None, default 1e-8
+        Tolerances on the relative reduction of the cost, actual and predicted (which also asks that the Gauss-Newton
+        step that is left change no parameter by more than 90 ``ftol``, relative, or that the cost stand still for
+        three steps), on the relative step, and on the cosine of the angle between the residuals and the columns of the
+        Jacobian.  None: not tested.
+    x_scale : array_like, 'jac' or None, default None
+        The sizes of the variables; None and ``'jac'``: from the norms of the columns of the Jacobian.
+    loss : {'linear', 'soft_l1', 'huber', 'cauchy', 'arctan'} or callable, default 'linear'
+        ``loss(z) -> array (3, m)`` with rho, rho' and rho'' of z = (r / f_scale)**2.
+    f_scale : float, default 1.0
+        Where residuals count as outliers.
+    diff_step : float or array_like, optional
+        Relative step of the differences.
+    tr_solver, tr_options, jac_sparsity, workers
+        Accepted for scipy's sake: the subproblems are solved exactly from a triangle of n rows.
+    max_nfev : int, optional
+        Evaluations of fun at most, those of differences not counted; default 100 n.
+    verbose : {0, 1, 2}, default 0
+        1: a summary at the end; 2: progress too.
+    args, kwargs : tuple, dict
+        Extra arguments of fun and jac.
+    callback : callable, optional
+        ``callback(x)`` or ``callback(intermediate_result)`` after each iteration; ``StopIteration`` ends the run.
+    options : dict, optional
+        ``history``, ``return_all``, ``max_time`` (seconds), ``maxiter``, ``factor`` (first radius of the trust region
+        over the norm of the scaled x0, default 10), ``m`` (number of residuals of a C function).
+
+    Returns
+    -------
+    OptimizeResult
+        ``x``, ``cost``, ``fun`` (residuals), ``jac`` (with the loss in it), ``grad``, ``optimality``,
+        ``active_mask``, ``nfev``, ``njev``, ``nit``, ``status`` (:class:`numopt.LeastSquaresStatus`), ``message``,
+        ``success``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument that can't be used.
+    KeyboardInterrupt
+        On Ctrl-C, with the best result so far as its attribute ``result``.
+
+    References
+    ----------
+    J. J. Moré, The Levenberg-Marquardt algorithm: implementation and theory, Lecture Notes in Mathematics 630 (1978).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import numopt
+    >>> t = np.linspace(0, 2, 20)
+    >>> y = 3.0 * np.exp(-1.5 * t) + 0.5
+    >>> result = numopt.least_squares(lambda b: b[0] * np.exp(-b[1] * t) + b[2] - y, [1.0, 1.0, 0.0])
+    >>> result.success, result.x.round(6).tolist()
+    (True, [3.0, 1.5, 0.5])
+    """
+    row = find_squares_method(method)
+    x = check_x0(x0).copy()
+    tolerances = read_tolerances(ftol, xtol, gtol)
+    lower, upper = read_box(bounds, x.size, "x0")
+    outside = np.flatnonzero((x < lower) | (x > upper))
+    if outside.size:
+        j = int(outside[0])
+        raise ValueError(f"x0 is infeasible: x0[{j}] = {x[j]:g} is outside of its bounds ({lower[j]:g}, {upper[j]:g})")
+    check_loss(loss, f_scale)
+    jac = check_jac(jac)
+    if verbose not in (0, 1, 2):
+        raise ValueError(f"verbose must be 0, 1 or 2; got {verbose!r}")
+    max_nfev = 100 * x.size if max_nfev is None else read_count("max_nfev", max_nfev)
+    front = read_options(options)
+    if jac_sparsity is not None or workers is not None:
+        warn("jac_sparsity and workers are not used: Jacobians are dense, differences are taken in compiled code")
+    if not (callable(fun) or address_of(fun) is not None):
+        raise TypeError(f"fun must be callable or a C function pointer, not {type(fun).__name__}")
+    args = bind_arguments(fun, args, kwargs)
+    if kwargs and kind_of(fun) == "python":
+        fun, jac = _with_keywords(fun, kwargs), _with_keywords(jac, kwargs) if callable(jac) else jac
+    first = residuals_at(fun, x, args, front.get("m"))
+    if row.name == "lm" and first.size < x.size:
+        raise ValueError(
+            f"method 'lm' needs at least as many residuals as variables; got {first.size} and {x.size}: "
+            "'marquardt' and 'gauss-newton' take fewer"
+        )
+    variables = Variables(x, lower, upper)
+    scale = read_scale(x_scale, x.size)
+    if scale is not None and variables.map is not None:
+        scale = scale[~variables.fixed]
+    if diff_step is not None:
+        diff_step = np.broadcast_to(np.asarray(diff_step, float), (x.size,))
+        diff_step = diff_step[~variables.fixed] if variables.map is not None else diff_step
+    words, reals = new_state(row, variables, tolerances, max_nfev, scale, front)
+    problem = {"loss": loss, "f_scale": float(f_scale), "steps": diff_step, "y": None, "sigma": None, "cholesky": None}
+    run = SquaresRun(row, variables, words, reals, fun, jac, args, (x, first), problem)
+    watched = {name: front[name] for name in ("history", "return_all", "max_time") if name in front}
+    if verbose == 2:
+        watched["disp"] = True
+    result = run.go(callback, watched)
+    if verbose == 1:
+        print(f"{result.message}\nnfev {result.nfev}, cost {result.cost:.4e}, optimality {result.optimality:.2e}")
+    return result
+
+
+def find_squares_method(method):
+    """The catalogue's row."""
+    if not isinstance(method, str):
+        raise TypeError(f"method must be a string, not {type(method).__name__}")
+    row = SQUARES.get(method.lower())
+    if row is None:
+        raise ValueError(f"method must be one of {', '.join(map(repr, SQUARES))}; got {method!r}")
+    return row
+
+
+def read_tolerances(ftol, xtol, gtol):
+    """Three numbers, 0 for None."""
+    found = []
+    for name, value in (("ftol", ftol), ("xtol", xtol), ("gtol", gtol)):
+        if value is None:
+            value = 0.0
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not value >= 0:
+            raise ValueError(f"{name} must be None or a number >= 0; got {value!r}")
+        found.append(float(value))
+    if max(found) < _EPS:
+        raise ValueError(f"at least one of ftol, xtol and gtol must be {_EPS:.1e} or more; got {ftol}, {xtol}, {gtol}")
+    return found
+
+
+def read_box(bounds, n, beside):
+    """(lower, upper) from two numbers or arrays, or from an object with ``lb`` and ``ub``."""
+    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
+        bounds = bounds.lb, bounds.ub
+    try:
+        low, high = bounds
+        both = [np.array(np.broadcast_to(np.asarray(side, float), (n,))) for side in (low, high)]
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"bounds must be a pair (lower, upper) of numbers or of arrays of length {n}, as {beside} has, or an "
+            f"object with lb and ub; got {bounds!r:.80}"
+        ) from None
+    lower, upper = both
+    if np.isnan(lower).any() or np.isnan(upper).any():
+        raise ValueError("bounds hold NaN")
+    crossed = np.flatnonzero((lower > upper) | (lower == np.inf) | (upper == -np.inf))
+    if crossed.size:
+        j = int(crossed[0])
+        raise ValueError(
+            f"bounds: the lower bound of variable {j}, {lower[j]:g}, and the upper, {upper[j]:g}, are crossed"
+        )
+    return lower, upper
+
+
+def check_loss(loss, f_scale):
+    """ValueError unless these can be used."""
+    if not (callable(loss) or (isinstance(loss, str) and loss in LOSSES)):
+        raise ValueError(f"loss must be one of {', '.join(map(repr, LOSSES))} or a callable; got {loss!r}")
+    if isinstance(f_scale, bool) or not isinstance(f_scale, numbers.Real) or not 0 < f_scale < np.inf:
+        raise ValueError(f"f_scale must be a positive number; got {f_scale!r}")
+
+
+def check_jac(jac):
+    """jac, '2-point' for None."""
+    if jac is None:
+        return "2-point"
+    if isinstance(jac, str):
+        if jac not in _JACS:
+            raise ValueError(f"jac must be a callable or one of {', '.join(map(repr, _JACS))}; got {jac!r}")
+    elif not (callable(jac) or address_of(jac) is not None):
+        raise TypeError(f"jac must be a callable or one of {', '.join(map(repr, _JACS))}; got {type(jac).__name__}")
+    return jac
+
+
+def read_count(name, value):
+    """A positive integer; inf stands for no limit."""
+    if value == np.inf:
+        return 2**62
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or value != int(value) or value < 1:
+        raise ValueError(f"{name} must be a positive integer; got {value!r}")
+    return int(value)
+
+
+def read_scale(x_scale, n):
+    """Sizes of the variables, or None."""
+    if x_scale is None or (isinstance(x_scale, str) and x_scale == "jac"):
+        return None
+    try:
+        scale = np.array(np.broadcast_to(np.asarray(x_scale, float), (n,)))
+        good = bool((scale > 0).all() and np.isfinite(scale).all())
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        raise ValueError(f"x_scale must be 'jac' or positive numbers, one or {n}; got {x_scale!r:.80}")
+    return scale
+
+
+def read_options(options):
+    """Checked options."""
+    if options is None:
+        return {}
+    if not isinstance(options, dict):
+        raise TypeError(f"options must be a dict, not {type(options).__name__}")
+    found = {}
+    for name, value in options.items():
+        kind = _OPTIONS.get(name)
+        if kind is None:
+            raise ValueError(f"unknown option {name!r}; known are {', '.join(_OPTIONS)}")
+        if kind is bool:
+            if value:
+                found[name] = True
+        elif kind is int:
+            found[name] = read_count(f"option {name!r}", value)
+        elif isinstance(value, bool) or not isinstance(value, numbers.Real) or not value > 0:
+            raise ValueError(f"option {name!r} must be a positive number; got {value!r}")
+        else:
+            found[name] = float(value)
+    return found
+
+
+def bind_arguments(fun, args, kwargs):
+    """Extra arguments as a tuple; keywords of a jitted function are put in their places."""
+    args = args if isinstance(args, tuple) else (args,)
+    if kwargs and kind_of(fun) == "jitted":
+        bound = inspect.signature(fun.py_func).bind(None, *args, **kwargs)
+        bound.apply_defaults()
+        return bound.args[1:]
+    if kwargs and kind_of(fun) == "pointer":
+        raise TypeError("kwargs can't be passed to a C function")
+    return args
+
+
+def _with_keywords(function, kwargs):
+    return lambda x, *args: function(x, *args, **kwargs)
+
+
+def residuals_at(fun, x, args, m):
+    """The residuals at the start."""
+    kind = kind_of(fun)
+    if kind == "pointer":
+        if m is None:
+            raise ValueError("a C function needs options={'m': number of residuals}")
+        return np.zeros(m)
+    if kind == "jitted":
+        from numopt.callbacks import arguments, jitted, jitted_residuals
+
+        # compiled and checked first: what does not compile is said in one line
+        jitted_residuals.residuals(jitted.with_arguments(fun, 1 + len(args)), arguments.types_of(args))
+    r = np.atleast_1d(np.asarray(fun(x.copy(), *args)))
+    if r.ndim != 1 or r.size == 0:
+        raise ValueError(f"fun must return at least one residual, as a 1-D array; it returned shape {r.shape}")
+    if r.dtype.kind not in "fiub":
+        raise TypeError(f"fun must return real numbers; it returned {r.dtype} data")
+    if not np.isfinite(r).all():
+        j = int(np.flatnonzero(~np.isfinite(r))[0])
+        raise ValueError(f"residuals are not finite in the initial point: fun(x0)[{j}] is {r[j]}")
+    return r.astype(float)

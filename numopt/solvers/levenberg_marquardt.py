@@ -1,0 +1,340 @@
+r"""Levenberg-Marquardt as a trust region on the Gauss-Newton model, with bounds.
+
+With the residuals r, their Jacobian J and a diagonal scaling D,
+
+.. math::
+
+    p \approx \arg\min_{|D p| \le \Delta} |J p + r|^2, \qquad (J^T J + \lambda D^2) p = -J^T r       (1)
+
+where lambda >= 0 is found by Newton's method on 1 / |D p(lambda)| - 1 / Delta to a tenth of Delta (Moré).  The actual
+over the predicted reduction decides of the step and of Delta.  J is never seen here: all that is needed of it is the
+triangle of its QR factorisation (numopt.kernels.triangle), which the objective hands over with each gradient.
+
+===  =================  =======================================================================================
+0    trust region       (1), D_j the largest norm of column j of J so far
+1    damping            Marquardt's: lambda itself goes up and down, by the quality of the step (Nielsen's rule)
+2    Gauss-Newton       lambda = 0, the step of least norm where J is rank deficient, shortened until f falls
+===  =================  =======================================================================================
+
+After three trials in a row that were not taken, no D_j is less than a tenth of |D x| over the size that x_j has or had:
+a parameter that hardly shows in the residuals (its exponential has died out, say) would else be sent anywhere for next
+to nothing.
+
+Bounds: variables at a bound with a gradient that pushes outwards stay; the step of the others is computed, those that
+it takes across a bound are set on it, and the step of the rest is computed again with that known, until all are within.
+
+Convergence, besides bounds and scaling as in MINPACK: the cosine of the angle between r and any column of J is within
+gtol; the actual and the predicted relative reduction of f are within ftol, and the Gauss-Newton step that is left
+would change no parameter by more than 90 ftol (or f has stood still so for three steps); |D p| is within xtol |D x|.
+
+Workspace, after the common vectors: two scalings D, sizes, norms, free, perm, z, u, s (n each); two triangles, S and U
+(n x (n + 1) each); a row (n + 1).
+
+References
+----------
+J. J. Moré, The Levenberg-Marquardt algorithm: implementation and theory, in: Numerical Analysis, Lecture Notes in
+Mathematics 630 (1978), 105-116.
+H. B. Nielsen, Damping parameter in Marquardt's method, IMM-REP-1999-05 (1999), eq. (2.5).
+J. Nocedal and S. J. Wright, Numerical Optimization, 2nd ed., Springer 2006, section 10.3.
+"""
+
+from numpy import int64
+
+from numopt.drivers.loop import make_run
+from numopt.kernels.compiling import kernel
+from numopt.kernels.oracle import evaluate_grad, evaluate_value, lower_bounds, upper_bounds, vector
+from numopt.kernels.slots import (
+    ABORT,
+    ACCEPT,
+    BOUNDED,
+    CHOICE,
+    F_TRIAL,
+    FAILED,
+    FLAT,
+    FRESH,
+    GIVEN_SCALE,
+    GRADIENT_SMALL,
+    LAMBDA,
+    LSQ_FTOL,
+    LSQ_GTOL,
+    LSQ_RANK,
+    LSQ_XTOL,
+    N_COMMON,
+    NIT,
+    PARITY,
+    RADIUS,
+    RADIUS_INITIAL,
+    REDUCTION_SMALL,
+    STEP_SMALL,
+    STREAK,
+    VARIANT,
+    F,
+    G,
+    N,
+    T,
+    X,
+)
+from numopt.kernels.triangle import boundary_step, column_norms, damped_step, factor, square_norm, undamped_step
+from numopt.kernels.vectors import dot
+
+_TRUST_REGION, _DAMPING, _GAUSS_NEWTON = range(3)
+_SCALE, _SIZE, _NORMS, _FREE, _PERM, _Z, _U, _S = (int64(N_COMMON + k) for k in (0, 2, 3, 4, 5, 6, 7, 8))
+VECTORS = int64(N_COMMON + 9)
+
+EPS = 2.220446049250313e-16
+_INF = float("inf")
+_FLOOR = 0.1  # of |D x| over the size of x_j: the least D_j
+_ACCEPT = 1e-4  # least share of the predicted reduction
+_WASTED = 3  # trials in a row that are not taken: then no D_j may be so small any more
+_TRIALS = 200  # steps in a row that are not taken: each is a half of the one before at most
+_LEFT = 90.0  # times ftol: what the step that is left may change a parameter by
+_STREAK = 3  # steps in a row within ftol: f has come to its end, whatever the parameters do
+_LAMBDA = 1e-3  # the first lambda of the damped variant
+
+
+@kernel
+def _matrix(R, k):
+    """The k-th of the n x (n + 1) matrices: two triangles, S, U."""
+    n = R.c[N]
+    size = n * (n + 1)
+    start = VECTORS * n + k * size
+    return R.w[start : start + size]
+
+
+@kernel
+def _row(R):
+    n = R.c[N]
+    start = VECTORS * n + 4 * n * (n + 1)
+    return R.w[start : start + n + 1]
+
+
+@kernel
+def init(R):
+    """Sizes of the variables and the first radius; a restart would not differ."""
+    c, p = R.c, R.p
+    c[FRESH] = 1
+    if c[NIT] == 0:
+        x, size = vector(R, X + c[PARITY]), vector(R, _SIZE)
+        for j in range(x.size):
+            size[j] = abs(x[j])
+        p[RADIUS], p[LAMBDA] = -1.0, 0.0
+
+
+@kernel
+def _rescale(R, x, T, careful):
+    """D and sizes for x, from those of the point before; |D x|."""
+    c = R.c
+    d, before = vector(R, _SCALE + c[PARITY]), vector(R, _SCALE + 1 - c[PARITY])
+    norms, size = vector(R, _NORMS), vector(R, _SIZE)
+    column_norms(T, x.size, norms)
+    xnorm = 0.0
+    for j in range(x.size):
+        xnorm += (norms[j] * x[j]) ** 2
+    xnorm = xnorm**0.5
+    total = 0.0
+    for j in range(x.size):
+        if c[GIVEN_SCALE] != 0:
+            d[j] = before[j]
+        else:
+            d[j] = norms[j] if norms[j] > 0.0 else 1.0
+            if c[NIT] > 0:
+                d[j] = max(norms[j], before[j])
+            if size[j] > 0.0:
+                size[j] = max(size[j], abs(x[j]))
+                if careful:
+                    d[j] = max(d[j], _FLOOR * xnorm / size[j])
+        total += (d[j] * x[j]) ** 2
+    return total**0.5
+
+
+@kernel
+def _held(R, x, g, j):
+    """Whether x_j is at a bound and its gradient pushes outwards."""
+    if R.c[BOUNDED] == 0:
+        return False
+    return (x[j] <= lower_bounds(R)[j] and g[j] > 0.0) or (x[j] >= upper_bounds(R)[j] and g[j] < 0.0)
+
+
+@kernel
+def _free_variables(R, x, g):
+    """List the variables that are not held; their number."""
+    free, count = vector(R, _FREE), 0
+    for j in range(x.size):
+        if not _held(R, x, g, j):
+            free[count] = float(j)
+            count += 1
+    return count
+
+
+@kernel
+def _find_step(R, x, g, T, radius, lam, again):
+    """Set s, the step: (lambda, whether a bound cut it).  ``again``: S is that of this point already."""
+    n, count = x.size, _free_variables(R, x, g)
+    free, perm, s = vector(R, _FREE), vector(R, _PERM), vector(R, _S)
+    z, u, d = vector(R, _Z), vector(R, _U), vector(R, _SCALE + R.c[PARITY])
+    S, U, row, cut = _matrix(R, 2), _matrix(R, 3), _row(R), False
+    for j in range(n):
+        s[j] = 0.0
+    while count > 0:
+        if not again:
+            rank = factor(T, n, s, free, count, S, perm)
+            R.p[LSQ_RANK] = float(rank)
+        again = False
+        rank = int(R.p[LSQ_RANK])
+        if R.c[VARIANT] == _TRUST_REGION:
+            lam = boundary_step(S, count, rank, d, perm, radius, lam, U, row, z, u)
+        elif R.c[VARIANT] == _DAMPING:
+            damped_step(S, count, lam, d, perm, U, row, z)
+        else:
+            undamped_step(S, count, rank, z)
+            for a in range(count):
+                z[a] *= radius
+        for a in range(count):
+            s[int(perm[a])] = z[a]
+        if R.c[BOUNDED] == 0:
+            break
+        lower, upper = lower_bounds(R), upper_bounds(R)
+        kept = 0
+        for a in range(count):
+            j = int(free[a])
+            if x[j] + s[j] < lower[j]:
+                s[j] = lower[j] - x[j]
+            elif x[j] + s[j] > upper[j]:
+                s[j] = upper[j] - x[j]
+            else:
+                free[kept] = free[a]
+                kept += 1
+        if kept == count:
+            break
+        count, cut = kept, True
+        for a in range(count):
+            s[int(free[a])] = 0.0
+    return lam, cut
+
+
+@kernel
+def _settled(R, x, g, T, xnorm):
+    """Whether the Gauss-Newton step from x would change no parameter by more than _LEFT ftol."""
+    n, count = x.size, _free_variables(R, x, g)
+    if count == 0:
+        return True
+    perm, s, z, S = vector(R, _PERM), vector(R, _S), vector(R, _Z), _matrix(R, 2)
+    d = vector(R, _SCALE + R.c[PARITY])
+    for j in range(n):
+        s[j] = 0.0
+    rank = factor(T, n, s, vector(R, _FREE), count, S, perm)
+    undamped_step(S, count, rank, z)
+    left = _LEFT * R.p[LSQ_FTOL]
+    for a in range(count):
+        j = int(perm[a])
+        if abs(z[a]) > left * abs(x[j]) and d[j] * abs(z[a]) > 0.01 * left * xnorm:
+            return False
+    return True
+
+
+@kernel
+def step(R):
+    """One iteration: trials until one is taken."""
+    c, p = R.c, R.p
+    n, variant = c[N], c[VARIANT]
+    x, g, xt, gt = (
+        vector(R, X + c[PARITY]),
+        vector(R, G + c[PARITY]),
+        vector(R, X + 1 - c[PARITY]),
+        vector(R, G + 1 - c[PARITY]),
+    )
+    T0, T1 = _matrix(R, c[PARITY]), _matrix(R, 1 - c[PARITY])
+    s, d = vector(R, _S), vector(R, _SCALE + c[PARITY])
+    f = p[F]
+    careful = c[CHOICE] != 0
+    xnorm = _rescale(R, x, T0, careful)
+    norms = vector(R, _NORMS)
+    square = 2.0 * f
+    steep = 0.0
+    for j in range(n):
+        if norms[j] > 0.0 and not _held(R, x, g, j):
+            steep = max(steep, abs(g[j]) / norms[j])
+    if steep <= p[LSQ_GTOL] * square**0.5:
+        return GRADIENT_SMALL
+    radius, lam, nu = p[RADIUS], p[LAMBDA], 2.0
+    if radius < 0.0:
+        radius = p[RADIUS_INITIAL] * xnorm if xnorm > 0.0 else p[RADIUS_INITIAL]
+        lam = _LAMBDA if variant == _DAMPING else 0.0
+    if variant == _GAUSS_NEWTON:
+        radius = 1.0
+    again = False
+    for trial in range(_TRIALS):
+        if trial == _WASTED and not careful and c[GIVEN_SCALE] == 0:
+            careful = True
+            xnorm = _rescale(R, x, T0, True)
+        lam, cut = _find_step(R, x, g, T0, radius, lam, again)
+        again = not cut
+        length, slope = 0.0, dot(g, s)
+        for j in range(n):
+            length += (d[j] * s[j]) ** 2
+            xt[j] = x[j] + s[j]
+        length = length**0.5
+        if c[BOUNDED] != 0:
+            lower, upper = lower_bounds(R), upper_bounds(R)
+            for j in range(n):
+                xt[j] = min(max(xt[j], lower[j]), upper[j])
+        if c[NIT] == 0 and trial == 0:
+            radius = min(radius, length) if variant == _TRUST_REGION else radius
+        ft = evaluate_value(R, xt, gt)
+        if c[ABORT] != 0:
+            return FAILED
+        actual = (f - ft) / f if ft < 100.0 * f else -1.0  # NaN too
+        curved = square_norm(T0, n, s) / square
+        if cut or variant == _GAUSS_NEWTON:
+            predicted = -2.0 * slope / square - curved
+        else:
+            predicted = curved + 2.0 * lam * length * length / square
+        ratio = actual / predicted if predicted > 0.0 else -1.0
+        small = abs(actual) <= p[LSQ_FTOL] and predicted <= p[LSQ_FTOL] and ratio <= 2.0
+        taken = ratio >= _ACCEPT
+        if taken:
+            if not evaluate_grad(R, xt, gt) or c[ABORT] != 0:
+                return FAILED
+            for j in range(n):
+                taken = taken and abs(gt[j]) < _INF
+        if variant == _TRUST_REGION:
+            if not taken or ratio <= 0.25:
+                shrink = 0.5
+                if actual < 0.0:
+                    t = slope / square
+                    shrink = 0.5 * t / (t + 0.5 * actual)
+                if not ft < 100.0 * f or not shrink >= 0.1:
+                    shrink = 0.1
+                radius = shrink * min(radius, 10.0 * length)
+                lam /= shrink
+            elif lam == 0.0 or ratio >= 0.75:
+                radius = 2.0 * length
+                lam *= 0.5
+        elif variant == _DAMPING:
+            if taken:
+                lam *= max(1.0 / 3.0, 1.0 - (2.0 * ratio - 1.0) ** 3)
+            else:
+                lam *= nu
+                nu *= 2.0
+        else:
+            radius *= 0.5
+        if taken:
+            p[F_TRIAL], p[T], p[RADIUS], p[LAMBDA], c[CHOICE] = ft, 1.0, radius, lam, careful
+            c[STREAK] = c[STREAK] + 1 if small else 0
+            if small and (predicted <= 2.0 * EPS or c[STREAK] >= _STREAK or _settled(R, xt, gt, T1, xnorm)):
+                return REDUCTION_SMALL
+            if length <= p[LSQ_XTOL] * xnorm:
+                return STEP_SMALL
+            return ACCEPT
+        if small and (predicted <= 2.0 * EPS or _settled(R, x, g, T0, xnorm)):
+            return REDUCTION_SMALL
+        if length <= p[LSQ_XTOL] * xnorm:
+            return STEP_SMALL if ft < _INF else FAILED
+        if small:
+            again = False  # _settled has used S
+        if predicted <= EPS:
+            return FLAT
+    return FAILED
+
+
+run = make_run(init, step)
