@@ -312,6 +312,102 @@ class TestEnds:
         assert result.success and result.cost < 1e-12
 
 
+class TestFound:
+    """What a first version got wrong."""
+
+    def test_a_step_that_the_bounds_bend_uphill_is_shortened(self):
+        fun = lambda x: np.array([10.0 * (x[1] - x[0] ** 2), 1.0 - x[0]])  # noqa: E731
+        for method in METHODS:
+            result = least_squares(fun, [-1.2, 1.0], bounds=([-2, -2], [0.5, 2]), method=method)
+            np.testing.assert_allclose(result.x, [0.5, 0.25], rtol=1e-6)
+
+    @pytest.mark.parametrize("method", ["lm", "marquardt"])
+    def test_boxes_of_many_variables(self, method):
+        for seed in range(60):
+            rng = np.random.default_rng(seed)
+            n = int(rng.integers(3, 8))
+            A, b = rng.standard_normal((10, n)), 5.0 * rng.standard_normal(10)
+            lower, upper = -rng.random(n), rng.random(n)
+            result = least_squares(lambda x: A @ x - b, np.zeros(n), lambda x: A, (lower, upper), method)  # noqa: B023
+            best = scipy.optimize.lsq_linear(A, b, (lower, upper), method="bvls").cost
+            assert result.success and result.cost <= best * (1 + 1e-7)
+
+    @pytest.mark.parametrize("loss", ["soft_l1", "huber", "cauchy", "arctan"])
+    def test_a_success_with_a_robust_loss_is_stationary(self, loss):
+        for seed in range(40):
+            rng = np.random.default_rng(seed)
+            t = np.linspace(0, 3, 30)
+            y = 2.0 * np.exp(-t) + 0.05 * rng.standard_normal(30)
+            y[rng.integers(0, 30, 5)] += 10.0
+            fun = lambda x: x[0] * np.exp(-x[1] * t) - y  # noqa: B023, E731
+            jac = lambda x: np.column_stack([np.exp(-x[1] * t), -x[0] * t * np.exp(-x[1] * t)])  # noqa: B023, E731
+            for method in ("lm", "marquardt"):
+                result = least_squares(fun, [1.0, 0.5], jac, loss=loss, f_scale=0.2, method=method)
+                if result.success:
+                    assert np.abs(result.grad).max() <= 1e-3 * np.sqrt(2.0 * result.cost)
+        result = least_squares(lambda x: x - 5.0, [1.0], loss="huber", f_scale=0.3, method="marquardt")
+        assert result.x[0] == pytest.approx(5.0, rel=1e-6) and result.success
+
+    @pytest.mark.parametrize("scale", [1e-16, 1e-30, 1e20])
+    def test_columns_of_very_different_units_are_not_taken_for_dependent(self, scale):
+        y = scale * np.exp(-T / 1.7)
+        fun = lambda x: x[0] * np.exp(-T / x[1]) - y  # noqa: E731
+        jac = lambda x: np.column_stack([np.exp(-T / x[1]), x[0] * T / x[1] ** 2 * np.exp(-T / x[1])])  # noqa: E731
+        for method in ("lm", "gauss-newton"):
+            result = least_squares(fun, [1.5 * scale, 1.2], jac, method=method)
+            np.testing.assert_allclose(result.x, [scale, 1.7], rtol=1e-6)
+
+    def test_differences_of_tiny_variables(self):
+        result = least_squares(lambda x: np.array([x[0] - 1.0, 2.0 * x[0] - 2.5]), [1e-10])
+        assert result.x[0] == pytest.approx(1.2, rel=1e-6)
+        for jac in ("2-point", "3-point"):
+            result = least_squares(decay, [1.0, 1.0, 1e-12], jac)
+            np.testing.assert_allclose(result.x, [3.0, 1.5, 0.5], rtol=1e-6)
+        result = least_squares(lambda x: np.array([x[0] - 1.0, x[0] - 2.0]), [5.0], diff_step=0.0)
+        assert result.x[0] == pytest.approx(1.5, rel=1e-6)
+
+    def test_keywords_reach_a_jacobian_of_another_order(self):
+        fun = njit(lambda x, a, b: np.array([a * (x[1] - x[0] ** 2), b - x[0]]))
+        jac = lambda x, b, a: np.array([[-2.0 * a * x[0], a], [-1.0, 0.0]])  # noqa: E731
+        keywords = {"a": 10.0, "b": 1.0}
+        np.testing.assert_allclose(least_squares(fun, [-1.2, 1.0], jac, kwargs=keywords).x, 1.0, rtol=1e-6)
+        with pytest.raises(TypeError, match="in the same order"):
+            least_squares(fun, [-1.2, 1.0], njit(jac), kwargs=keywords)
+
+    def test_a_wrong_jacobian_is_no_success(self):
+        for method in METHODS:
+            result = least_squares(decay, [1.0, 1.0, 0.0], lambda b: -decay_jacobian(b), method=method)
+            assert result.status is LeastSquaresStatus.NO_STEP
+        start = np.array([1.0, 1.0, 0.0])
+        jac = lambda b: decay_jacobian(b) * (1.0 if (b == start).all() else np.inf)  # noqa: E731
+        assert least_squares(decay, start, jac).status is LeastSquaresStatus.NAN
+        fun = lambda b: decay(b) * (1.0 if (b == start).all() else np.nan)  # noqa: E731
+        assert least_squares(fun, start, decay_jacobian).status is LeastSquaresStatus.NAN
+
+    def test_a_loss_sees_all_residuals_at_once(self):
+        t = np.linspace(0, 2, 300)
+        weights = np.where(t < 1.0, 1.0, 2.0)
+        sizes = []
+
+        def loss(z):
+            sizes.append(z.size)
+            return np.array([weights * z, weights, 0.0 * z])
+
+        y = 3.0 * np.exp(-t)
+        result = least_squares(lambda b: b[0] * np.exp(-b[1] * t) - y, [1.0, 0.5], loss=loss)
+        np.testing.assert_allclose(result.x, [3.0, 1.0], rtol=1e-6)
+        assert set(sizes) == {300}
+
+    def test_a_run_that_was_cut_off_has_a_jacobian(self):
+        result = least_squares(decay, [1.0, 1.0, 0.0], options={"max_time": 1e-9})
+        assert result.jac.shape == (20, 3)
+
+    def test_fixed_variables_do_not_count_for_lm(self):
+        fun = lambda x: np.array([x[0] + x[2] - 3.0, x[1] - 1.0])  # noqa: E731
+        result = least_squares(fun, [0.0, 0.0, 1.0], bounds=([-9, -9, 1], [9, 9, 1]))
+        np.testing.assert_allclose(result.x, [2.0, 1.0, 1.0], rtol=1e-6)
+
+
 class TestRefused:
     @pytest.mark.parametrize(
         "change, message",
@@ -330,6 +426,9 @@ class TestRefused:
             ({"x_scale": [1.0, 0.0, 1.0]}, "x_scale must be"),
             ({"max_nfev": 0}, "max_nfev must be"),
             ({"verbose": 3}, "verbose must be"),
+            ({"max_nfev": np.nan}, "max_nfev must be"),
+            ({"diff_step": np.nan}, "diff_step must be"),
+            ({"diff_step": [1e-8, 1e-8]}, "diff_step must be"),
             ({"options": {"maxit": 3}}, "unknown option 'maxit'"),
             ({"fun": lambda x: x.reshape(1, 3)}, "as a 1-D array"),
             ({"fun": lambda x: x * np.inf}, "not finite in the initial point"),

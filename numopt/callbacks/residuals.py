@@ -58,6 +58,8 @@ class PythonResiduals(PythonCallables):
                     h = 1e-8 * abs(x[j]) if x[j] != 0.0 else 1e-8
                     z[j] += 1j * h
                     r = np.atleast_1d(fun(z))
+                    if r.shape != (m,):
+                        raise ValueError(f"fun must return an array of shape {(m,)}; it returned shape {r.shape}")
                     if not np.iscomplexobj(r):
                         raise TypeError(
                             "jac='cs' needs a fun that returns complex numbers for complex x; it returned "
@@ -137,7 +139,7 @@ class BoundSquares:
             kind = "python"
         loss = problem["loss"]
         getattr(self, "_" + kind)(fun, jac, loss, first, k, counters)
-        height = m if problem["cholesky"] is not None else min(m, PANEL)
+        height = m if problem["cholesky"] is not None or callable(loss) else min(m, PANEL)
         self.J = np.empty(m * max(n, whole))
         self.r, self.at = np.empty((2, m)), np.full((3, n), np.nan)
         arrays = {
@@ -249,10 +251,11 @@ class BoundSquares:
         n, k = z.size, self.block
         triangles, g = np.empty(2 * n * (n + 1)), np.empty(n)
         kept, k[q.TRIANGLES] = k[q.TRIANGLES], triangles.ctypes.data
+        ended, self.c[s.ABORT] = int(self.c[s.ABORT]), 0
         call = ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_ssize_t] * 4)(units.address("squares/grad"))
         z = z.copy()
         call(z.ctypes.data, g.ctypes.data, n, k.ctypes.data)
-        k[q.TRIANGLES] = kept
+        k[q.TRIANGLES], self.c[s.ABORT] = kept, ended
         return self.jacobian(z)
 
     def error(self, w):

@@ -9,10 +9,11 @@ and, with a loss rho of z = (r_i / C)^2,
 
     f = C^2 / 2 sum rho(z_i),    J_i <- s J_i,    r_i <- rho'(z) / s r_i,    s^2 = rho' + 2 z rho''   (2)
 
-(s^2 at least EPS), which makes J'r the gradient, and J'J the Hessian but for the second derivatives of r.  Poisson's
-likelihood, of a model m_i and counts y_i, has f = sum m_i - y_i + y_i log(y_i / m_i) and s^2 = 1 / m_i.  The rows are
-absorbed panel by panel into a triangle (``kernels.triangle``); where the user's function is one of a range of rows,
-nothing larger than a panel ever stands in memory.
+(s^2 at least rho' / 10: where it is negative, a row would else all but vanish), which makes J'r the gradient, and
+J'J the Hessian but for the second derivatives of r.  Poisson's likelihood, of a model m_i and counts y_i, has
+f = sum m_i - y_i + y_i log(y_i / m_i) and s^2 = 1 / m_i.  The rows are absorbed panel by panel into a triangle
+(``kernels.triangle``); where the user's function is one of a range of rows, nothing larger than a panel ever stands in
+memory.
 
 Reference: B. Triggs et al., Bundle adjustment - a modern synthesis, in: Vision Algorithms (1999), section 4.3.
 """
@@ -31,6 +32,7 @@ from numopt.kernels.triangle import absorb, gradient
 EPS = 2.220446049250313e-16
 _EPS2, _EPS3 = EPS**0.5, EPS ** (1.0 / 3.0)
 _INF = float("inf")
+_NOISE = 1e3 * EPS
 
 
 @kernel
@@ -179,7 +181,7 @@ def _weigh(k, panel, n, height, first, rows, work):
                 d1, d2 = work[2 * rows + i], work[3 * rows + i]
             else:
                 _, d1, d2 = rho(kind, z)
-            slope = max(d1 + 2.0 * z * d2, EPS) ** 0.5
+            slope = max(d1 + 2.0 * z * d2, 0.1 * d1, EPS) ** 0.5
             r[i] *= d1 / slope
         for j in range(n):
             panel[j * height + i] *= slope
@@ -206,8 +208,9 @@ def value(zp, n, data):
         for first in range(0, m, height):
             rows = min(height, m - first)
             total += _cost(k, r[first : first + rows], first, rows, work)
-        for j in range(n):
-            at[j] = z[j]
+        if _words(k[q.C], N_COUNTERS)[ABORT] == 0:
+            for j in range(n):
+                at[j] = z[j]
         return total
     for first in range(0, m, height):
         if not goes_on(k[q.C]):
@@ -220,20 +223,33 @@ def value(zp, n, data):
 
 
 @kernel
-def _step(k, n, j, zj):
-    """The difference step of z[j], of its own size."""
+def _step(k, n, j, zj, large):
+    """The difference step of z[j], of its own size, or where that is too small (``large``) of 1 at least."""
+    least = _EPS2 if k[q.SCHEME] == 2 else _EPS3
     if k[q.STEPS] != 0:
         h = abs(_reals(k[q.STEPS], n)[j])
+        h *= abs(zj)
     else:
-        h = _EPS2 if k[q.SCHEME] == 2 else _EPS3
-    h *= max(abs(zj), 0.01 * _reals(k[q.TYPICAL], n)[j])
+        h = least * max(abs(zj), 0.01 * _reals(k[q.TYPICAL], n)[j])
+    if large or (zj + h) - zj == 0.0:
+        h = max(h, least * max(1.0, abs(zj)))
     return h if zj >= 0.0 else -h
 
 
 @kernel
-def _points(k, n, j, zj):
+def _lost(near, base, count):
+    """Whether a difference of residuals is little more than their rounding."""
+    change, size = 0.0, 0.0
+    for i in range(count):
+        change = max(change, abs(near[i] - base[i]))
+        size = max(size, abs(base[i]))
+    return change <= _NOISE * size
+
+
+@kernel
+def _points(k, n, j, zj, large):
     """Where to evaluate for the difference in z[j]: (near, far, kind), kind 1 forward, 2 central, 3 one-sided."""
-    h = _step(k, n, j, zj)
+    h = _step(k, n, j, zj, large)
     down, up = _INF, _INF
     if k[q.LOWER] != 0:
         down, up = zj - _reals(k[q.LOWER], n)[j], _reals(k[q.UPPER], n)[j] - zj
@@ -267,15 +283,19 @@ def _whole_jacobian(k, z, r):
     J, far = _reals(k[q.J], m * n), _reals(k[q.COLUMN], m if k[q.SCHEME] == 3 else 0)
     for j in range(n):
         zj, column = z[j], J[j * m : (j + 1) * m]
-        near_z, far_z, kind = _points(k, n, j, zj)
+        near_z, far_z, kind = _points(k, n, j, zj, False)
         if near_z == zj:
             for i in range(m):
                 column[i] = 0.0  # no room
             continue
-        if not goes_on(k[q.C]):
-            return 0, 0
-        z[j] = near_z
-        _residuals(k, z, column)
+        for large in range(2):
+            if not goes_on(k[q.C]):
+                return 0, 0
+            z[j] = near_z
+            _residuals(k, z, column)
+            if large or not _lost(column, r, m):
+                break
+            near_z, far_z, kind = _points(k, n, j, zj, True)
         if kind > 1:
             z[j] = far_z
             _residuals(k, z, far)
@@ -315,13 +335,17 @@ def _range_panel(k, z, first, rows, panel):
         return True
     for j in range(n):
         zj, near = z[j], panel[j * height : j * height + rows]
-        near_z, far_z, kind = _points(k, n, j, zj)
+        near_z, far_z, kind = _points(k, n, j, zj, False)
         if near_z == zj:
             for i in range(rows):
                 near[i] = 0.0
             continue
-        z[j] = near_z
-        _some(k, z, first, first + rows, near)
+        for large in range(2):
+            z[j] = near_z
+            _some(k, z, first, first + rows, near)
+            if large or not _lost(near, base, rows):
+                break
+            near_z, far_z, kind = _points(k, n, j, zj, True)
         if kind > 1:
             z[j] = far_z
             _some(k, z, first, first + rows, column)

@@ -98,6 +98,7 @@ LEAST_SQUARES = {
     Status.MAX_TIME: LeastSquaresStatus.MAX_TIME,
     Status.STALLED: LeastSquaresStatus.STALLED,
     Status.NAN: LeastSquaresStatus.NAN,
+    Status.UNBOUNDED: LeastSquaresStatus.NAN,  # a loss of minus infinity
     Status.LINE_SEARCH: LeastSquaresStatus.NO_STEP,
     Status.INTERRUPTED: LeastSquaresStatus.INTERRUPTED,
     Status.FAILED: LeastSquaresStatus.FAILED,

@@ -11,6 +11,7 @@ Levenberg-Marquardt algorithm: implementation and theory, in: Numerical Analysis
 
 from numopt.kernels.compiling import kernel, reduction
 
+DEPENDENT = 1e-14  # of a column's norm: what is left of it beside others is rounding
 CLOSE = 0.1  # |D z| this near to the radius, relative, is on the boundary (Moré 1978)
 
 
@@ -95,7 +96,7 @@ def factor(T, n, s, free, count, S, perm):
     """The pivoted factor of the columns ``free`` of R, with c + R s on its right: S, flat, n x (count + 1).
 
     ``s``: the step of the other variables, zero for those in ``free``.  ``perm`` (as doubles): which of the variables
-    stands in which column.  Returns the rank: a diagonal entry at rounding beside the first ends it.
+    stands in which column.  Returns the rank: a column of which next to nothing is left beside those before ends it.
     """
     wide, w = n + 1, count + 1
     for i in range(n):
@@ -142,7 +143,10 @@ def factor(T, n, s, free, count, S, perm):
         S[k * w + k] = alpha
         for i in range(k + 1, n):
             S[i * w + k] = 0.0
-        if size <= 1e-14 * abs(S[0]) and rank == count:
+        j, whole = int(perm[k]), 0.0
+        for i in range(j + 1):
+            whole += T[i * wide + j] * T[i * wide + j]
+        if size <= DEPENDENT * whole**0.5 and rank == count:
             rank = k
     return rank
 

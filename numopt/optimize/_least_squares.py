@@ -116,22 +116,22 @@ def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm",
         warn("jac_sparsity and workers are not used: Jacobians are dense, differences are taken in compiled code")
     if not (callable(fun) or address_of(fun) is not None):
         raise TypeError(f"fun must be callable or a C function pointer, not {type(fun).__name__}")
-    args = bind_arguments(fun, args, kwargs)
-    if kwargs and kind_of(fun) == "python":
-        fun, jac = _with_keywords(fun, kwargs), _with_keywords(jac, kwargs) if callable(jac) else jac
+    fun, jac, args = bind_arguments(fun, jac, args, kwargs)
+    variables = Variables(x, lower, upper)
+    if diff_step is not None:
+        diff_step = read_steps(diff_step, x.size)
     first = residuals_at(fun, x, args, front.get("m"))
-    if row.name == "lm" and first.size < x.size:
+    n = variables.start.size
+    if row.name == "lm" and first.size < n:
         raise ValueError(
-            f"method 'lm' needs at least as many residuals as variables; got {first.size} and {x.size}: "
+            f"method 'lm' needs at least as many residuals as variables; got {first.size} and {n}: "
             "'marquardt' and 'gauss-newton' take fewer"
         )
-    variables = Variables(x, lower, upper)
     scale = read_scale(x_scale, x.size)
     if scale is not None and variables.map is not None:
         scale = scale[~variables.fixed]
-    if diff_step is not None:
-        diff_step = np.broadcast_to(np.asarray(diff_step, float), (x.size,))
-        diff_step = diff_step[~variables.fixed] if variables.map is not None else diff_step
+    if diff_step is not None and variables.map is not None:
+        diff_step = diff_step[~variables.fixed]
     words, reals = new_state(row, variables, tolerances, max_nfev, scale, front)
     problem = {"loss": loss, "f_scale": float(f_scale), "steps": diff_step, "y": None, "sigma": None, "cholesky": None}
     run = SquaresRun(row, variables, words, reals, fun, jac, args, (x, first), problem)
@@ -214,9 +214,9 @@ def check_jac(jac):
 
 def read_count(name, value):
     """A positive integer; inf stands for no limit."""
-    if value == np.inf:
+    if isinstance(value, numbers.Real) and value == np.inf:
         return 2**62
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or value != int(value) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not value >= 1 or value != int(value):
         raise ValueError(f"{name} must be a positive integer; got {value!r}")
     return int(value)
 
@@ -233,6 +233,18 @@ def read_scale(x_scale, n):
     if not good:
         raise ValueError(f"x_scale must be 'jac' or positive numbers, one or {n}; got {x_scale!r:.80}")
     return scale
+
+
+def read_steps(diff_step, n):
+    """Relative difference steps, one for each variable."""
+    try:
+        steps = np.array(np.broadcast_to(np.asarray(diff_step, float), (n,)))
+        good = bool(np.isfinite(steps).all())
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        raise ValueError(f"diff_step must be finite numbers, one or {n}; got {diff_step!r:.80}")
+    return steps
 
 
 def read_options(options):
@@ -258,20 +270,34 @@ def read_options(options):
     return found
 
 
-def bind_arguments(fun, args, kwargs):
-    """Extra arguments as a tuple; keywords of a jitted function are put in their places."""
+def bind_arguments(fun, jac, args, kwargs):
+    """(fun, jac, extra arguments): keywords are bound to Python functions, and put in their places for jitted ones."""
     args = args if isinstance(args, tuple) else (args,)
-    if kwargs and kind_of(fun) == "jitted":
-        bound = inspect.signature(fun.py_func).bind(None, *args, **kwargs)
-        bound.apply_defaults()
-        return bound.args[1:]
-    if kwargs and kind_of(fun) == "pointer":
+    if not kwargs:
+        return fun, jac, args
+    kind = kind_of(fun)
+    if kind == "pointer":
         raise TypeError("kwargs can't be passed to a C function")
-    return args
+    if kind == "python":
+        return _with(fun, args, kwargs), _with(jac, args, kwargs) if callable(jac) else jac, ()
+    placed = _placed(fun, args, kwargs)
+    if callable(jac) and kind_of(jac) == "jitted":
+        others = _placed(jac, args, kwargs)
+        if len(others) != len(placed) or any(a is not b for a, b in zip(others, placed, strict=True)):
+            raise TypeError("with kwargs a jitted jac must take the same arguments as fun, in the same order")
+    elif callable(jac):
+        jac = _with(jac, args, kwargs)
+    return fun, jac, placed
 
 
-def _with_keywords(function, kwargs):
-    return lambda x, *args: function(x, *args, **kwargs)
+def _with(function, args, kwargs):
+    return lambda x, *_: function(x, *args, **kwargs)
+
+
+def _placed(function, args, kwargs):
+    bound = inspect.signature(function.py_func).bind(None, *args, **kwargs)
+    bound.apply_defaults()
+    return bound.args[1:]
 
 
 def residuals_at(fun, x, args, m):

@@ -167,6 +167,7 @@ class SquaresRun:
         if r is None and not failed:
             r = np.atleast_1d(np.asarray(self.fun(x.copy(), *self.args), float))
         if J is None and not failed and r is not None:
+            p[s.DEADLINE] = math.inf
             J = self.bound.jacobian_again(z)
         status = LEAST_SQUARES[Status(c.item(s.STATUS)) if c[s.STATUS] != RUNNING else Status.INTERRUPTED]
         if J is not None:

@@ -89,6 +89,7 @@ _WASTED = 3  # trials in a row that are not taken: then no D_j may be so small a
 _TRIALS = 200  # steps in a row that are not taken: each is a half of the one before at most
 _LEFT = 90.0  # times ftol: what the step that is left may change a parameter by
 _STREAK = 3  # steps in a row within ftol: f has come to its end, whatever the parameters do
+_ROUNDING = 1e-11  # of f: what a step may promise and not keep
 _LAMBDA = 1e-3  # the first lambda of the damped variant
 
 
@@ -278,6 +279,10 @@ def step(R):
             lower, upper = lower_bounds(R), upper_bounds(R)
             for j in range(n):
                 xt[j] = min(max(xt[j], lower[j]), upper[j])
+                if s[j] != 0.0 and s[j] == lower[j] - x[j]:
+                    xt[j] = lower[j]  # an ulp beside it, it would not be held there
+                elif s[j] != 0.0 and s[j] == upper[j] - x[j]:
+                    xt[j] = upper[j]
         if c[NIT] == 0 and trial == 0:
             radius = min(radius, length) if variant == _TRUST_REGION else radius
         ft = evaluate_value(R, xt, gt)
@@ -290,13 +295,17 @@ def step(R):
         else:
             predicted = curved + 2.0 * lam * length * length / square
         ratio = actual / predicted if predicted > 0.0 else -1.0
-        small = abs(actual) <= p[LSQ_FTOL] and predicted <= p[LSQ_FTOL] and ratio <= 2.0
+        held_back = variant == _TRUST_REGION and lam > 0.0  # by the radius: that f hardly falls means nothing
+        worth = predicted > 0.0 or not cut  # a step that the bounds bend may go uphill: then it is too long
+        small = worth and abs(actual) <= p[LSQ_FTOL] and predicted <= p[LSQ_FTOL] and ratio <= 2.0
         taken = ratio >= _ACCEPT
         if taken:
             if not evaluate_grad(R, xt, gt) or c[ABORT] != 0:
                 return FAILED
             for j in range(n):
                 taken = taken and abs(gt[j]) < _INF
+            if not taken:
+                ft = _INF
         if variant == _TRUST_REGION:
             if not taken or ratio <= 0.25:
                 shrink = 0.5
@@ -320,7 +329,7 @@ def step(R):
             radius *= 0.5
         if taken:
             p[F_TRIAL], p[T], p[RADIUS], p[LAMBDA], c[CHOICE] = ft, 1.0, radius, lam, careful
-            c[STREAK] = c[STREAK] + 1 if small else 0
+            c[STREAK] = c[STREAK] + 1 if small and not held_back else 0
             if small and (predicted <= 2.0 * EPS or c[STREAK] >= _STREAK or _settled(R, xt, gt, T1, xnorm)):
                 return REDUCTION_SMALL
             if length <= p[LSQ_XTOL] * xnorm:
@@ -328,11 +337,13 @@ def step(R):
             return ACCEPT
         if small and (predicted <= 2.0 * EPS or _settled(R, x, g, T0, xnorm)):
             return REDUCTION_SMALL
-        if length <= p[LSQ_XTOL] * xnorm:
-            return STEP_SMALL if ft < _INF else FAILED
+        p[F_TRIAL] = ft
+        if length <= p[LSQ_XTOL] * xnorm and worth:
+            # so short a step fails for rounding where it promises next to nothing, else for a wrong Jacobian
+            return STEP_SMALL if predicted <= _ROUNDING and ft < _INF else FAILED
         if small:
             again = False  # _settled has used S
-        if predicted <= EPS:
+        if predicted <= EPS and worth:
             return FLAT
     return FAILED
 
