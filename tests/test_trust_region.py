@@ -125,6 +125,14 @@ def test_beside_scipy(method):
     assert np.exp(np.mean(np.log(ratios))) <= 1.03
 
 
+def test_gradient_decides_where_f_has_few_digits_left():
+    """linear_rank_1: a curvature of -1e-5 beside 1e7, mere rounding, promised what f could not keep, six times over."""
+    problem = problems.get("linear_rank_1")
+    hess = _hessian(problem)
+    end = minimize(problem.fun_and_grad, problem.x0, jac=True, hess=hess, method="trust-exact")
+    assert end.success and end.nfev <= 5
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_leaves_a_saddle(method):
     """Along x[0] the gradient at the start is small, for the exact method zero, and the curvature negative."""

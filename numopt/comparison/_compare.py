@@ -37,7 +37,8 @@ DEFAULT_PROBLEMS = (
 _LEAST_SECONDS = 0.02
 _MOST_REPEATS = 100
 # ... and a long run is hardly noisy: it isn't repeated once this much time has gone into it.
-_ENOUGH_SECONDS = 1.0
+_ENOUGH_SECONDS = 0.25
+_SLOW_SECONDS = 1.0  # a first call, with all that it may have had to compile
 # up to so many variables BLAS takes one thread whatever is allowed: one setting is all there is to measure
 _ONE_THREAD_UP_TO = 32
 # the workspace above which a method is not tried: n x n matrices of large problems
@@ -313,7 +314,7 @@ def _measure(solvers, repeat, one_thread=False):
                 seconds: dict[int, list[float]] = {k: [] for k in usable}
                 with limit_blas(threads):
                     # a call of some seconds is not repeated: where it is slow by default threads, its first call tells
-                    slow = [k for k in usable if threads == usual > 1 and found[k][1] > _ENOUGH_SECONDS]
+                    slow = [k for k in usable if threads == usual > 1 and found[k][1] > _SLOW_SECONDS]
                     for k in slow:
                         seconds[k].append(found[k][1])
                     open_ = [k for k in usable if k not in slow]
