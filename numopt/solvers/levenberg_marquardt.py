@@ -25,7 +25,8 @@ it takes across a bound are set on it, and the step of the rest is computed agai
 
 Convergence, besides bounds and scaling as in MINPACK: the cosine of the angle between r and any column of J is within
 gtol; the actual and the predicted relative reduction of f are within ftol, and the Gauss-Newton step that is left
-would change no parameter by more than 90 ftol (or f has stood still so for three steps); |D p| is within xtol |D x|.
+would change no parameter by more than 90 ftol (or, after three such steps, lower f by more than ftol^(1/2), relative);
+|D p| is within xtol |D x|.
 
 Workspace, after the common vectors: two scalings D, sizes, norms, free, perm, z, u, s (n each); two triangles, S and U
 (n x (n + 1) each); a row (n + 1).
@@ -214,8 +215,11 @@ def _find_step(R, x, g, T, radius, lam, again):
 
 
 @kernel
-def _settled(R, x, g, T, xnorm):
-    """Whether the Gauss-Newton step from x would change no parameter by more than _LEFT ftol."""
+def _settled(R, x, g, T, xnorm, square, patient):
+    """Whether the Gauss-Newton step from x would change no parameter by more than _LEFT ftol.
+
+    Or, out of patience, whether it promises next to no reduction of f = ``square`` / 2, whatever the parameters do.
+    """
     n, count = x.size, _free_variables(R, x, g)
     if count == 0:
         return True
@@ -225,6 +229,12 @@ def _settled(R, x, g, T, xnorm):
         s[j] = 0.0
     rank = factor(T, n, s, vector(R, _FREE), count, S, perm)
     undamped_step(S, count, rank, z)
+    if not patient:
+        promise = 0.0
+        for a in range(rank):
+            promise += S[a * (count + 1) + count] ** 2
+        if promise <= R.p[LSQ_FTOL] ** 0.5 * square:
+            return True
     left = _LEFT * R.p[LSQ_FTOL]
     for a in range(count):
         j = int(perm[a])
@@ -295,7 +305,6 @@ def step(R):
         else:
             predicted = curved + 2.0 * lam * length * length / square
         ratio = actual / predicted if predicted > 0.0 else -1.0
-        held_back = variant == _TRUST_REGION and lam > 0.0  # by the radius: that f hardly falls means nothing
         worth = predicted > 0.0 or not cut  # a step that the bounds bend may go uphill: then it is too long
         small = worth and abs(actual) <= p[LSQ_FTOL] and predicted <= p[LSQ_FTOL] and ratio <= 2.0
         taken = ratio >= _ACCEPT
@@ -329,13 +338,14 @@ def step(R):
             radius *= 0.5
         if taken:
             p[F_TRIAL], p[T], p[RADIUS], p[LAMBDA], c[CHOICE] = ft, 1.0, radius, lam, careful
-            c[STREAK] = c[STREAK] + 1 if small and not held_back else 0
-            if small and (predicted <= 2.0 * EPS or c[STREAK] >= _STREAK or _settled(R, xt, gt, T1, xnorm)):
+            c[STREAK] = c[STREAK] + 1 if small else 0
+            patient = c[STREAK] < _STREAK
+            if small and (predicted <= 2.0 * EPS or _settled(R, xt, gt, T1, xnorm, 2.0 * ft, patient)):
                 return REDUCTION_SMALL
             if length <= p[LSQ_XTOL] * xnorm:
                 return STEP_SMALL
             return ACCEPT
-        if small and (predicted <= 2.0 * EPS or _settled(R, x, g, T0, xnorm)):
+        if small and (predicted <= 2.0 * EPS or _settled(R, x, g, T0, xnorm, square, True)):
             return REDUCTION_SMALL
         p[F_TRIAL] = ft
         if length <= p[LSQ_XTOL] * xnorm and worth:
