@@ -102,7 +102,7 @@ class TestNist:
 
 class TestBesideMinpack:
     def test_solves_as_many_with_few_more_evaluations(self):
-        """The 35 functions from x0, 10 x0 and 100 x0: 1.04 times the evaluations, for the digits asked for beyond ftol."""
+        """The 35 functions from x0, 10 x0 and 100 x0: 1.04 times the evaluations, for the digits beyond ftol."""
         solved, ratios = np.zeros(2, int), []
         for scale in (1, 10, 100):
             for name in problems.names("mgh"):

@@ -182,15 +182,11 @@ class SquaresRun:
         active[variables.fixed] = -1
         room = np.where(g < 0, variables.upper - z, z - variables.lower)
         v = np.where(np.isfinite(room), room, 1.0)
-        result = OptimizeResult(
+        return OptimizeResult(
             x=x, cost=p.item(s.F), fun=r, jac=J, grad=gradient, optimality=float(np.abs(v * g).max()),
             active_mask=active, nfev=c.item(s.NFEV), njev=c.item(s.NJEV), nit=c.item(s.NIT), status=status,
             message=status.message, success=status.success,
         )  # fmt: skip
-        fixed = None if variables.map is None else np.where(variables.fixed, x, np.nan)
-        state = (self.row.name, "", c, p, w)
-        object.__setattr__(result, "state", state if fixed is None else (*state, fixed))
-        return result
 
 
 def weigh(loss, C, r, J):
