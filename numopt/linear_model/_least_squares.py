@@ -19,6 +19,7 @@ from scipy.linalg import blas, lapack
 from scipy.optimize import nnls
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
+from numopt.linear_model._blas import few_threads
 from numopt.linear_model._callbacks import observed
 from numopt.linear_model._catalogue import check_name, names, solve_system
 from numopt.linear_model._linear_base import (
@@ -257,6 +258,7 @@ class LinearRegression(MultiOutputMixin, RegressorMixin, LinearPredictor):
         self.solver = solver
 
     @observed
+    @few_threads
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 

@@ -1,6 +1,5 @@
 """LogisticRegressionCV: the penalty of logistic regression chosen on folds, whose paths run over all threads."""
 
-import functools
 import inspect
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,8 +9,8 @@ from sklearn.metrics import accuracy_score, get_scorer, make_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils import metadata_routing
 from sklearn.utils.validation import _check_method_params
-from threadpoolctl import ThreadpoolController
 
+from numopt.linear_model._blas import one_blas_thread
 from numopt.linear_model._callbacks import Tasks, with_callbacks
 from numopt.linear_model._elastic_net_cv import thread_count
 from numopt.linear_model._linear_base import check_flags, check_weights, is_integer, is_number
@@ -30,16 +29,6 @@ from numopt.linear_model._logistic_problem import (
     warn_unconverged,
 )
 from numopt.optimize._warn import warn
-
-
-@functools.cache
-def _controller():
-    return ThreadpoolController()  # looking for the libraries takes milliseconds
-
-
-def one_blas_thread():
-    """A context in which no product of matrices starts threads."""
-    return _controller().limit(limits=1, user_api="blas")
 
 
 def check_strengths(Cs):

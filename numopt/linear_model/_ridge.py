@@ -6,6 +6,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_random_state
 
 from numopt.linear_model import _ridge_solvers as solvers
+from numopt.linear_model._blas import few_threads
 from numopt.linear_model._callbacks import observed
 from numopt.linear_model._catalogue import check_name, names, solve_system
 from numopt.linear_model._linear_base import (
@@ -209,6 +210,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseRidge):
     """
 
     @observed
+    @few_threads
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 

@@ -7,6 +7,7 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d, compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from numopt.linear_model._blas import few_threads
 from numopt.linear_model._callbacks import observed
 from numopt.linear_model._linear_base import check_squares, check_weights
 from numopt.linear_model._ridge import BaseRidge
@@ -164,6 +165,7 @@ class RidgeClassifier(LabelledRidge, BaseRidge):
         self.class_weight = class_weight
 
     @observed
+    @few_threads
     def fit(self, X, y, sample_weight=None):
         """Fit the classifier.
 

@@ -10,6 +10,7 @@ from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
+from numopt.linear_model._blas import few_threads
 from numopt.linear_model._callbacks import observed
 from numopt.linear_model._linear_base import (  # fmt: skip
     Given,
@@ -251,6 +252,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, _BaseRidgeCV):
     """
 
     @observed
+    @few_threads
     def fit(self, X, y, sample_weight=None, **params):
         """Choose the strength and fit with it.
 
@@ -356,6 +358,7 @@ class RidgeClassifierCV(LabelledRidge, _BaseRidgeCV):
         self.store_cv_results = store_cv_results
 
     @observed
+    @few_threads
     def fit(self, X, y, sample_weight=None, **params):
         """Choose the strength and fit with it.
 
