@@ -174,3 +174,21 @@ def test_subtracting_a_combination_of_columns(nonzero):
     for k in (0, 3):
         for other in results[k + 1 : k + 3]:
             np.testing.assert_allclose(other[0], results[k][0], atol=1e-6)
+
+
+def test_a_sparse_fit_with_an_intercept_takes_half_of_x_at_most():
+    """Neither densified nor copied: what is allocated beside X, its vectors and its matrices, is less than half of X."""
+    import tracemalloc
+
+    X = sp.random(20_000, 5000, 0.01, "csc", random_state=0)
+    y = np.asarray(X[:, :20].sum(axis=1)).ravel() + 0.1 * np.random.default_rng(0).standard_normal(20_000)
+    model = Lasso(np.abs(X.T @ (y - y.mean())).max() / len(y) / 20)
+    model.fit(X, y)
+    tracemalloc.start()
+    try:
+        model.fit(X, y)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert model.intercept_ != 0.0
+    assert peak < 0.5 * (X.data.nbytes + X.indices.nbytes + X.indptr.nbytes)
