@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import KFold, LeaveOneOut, ShuffleSplit, TimeSeriesSplit
@@ -177,9 +179,7 @@ def test_subtracting_a_combination_of_columns(nonzero):
 
 
 def test_a_sparse_fit_with_an_intercept_takes_half_of_x_at_most():
-    """Neither densified nor copied: what is allocated beside X, its vectors and its matrices, is less than half of X."""
-    import tracemalloc
-
+    """Neither densified nor copied: what is allocated beside X is less than half of it."""
     X = sp.random(20_000, 5000, 0.01, "csc", random_state=0)
     y = np.asarray(X[:, :20].sum(axis=1)).ravel() + 0.1 * np.random.default_rng(0).standard_normal(20_000)
     model = Lasso(np.abs(X.T @ (y - y.mean())).max() / len(y) / 20)
