@@ -18,14 +18,13 @@ memory.
 Reference: B. Triggs et al., Bundle adjustment - a modern synthesis, in: Vision Algorithms (1999), section 4.3.
 """
 
-from math import atan, log
-
-from numba import carray, types
+from numba import types
 
 from numopt.kernels import squares_slots as q
 from numopt.kernels.compiling import kernel
 from numopt.kernels.composite import fit_step
-from numopt.kernels.oracle import call4, call5, goes_on, void_pointer
+from numopt.kernels.oracle import call5, goes_on
+from numopt.kernels.robust import cost, reals, weigh, words
 from numopt.kernels.slots import ABORT, N_COUNTERS
 from numopt.kernels.triangle import absorb, gradient
 
@@ -36,49 +35,12 @@ _NOISE = 1e3 * EPS
 
 
 @kernel
-def _reals(address, n):
-    return carray(void_pointer(address), (n,), types.float64)
-
-
-@kernel
-def _words(address, n):
-    return carray(void_pointer(address), (n,), types.int64)
-
-
-@kernel
-def rho(kind, z):
-    """(rho, rho', rho'') of z >= 0."""
-    if kind == q.SOFT_L1:
-        t = 1.0 + z
-        return 2.0 * (t**0.5 - 1.0), t**-0.5, -0.5 * t**-1.5
-    if kind == q.HUBER:
-        if z <= 1.0:
-            return z, 1.0, 0.0
-        return 2.0 * z**0.5 - 1.0, z**-0.5, -0.5 * z**-1.5
-    if kind == q.CAUCHY:
-        t = 1.0 + z
-        return log(t), 1.0 / t, -1.0 / (t * t)
-    if kind == q.ARCTAN:
-        t = 1.0 + z * z
-        return atan(z), 1.0 / t, -2.0 * z / (t * t)
-    return z, 1.0, 0.0
-
-
-@kernel
-def poisson_term(mu, y):
-    """mu - y + y log(y / mu); infinite where the model is not positive."""
-    if mu < 0.0 or (mu == 0.0 and y > 0.0) or mu != mu:
-        return _INF
-    return mu - y + y * log(y / mu) if y > 0.0 else mu
-
-
-@kernel
 def _point(k, z):
     """The address of the point that the user's functions are to see."""
     if k[q.MAP] == 0:
         return types.intp(z.ctypes.data)
     n, whole = z.size, k[q.WHOLE]
-    a, x = _reals(k[q.MAP], whole * (n + 1)), _reals(k[q.FULL], whole)
+    a, x = reals(k[q.MAP], whole * (n + 1)), reals(k[q.FULL], whole)
     for i in range(whole):
         s = a[i]
         for j in range(n):
@@ -91,7 +53,7 @@ def _point(k, z):
 def _scaled(k, r, first, count):
     """(1) for residuals of the rows from ``first`` on."""
     if k[q.Y] != 0:
-        y = _reals(k[q.Y], k[q.M])
+        y = reals(k[q.Y], k[q.M])
         for i in range(count):
             r[i] -= y[first + i]
     _scaled_column(k, r, first, count)
@@ -101,12 +63,12 @@ def _scaled(k, r, first, count):
 def _scaled_column(k, r, first, count):
     """(1) for a column of the Jacobian."""
     if k[q.SIGMA] != 0:
-        sigma = _reals(k[q.SIGMA], k[q.M])
+        sigma = reals(k[q.SIGMA], k[q.M])
         for i in range(count):
             r[i] /= sigma[first + i]
     if k[q.CHOLESKY] != 0:
         m = k[q.M]
-        L = _reals(k[q.CHOLESKY], m * m)
+        L = reals(k[q.CHOLESKY], m * m)
         for i in range(m):
             s = r[i]
             for j in range(i):
@@ -129,77 +91,18 @@ def _some(k, z, first, end, out):
 
 
 @kernel
-def _cost(k, r, first, count, work):
-    """f of some rows; ``work`` has 4 count places."""
-    total = 0.0
-    kind, C = k[q.LOSS], _reals(k[q.REALS], 1)[0]
-    if kind == q.LINEAR:
-        for i in range(count):
-            total += r[i] * r[i]
-        return 0.5 * total
-    if kind == q.POISSON:
-        y = _reals(k[q.Y], k[q.M])
-        for i in range(count):
-            total += poisson_term(r[i] + y[first + i], y[first + i])
-        return total
-    if kind == q.CALLABLE:
-        _call_loss(k, r, count, work)
-        for i in range(count):
-            total += work[count + i]
-    else:
-        for i in range(count):
-            total += rho(kind, (r[i] / C) * (r[i] / C))[0]
-    return 0.5 * C * C * total
-
-
-@kernel
-def _call_loss(k, r, count, work):
-    """work[count:] = rho, rho', rho'' of the squares in work[:count], which are set too."""
-    C = _reals(k[q.REALS], 1)[0]
-    for i in range(count):
-        work[i] = (r[i] / C) * (r[i] / C)
-    z = types.intp(work.ctypes.data)
-    call4(k[q.LOSS_FUNCTION], z, z + 8 * count, count, k[q.LOSS_DATA])
-
-
-@kernel
-def _weigh(k, panel, n, height, first, rows, work):
-    """(2) for the rows of a panel."""
-    kind, C = k[q.LOSS], _reals(k[q.REALS], 1)[0]
-    r = panel[n * height : n * height + rows]
-    if kind == q.CALLABLE:
-        _call_loss(k, r, rows, work)
-    for i in range(rows):
-        if kind == q.POISSON:
-            mu = r[i] + _reals(k[q.Y], k[q.M])[first + i]
-            root = max(mu, EPS) ** 0.5
-            slope = 1.0 / root
-            r[i] /= root
-        else:
-            z = (r[i] / C) * (r[i] / C)
-            if kind == q.CALLABLE:
-                d1, d2 = work[2 * rows + i], work[3 * rows + i]
-            else:
-                _, d1, d2 = rho(kind, z)
-            slope = max(d1 + 2.0 * z * d2, 0.1 * d1, EPS) ** 0.5
-            r[i] *= d1 / slope
-        for j in range(n):
-            panel[j * height + i] *= slope
-
-
-@kernel
 def _place(k, zp, m, n):
     """Where the residuals at z are kept, and the point that they belong to."""
     second = 0 if zp == k[q.FIRST_X] else 8
-    return _reals(k[q.R] + second * m, m), _reals(k[q.AT] + second * n, n)
+    return reals(k[q.R] + second * m, m), reals(k[q.AT] + second * n, n)
 
 
 @kernel
 def value(zp, n, data):
     """f(z)."""
-    k, z = _words(data, q.N_WORDS), _reals(zp, n)
+    k, z = words(data, q.N_WORDS), reals(zp, n)
     height, m = k[q.HEIGHT], k[q.M]
-    work = _reals(k[q.PANEL], (n + 5) * height)
+    work = reals(k[q.PANEL], (n + 5) * height)
     total = 0.0
     if k[q.RANGE] == 0:
         r, at = _place(k, zp, m, n)
@@ -207,8 +110,8 @@ def value(zp, n, data):
         _residuals(k, z, r)
         for first in range(0, m, height):
             rows = min(height, m - first)
-            total += _cost(k, r[first : first + rows], first, rows, work)
-        if _words(k[q.C], N_COUNTERS)[ABORT] == 0:
+            total += cost(k, r[first : first + rows], first, rows, work)
+        if words(k[q.C], N_COUNTERS)[ABORT] == 0:
             for j in range(n):
                 at[j] = z[j]
         return total
@@ -218,7 +121,7 @@ def value(zp, n, data):
         rows = min(height, m - first)
         r = work[n * height : n * height + rows]
         _some(k, z, first, first + rows, r)
-        total += _cost(k, r, first, rows, work[(n + 1) * height :])
+        total += cost(k, r, first, rows, work[(n + 1) * height :])
     return total
 
 
@@ -227,10 +130,10 @@ def _step(k, n, j, zj, large):
     """The difference step of z[j], of its own size, or where that is too small (``large``) of 1 at least."""
     least = _EPS2 if k[q.SCHEME] == 2 else _EPS3
     if k[q.STEPS] != 0:
-        h = abs(_reals(k[q.STEPS], n)[j])
+        h = abs(reals(k[q.STEPS], n)[j])
         h *= abs(zj)
     else:
-        h = least * max(abs(zj), 0.01 * _reals(k[q.TYPICAL], n)[j])
+        h = least * max(abs(zj), 0.01 * reals(k[q.TYPICAL], n)[j])
     if large or (zj + h) - zj == 0.0:
         h = max(h, least * max(1.0, abs(zj)))
     return h if zj >= 0.0 else -h
@@ -252,7 +155,7 @@ def _points(k, n, j, zj, large):
     h = _step(k, n, j, zj, large)
     down, up = _INF, _INF
     if k[q.LOWER] != 0:
-        down, up = zj - _reals(k[q.LOWER], n)[j], _reals(k[q.UPPER], n)[j] - zj
+        down, up = zj - reals(k[q.LOWER], n)[j], reals(k[q.UPPER], n)[j] - zj
     if k[q.SCHEME] == 2:
         return zj + fit_step(h, down, up), zj, 1
     if abs(h) <= down and abs(h) <= up:
@@ -280,7 +183,7 @@ def _whole_jacobian(k, z, r):
     if k[q.JACOBIAN] != 0:
         call5(k[q.JACOBIAN], _point(k, z), k[q.J], whole, m, k[q.JACOBIAN_DATA])
         return whole, 1
-    J, far = _reals(k[q.J], m * n), _reals(k[q.COLUMN], m if k[q.SCHEME] == 3 else 0)
+    J, far = reals(k[q.J], m * n), reals(k[q.COLUMN], m if k[q.SCHEME] == 3 else 0)
     for j in range(n):
         zj, column = z[j], J[j * m : (j + 1) * m]
         near_z, far_z, kind = _points(k, n, j, zj, False)
@@ -310,7 +213,7 @@ def _mapped(k, row, j, n):
     if k[q.MAP] == 0:
         return row[j]
     whole = k[q.WHOLE]
-    a = _reals(k[q.MAP], whole * (n + 1))
+    a = reals(k[q.MAP], whole * (n + 1))
     s = 0.0
     for i in range(whole):
         s += row[i] * a[(1 + j) * whole + i]
@@ -323,7 +226,7 @@ def _range_panel(k, z, first, rows, panel):
     n, height, whole = z.size, k[q.HEIGHT], k[q.WHOLE]
     base = panel[n * height : n * height + rows]
     _some(k, z, first, first + rows, base)
-    column = _reals(k[q.COLUMN], height * whole)
+    column = reals(k[q.COLUMN], height * whole)
     if k[q.RANGE_JACOBIAN] != 0:
         call5(k[q.RANGE_JACOBIAN], _point(k, z), first, first + rows, k[q.COLUMN], k[q.RANGE_DATA])
         for i in range(rows):
@@ -357,22 +260,22 @@ def _range_panel(k, z, first, rows, panel):
 @kernel
 def grad(zp, gp, n, data):
     """Sets the gradient, and the triangle that belongs to its place."""
-    k, z, g = _words(data, q.N_WORDS), _reals(zp, n), _reals(gp, n)
-    height, m, c = k[q.HEIGHT], k[q.M], _words(k[q.C], N_COUNTERS)
+    k, z, g = words(data, q.N_WORDS), reals(zp, n), reals(gp, n)
+    height, m, c = k[q.HEIGHT], k[q.M], words(k[q.C], N_COUNTERS)
     size = n * (n + 1)
-    T = _reals(k[q.TRIANGLES] + (0 if gp == k[q.FIRST_G] else 8 * size), size)
-    panel, work = _reals(k[q.PANEL], (n + 1) * height), _reals(k[q.PANEL] + 8 * (n + 1) * height, 4 * height)
+    T = reals(k[q.TRIANGLES] + (0 if gp == k[q.FIRST_G] else 8 * size), size)
+    panel, work = reals(k[q.PANEL], (n + 1) * height), reals(k[q.PANEL] + 8 * (n + 1) * height, 4 * height)
     for i in range(size):
         T[i] = 0.0
     by_row, by_column = 0, 0
-    r = _reals(k[q.R], 0)
+    r = reals(k[q.R], 0)
     if k[q.RANGE] == 0:
         r, at = _place(k, zp, m, n)
         for j in range(n):
             if at[j] != z[j]:
                 value(zp, n, data)
                 break
-        there = _reals(k[q.AT] + 16 * n, n)
+        there = reals(k[q.AT] + 16 * n, n)
         there[0] = float("nan")
         by_row, by_column = _whole_jacobian(k, z, r)
         if by_column == 0 or c[ABORT] != 0:
@@ -380,7 +283,7 @@ def grad(zp, gp, n, data):
         for j in range(n):
             there[j] = z[j]
     given = k[q.JACOBIAN] != 0
-    J = _reals(k[q.J], m * (k[q.WHOLE] if given else n) if k[q.RANGE] == 0 else 0)
+    J = reals(k[q.J], m * (k[q.WHOLE] if given else n) if k[q.RANGE] == 0 else 0)
     for first in range(0, m, height):
         rows = min(height, m - first)
         if k[q.RANGE] != 0:
@@ -400,7 +303,7 @@ def grad(zp, gp, n, data):
             for i in range(rows):
                 panel[n * height + i] = r[first + i]
         if k[q.LOSS] != q.LINEAR:
-            _weigh(k, panel, n, height, first, rows, work)
+            weigh(k, panel, n, height, first, rows, work)
         absorb(T, n, panel, height, rows)
     gradient(T, n, g)
     return 0.0
@@ -413,7 +316,7 @@ def value_grad(zp, gp, n, data):
     if abs(f) < _INF:
         grad(zp, gp, n, data)
     else:
-        g = _reals(gp, n)
+        g = reals(gp, n)
         for j in range(n):
             g[j] = float("nan")
     return f
