@@ -152,15 +152,19 @@ class Search:
             chosen[k] = candidates[j]
 
     def parameters(self, chosen):
-        """All of them, the linear ones by least squares, (n,)."""
+        """All of them, the linear ones by least squares, (n,); of terms of one kind the highest comes first."""
         columns = [self.values(k, theta[None])[0] for k, (theta, _) in enumerate(chosen)]
         A = np.concatenate(columns).T
-        size = np.sqrt((A * A).sum(axis=0))
-        size[~((size > 0.0) & np.isfinite(size))] = np.inf
-        A = A / size
-        c = np.linalg.lstsq(np.where(np.isfinite(A), A, 0.0), self.y, rcond=1e-9)[0] / size
-        found, begin = [], 0
-        for term, (theta, _), part in zip(self.terms, chosen, columns, strict=True):
-            found.append(term._assemble(theta, c[begin : begin + len(part)]))
-            begin += len(part)
+        with np.errstate(all="ignore"):
+            size = np.sqrt((A * A).sum(axis=0))
+            size[~((size > 0.0) & np.isfinite(size))] = np.inf
+            A = np.where(np.isinf(size), 0.0, A / size)
+        c = np.split(np.linalg.lstsq(A, self.y, rcond=1e-9)[0] / size, np.cumsum([len(part) for part in columns[:-1]]))
+        found = [term._assemble(theta, part) for term, (theta, _), part in zip(self.terms, chosen, c, strict=True)]
+        height = [np.abs(part @ np.nan_to_num(values)).max() for part, values in zip(c, columns, strict=True)]
+        for kind in self.grids:
+            places = [k for k in self.curved if type(self.terms[k]) is kind]
+            ordered = sorted(places, key=lambda k: -height[k])
+            for k, values in zip(places, [found[k] for k in ordered], strict=True):
+                found[k] = values
         return np.concatenate(found)

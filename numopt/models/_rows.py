@@ -33,7 +33,7 @@ def gaussian(x, a, c, s):
 def gaussian_gradient(g, x, a, c, s):
     u = (x - c) / s if x != c else 0.0
     e = np.exp(-0.5 * u * u)
-    d = a * e * u / s if e * u != 0.0 else 0.0
+    d = a * e * u / s if e != 0.0 and u != 0.0 else 0.0
     g[0], g[1], g[2] = e, d, d * u if d != 0.0 else 0.0
 
 
@@ -54,8 +54,8 @@ def gaussian_2d_gradient(g, x, a, cx, cy, sx, sy, angle):
     v = q / sy if q != 0.0 else 0.0
     e = np.exp(-0.5 * (u * u + v * v))
     f = a * e
-    du = f * u / sx if e * u != 0.0 else 0.0
-    dv = f * v / sy if e * v != 0.0 else 0.0
+    du = f * u / sx if e != 0.0 and u != 0.0 else 0.0
+    dv = f * v / sy if e != 0.0 and v != 0.0 else 0.0
     g[0], g[1], g[2] = e, cos * du - sin * dv, sin * du + cos * dv
     g[3] = du * u if du != 0.0 else 0.0
     g[4] = dv * v if dv != 0.0 else 0.0
@@ -72,8 +72,7 @@ def lorentzian(x, a, c, w):
 def lorentzian_gradient(g, x, a, c, w):
     u = (x - c) / w if x != c else 0.0
     e = 1.0 / (1.0 + u * u)
-    # 2 a u e^2 / w where u^2 may overflow
-    d = 2.0 * a * e * (u * e) / w if e * u != 0.0 else 0.0
+    d = 2.0 * a * e * (u * e) / w if e != 0.0 and u != 0.0 else 0.0
     g[0], g[1], g[2] = e, d, d * u if d != 0.0 else 0.0
 
 
