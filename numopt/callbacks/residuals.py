@@ -12,6 +12,7 @@ from numopt.kernels import slots as s
 from numopt.kernels import squares_slots as q
 from numopt.kernels.slots import X_FAILED
 
+FLOOR = 0.1  # of rho': see (2) of numopt.kernels.squares
 PANEL = 256  # rows: a panel of a few columns stays in the nearest cache
 
 
@@ -145,7 +146,7 @@ class BoundSquares:
         arrays = {
             q.R: self.r, q.J: self.J, q.PANEL: np.empty((n + 5) * height), q.AT: self.at,
             q.COLUMN: np.empty(m if scheme == 3 else 0), q.TYPICAL: np.abs(problem["start"]),
-            q.REALS: np.array([problem["f_scale"]]),
+            q.REALS: np.array([problem["f_scale"], FLOOR]),
         }  # fmt: skip
         arrays[q.TYPICAL][arrays[q.TYPICAL] == 0.0] = 1.0
         for slot, name in ((q.STEPS, "steps"), (q.SIGMA, "sigma"), (q.CHOLESKY, "cholesky"), (q.Y, "y"),

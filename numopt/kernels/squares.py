@@ -9,9 +9,9 @@ and, with a loss rho of z = (r_i / C)^2,
 
     f = C^2 / 2 sum rho(z_i),    J_i <- s J_i,    r_i <- rho'(z) / s r_i,    s^2 = rho' + 2 z rho''   (2)
 
-(s^2 at least rho' / 10: where it is negative, a row would else all but vanish), which makes J'r the gradient, and
-J'J the Hessian but for the second derivatives of r.  Poisson's likelihood, of a model m_i and counts y_i, has
-f = sum m_i - y_i + y_i log(y_i / m_i) and s^2 = 1 / m_i.  The rows are absorbed panel by panel into a triangle
+(s^2 at least a share of rho', a tenth: where it is negative, a row would else all but vanish), which makes J'r the
+gradient, and J'J the Hessian but for the second derivatives of r.  Poisson's likelihood, of a model m_i and counts
+y_i, has f = sum m_i - y_i + y_i log(y_i / m_i) and s^2 = 1 / m_i.  The rows are absorbed panel by panel into a triangle
 (``kernels.triangle``); where the user's function is one of a range of rows, nothing larger than a panel ever stands in
 memory.
 
@@ -221,40 +221,119 @@ def _mapped(k, row, j, n):
 
 
 @kernel
+def _note(marks, n, j, near, base):
+    """Keep the largest change of a column, and the largest residual."""
+    for i in range(base.size):
+        marks[n + j] = max(marks[n + j], abs(near[i] - base[i]))
+        marks[2 * n] = max(marks[2 * n], abs(base[i]))
+
+
+@kernel
+def _all_lost(k, n):
+    """Mark the columns whose differences are little more than rounding in all rows; whether there are any."""
+    marks, found = reals(k[q.MARKS], 2 * n + 1), False
+    for j in range(n):
+        if marks[j] == 0.0 and marks[n + j] <= _NOISE * marks[2 * n]:
+            marks[j] = 1.0
+            found = True
+    return found
+
+
+@kernel
+def _differences_at_once(k, z, first, rows, panel):
+    """A panel of [J | r] by differences, from the function that evaluates all their points row by row."""
+    n, height = z.size, k[q.HEIGHT]
+    marks, points = reals(k[q.MARKS], 2 * n + 1), reals(k[q.MARKS] + 8 * (2 * n + 1), 2 * n)
+    base, end = panel[n * height : n * height + rows], first + rows
+    at, kinds = types.intp(points.ctypes.data), 0
+    for j in range(n):
+        points[j] = z[j]
+        points[n + j], _, kind = _points(k, n, j, z[j], marks[j] != 0.0)
+        kinds = max(kinds, kind)
+    call5(k[q.RANGE_DIFFERENCES], at, first, end, types.intp(panel.ctypes.data), k[q.RANGE_DATA])
+    if kinds > 1:
+        for j in range(n):
+            _, points[n + j], _ = _points(k, n, j, z[j], marks[j] != 0.0)
+        call5(k[q.RANGE_DIFFERENCES], at, first, end, k[q.COLUMN], k[q.RANGE_DATA])
+    columns = reals(k[q.COLUMN], (n + 1) * height if kinds > 1 else 0)
+    _scaled(k, base, first, rows)
+    for j in range(n):
+        near, far = panel[j * height : j * height + rows], columns[j * height : j * height + rows]
+        near_z, far_z, kind = _points(k, n, j, z[j], marks[j] != 0.0)
+        if near_z == z[j]:
+            for i in range(rows):
+                near[i] = 0.0  # no room
+            marks[j] = 1.0
+            continue
+        _scaled(k, near, first, rows)
+        _note(marks, n, j, near, base)
+        if kind > 1:
+            _scaled(k, far, first, rows)
+        _quotient(base, near, far, kind, z[j], near_z, far_z, rows)
+
+
+@kernel
 def _range_panel(k, z, first, rows, panel):
     """A panel of [J | r] from functions of a range of rows; False if cut off."""
     n, height, whole = z.size, k[q.HEIGHT], k[q.WHOLE]
+    if k[q.RANGE_DIFFERENCES] != 0:
+        _differences_at_once(k, z, first, rows, panel)
+        return goes_on(k[q.C])
     base = panel[n * height : n * height + rows]
     _some(k, z, first, first + rows, base)
-    column = reals(k[q.COLUMN], height * whole)
     if k[q.RANGE_JACOBIAN] != 0:
         call5(k[q.RANGE_JACOBIAN], _point(k, z), first, first + rows, k[q.COLUMN], k[q.RANGE_DATA])
+        column = reals(k[q.COLUMN], height * whole)
         for i in range(rows):
             row = column[i * whole : (i + 1) * whole]
             for j in range(n):
                 panel[j * height + i] = _mapped(k, row, j, n)
         for j in range(n):
             _scaled_column(k, panel[j * height : j * height + rows], first, rows)
-        return True
+        return goes_on(k[q.C])
+    marks, far = reals(k[q.MARKS], 2 * n + 1), reals(k[q.COLUMN], height)
     for j in range(n):
         zj, near = z[j], panel[j * height : j * height + rows]
-        near_z, far_z, kind = _points(k, n, j, zj, False)
+        near_z, far_z, kind = _points(k, n, j, zj, marks[j] != 0.0)
         if near_z == zj:
             for i in range(rows):
-                near[i] = 0.0
+                near[i] = 0.0  # no room
+            marks[j] = 1.0
             continue
-        for large in range(2):
-            z[j] = near_z
-            _some(k, z, first, first + rows, near)
-            if large or not _lost(near, base, rows):
-                break
-            near_z, far_z, kind = _points(k, n, j, zj, True)
+        z[j] = near_z
+        _some(k, z, first, first + rows, near)
+        _note(marks, n, j, near, base)
         if kind > 1:
             z[j] = far_z
-            _some(k, z, first, first + rows, column)
+            _some(k, z, first, first + rows, far)
         z[j] = zj
-        _quotient(base, near, column, kind, zj, near_z, far_z, rows)
+        _quotient(base, near, far, kind, zj, near_z, far_z, rows)
     return goes_on(k[q.C])
+
+
+@kernel
+def _range_triangle(k, z, T):
+    """Set the triangle from functions of a range of rows; False if cut off."""
+    n, height, m, c = z.size, k[q.HEIGHT], k[q.M], words(k[q.C], N_COUNTERS)
+    size, marks = n * (n + 1), reals(k[q.MARKS], 2 * n + 1)
+    panel, work = reals(k[q.PANEL], (n + 1) * height), reals(k[q.PANEL] + 8 * (n + 1) * height, 4 * height)
+    for j in range(n):
+        marks[j] = 0.0
+    for _ in range(2):  # once more where differences were lost in rounding in all rows, with a large step
+        for i in range(size):
+            T[i] = 0.0
+        for j in range(n + 1):
+            marks[n + j] = 0.0
+        for first in range(0, m, height):
+            rows = min(height, m - first)
+            if not _range_panel(k, z, first, rows, panel) or c[ABORT] != 0:
+                return False
+            if k[q.LOSS] != q.LINEAR:
+                weigh(k, panel, n, height, first, rows, work)
+            absorb(T, n, panel, height, rows)
+        if k[q.RANGE_JACOBIAN] != 0 or not _all_lost(k, n):
+            break
+    return True
 
 
 @kernel
@@ -265,43 +344,40 @@ def grad(zp, gp, n, data):
     size = n * (n + 1)
     T = reals(k[q.TRIANGLES] + (0 if gp == k[q.FIRST_G] else 8 * size), size)
     panel, work = reals(k[q.PANEL], (n + 1) * height), reals(k[q.PANEL] + 8 * (n + 1) * height, 4 * height)
+    if k[q.RANGE] != 0:
+        if _range_triangle(k, z, T):
+            gradient(T, n, g)
+        return 0.0
     for i in range(size):
         T[i] = 0.0
-    by_row, by_column = 0, 0
-    r = reals(k[q.R], 0)
-    if k[q.RANGE] == 0:
-        r, at = _place(k, zp, m, n)
-        for j in range(n):
-            if at[j] != z[j]:
-                value(zp, n, data)
-                break
-        there = reals(k[q.AT] + 16 * n, n)
-        there[0] = float("nan")
-        by_row, by_column = _whole_jacobian(k, z, r)
-        if by_column == 0 or c[ABORT] != 0:
-            return 0.0
-        for j in range(n):
-            there[j] = z[j]
+    r, at = _place(k, zp, m, n)
+    for j in range(n):
+        if at[j] != z[j]:
+            value(zp, n, data)
+            break
+    there = reals(k[q.AT] + 16 * n, n)
+    there[0] = float("nan")
+    by_row, by_column = _whole_jacobian(k, z, r)
+    if by_column == 0 or c[ABORT] != 0:
+        return 0.0
+    for j in range(n):
+        there[j] = z[j]
     given = k[q.JACOBIAN] != 0
-    J = reals(k[q.J], m * (k[q.WHOLE] if given else n) if k[q.RANGE] == 0 else 0)
+    J = reals(k[q.J], m * (k[q.WHOLE] if given else n))
     for first in range(0, m, height):
         rows = min(height, m - first)
-        if k[q.RANGE] != 0:
-            if not _range_panel(k, z, first, rows, panel) or c[ABORT] != 0:
-                return 0.0
-        else:
-            for j in range(n):
-                if given and k[q.MAP] != 0:
-                    for i in range(rows):
-                        panel[j * height + i] = _mapped(k, J[(first + i) * by_row : (first + i + 1) * by_row], j, n)
-                else:
-                    at_j = j * by_column + first * by_row
-                    for i in range(rows):
-                        panel[j * height + i] = J[at_j + i * by_row]
-                if given:
-                    _scaled_column(k, panel[j * height : j * height + rows], first, rows)
-            for i in range(rows):
-                panel[n * height + i] = r[first + i]
+        for j in range(n):
+            if given and k[q.MAP] != 0:
+                for i in range(rows):
+                    panel[j * height + i] = _mapped(k, J[(first + i) * by_row : (first + i + 1) * by_row], j, n)
+            else:
+                at_j = j * by_column + first * by_row
+                for i in range(rows):
+                    panel[j * height + i] = J[at_j + i * by_row]
+            if given:
+                _scaled_column(k, panel[j * height : j * height + rows], first, rows)
+        for i in range(rows):
+            panel[n * height + i] = r[first + i]
         if k[q.LOSS] != q.LINEAR:
             weigh(k, panel, n, height, first, rows, work)
         absorb(T, n, panel, height, rows)
