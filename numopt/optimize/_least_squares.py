@@ -10,8 +10,8 @@ from numopt.callbacks.pointers import address_of
 from numopt.catalog import SQUARES
 from numopt.kernels.squares_slots import LOSSES
 from numopt.optimize._options import check_x0
-from numopt.optimize._squares import SquaresRun, Variables, new_state, read_ties
-from numopt.optimize._variables import read_fixed
+from numopt.optimize._squares import SquaresRun, new_state
+from numopt.optimize._variables import Variables, read_fixed, read_ties
 from numopt.optimize._warn import warn
 
 _EPS = np.finfo(float).eps

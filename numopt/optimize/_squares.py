@@ -11,7 +11,6 @@ from numopt.drivers import units
 from numopt.kernels import slots as s
 from numopt.kernels.status import LEAST_SQUARES, NEW, RUNNING, Status
 from numopt.optimize._interrupt import INTERRUPTED, TICK, catch_interrupt, release_interrupt
-from numopt.optimize._variables import Variables, read_ties
 from numopt.optimize._watch import Watch
 from numopt.result import OptimizeResult
 
