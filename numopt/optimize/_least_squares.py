@@ -10,12 +10,14 @@ from numopt.callbacks.pointers import address_of
 from numopt.catalog import SQUARES
 from numopt.kernels.squares_slots import LOSSES
 from numopt.optimize._options import check_x0
-from numopt.optimize._squares import SquaresRun, Variables, new_state
+from numopt.optimize._squares import SquaresRun, new_state
+from numopt.optimize._variables import Variables, read_fixed, read_ties
 from numopt.optimize._warn import warn
 
 _EPS = np.finfo(float).eps
 _JACS = ("2-point", "3-point", "cs")
-_OPTIONS = {"history": bool, "return_all": bool, "max_time": float, "maxiter": int, "factor": float, "m": int}
+_OPTIONS = {"history": bool, "return_all": bool, "max_time": float, "maxiter": int, "factor": float, "m": int,
+            "fixed": list, "tied": dict}  # fmt: skip
 
 
 def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm", ftol=1e-8, xtol=1e-8, gtol=1e-8,
@@ -68,7 +70,10 @@ def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm",
         ``callback(x)`` or ``callback(intermediate_result)`` after each iteration; ``StopIteration`` ends the run.
     options : dict, optional
         ``history``, ``return_all``, ``max_time`` (seconds), ``maxiter``, ``factor`` (first radius of the trust region
-        over the norm of the scaled x0, default 10), ``m`` (number of residuals of a C function).
+        over the norm of the scaled x0, default 10), ``m`` (number of residuals of a C function), ``fixed`` (indices of
+        variables that keep their values), ``tied`` (variables that follow others: ``{2: "2*x0 - x1"}``, index to
+        linear expression in ``x0``, ``x1``, ...; what x0 says of them is not looked at, and their bounds are passed on
+        to the one variable that they follow).
 
     Returns
     -------
@@ -102,10 +107,6 @@ def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm",
     x = check_x0(x0).copy()
     tolerances = read_tolerances(ftol, xtol, gtol)
     lower, upper = read_box(bounds, x.size, "x0")
-    outside = np.flatnonzero((x < lower) | (x > upper))
-    if outside.size:
-        j = int(outside[0])
-        raise ValueError(f"x0 is infeasible: x0[{j}] = {x[j]:g} is outside of its bounds ({lower[j]:g}, {upper[j]:g})")
     check_loss(loss, f_scale)
     jac = check_jac(jac)
     if verbose not in (0, 1, 2):
@@ -117,7 +118,17 @@ def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm",
     if not (callable(fun) or address_of(fun) is not None):
         raise TypeError(f"fun must be callable or a C function pointer, not {type(fun).__name__}")
     fun, jac, args = bind_arguments(fun, jac, args, kwargs)
-    variables = Variables(x, lower, upper)
+    fixed, tied = front.pop("fixed", None), front.pop("tied", None)
+    if tied is not None:
+        tied = read_ties(tied, [f"x{j}" for j in range(x.size)])
+    outside = (x < lower) | (x > upper)
+    if tied:
+        outside[list(tied)] = False
+    if outside.any():
+        j = int(outside.argmax())
+        raise ValueError(f"x0 is infeasible: x0[{j}] = {x[j]:g} is outside of its bounds ({lower[j]:g}, {upper[j]:g})")
+    variables = Variables(x, lower, upper, None if fixed is None else read_fixed(fixed, x.size), tied)
+    x = variables.whole(variables.start)
     if diff_step is not None:
         diff_step = read_steps(diff_step, x.size)
     first = residuals_at(fun, x, args, front.get("m"))
@@ -129,9 +140,9 @@ def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm",
         )
     scale = read_scale(x_scale, x.size)
     if scale is not None and variables.map is not None:
-        scale = scale[~variables.fixed]
+        scale = scale[variables.free]
     if diff_step is not None and variables.map is not None:
-        diff_step = diff_step[~variables.fixed]
+        diff_step = diff_step[variables.free]
     words, reals = new_state(row, variables, tolerances, max_nfev, scale, front)
     problem = {"loss": loss, "f_scale": float(f_scale), "steps": diff_step, "y": None, "sigma": None, "cholesky": None}
     run = SquaresRun(row, variables, words, reals, fun, jac, args, (x, first), problem)
@@ -261,6 +272,9 @@ def read_options(options):
         if kind is bool:
             if value:
                 found[name] = True
+        elif name in ("fixed", "tied"):
+            if value is not None:
+                found[name] = value
         elif kind is int:
             found[name] = read_count(f"option {name!r}", value)
         elif isinstance(value, bool) or not isinstance(value, numbers.Real) or not value > 0:

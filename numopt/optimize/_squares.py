@@ -18,44 +18,6 @@ _TICK_SECONDS = 0.05
 _NEVER = 2**62
 
 
-class Variables:
-    """The variables of a run among those of the user: x = offset + z @ matrix.
-
-    Attributes
-    ----------
-    start, lower, upper : ndarray (n,)
-        Of the run's variables.
-    map : ndarray (1 + n, all) or None
-        Offset, then the matrix; None where both are the same.
-    fixed : ndarray (all,) of bool
-    """
-
-    def __init__(self, x, lower, upper):
-        self.fixed = lower == upper
-        self.map, self.all = None, x.size
-        if self.fixed.any() and not self.fixed.all():
-            free = np.flatnonzero(~self.fixed)
-            self.map = np.zeros((1 + free.size, x.size))
-            self.map[0, self.fixed] = lower[self.fixed]
-            self.map[1 + np.arange(free.size), free] = 1.0
-            x, lower, upper = x[free], lower[free], upper[free]
-        self.start, self.lower, self.upper = x, lower, upper
-        self.bounded = bool(np.isfinite(lower).any() or np.isfinite(upper).any())
-
-    def whole(self, z, offset=True):
-        """All variables from those of the run; without the offset for directions and gradients."""
-        if self.map is None:
-            return z
-        return z @ self.map[1:] + (self.map[0] if offset else 0.0)
-
-    def columns(self, J):
-        """The Jacobian in all variables, with zeros for the fixed ones, from one in those of the run or in all."""
-        if self.map is None:
-            return J
-        matrix = self.map[1:]
-        return (J @ matrix.T if J.shape[1] == self.all else J) @ matrix
-
-
 def new_state(row, variables, tolerances, max_nfev, x_scale, options):
     """(words, reals) of a fresh run."""
     n, bounded = variables.start.size, variables.bounded
@@ -176,15 +138,12 @@ class SquaresRun:
                 r_, J = weigh(self.loss, self.f_scale, r, J)
             gradient = J.T @ r_
         else:
-            gradient = variables.whole(g, offset=False)
-        at_lower, at_upper = z <= variables.lower, z >= variables.upper
-        active = variables.whole(np.where(at_upper, 1, np.where(at_lower, -1, 0)), offset=False).astype(int)
-        active[variables.fixed] = -1
+            gradient = variables.spread(g)
         room = np.where(g < 0, variables.upper - z, z - variables.lower)
         v = np.where(np.isfinite(room), room, 1.0)
         return OptimizeResult(
             x=x, cost=p.item(s.F), fun=r, jac=J, grad=gradient, optimality=float(np.abs(v * g).max()),
-            active_mask=active, nfev=c.item(s.NFEV), njev=c.item(s.NJEV), nit=c.item(s.NIT), status=status,
+            active_mask=variables.active(x), nfev=c.item(s.NFEV), njev=c.item(s.NJEV), nit=c.item(s.NIT), status=status,
             message=status.message, success=status.success,
         )  # fmt: skip
 
