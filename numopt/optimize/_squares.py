@@ -58,6 +58,8 @@ class SquaresWatch(Watch):
 class SquaresRun:
     """One run: the user's functions bound, the state, and what becomes of it."""
 
+    binder: type = BoundSquares
+
     def __init__(self, row, variables, words, reals, fun, jac, args, first, problem):
         self.row, self.variables, self.words, self.reals = row, variables, words, reals
         self.c, self.table = words[: s.N_COUNTERS], words[s.N_COUNTERS :]
@@ -70,7 +72,7 @@ class SquaresRun:
             "map": variables.map, "start": variables.start,
         }  # fmt: skip
         here, there = words.ctypes.data, reals.ctypes.data + 8 * s.N_SCALARS
-        self.bound = BoundSquares(
+        self.bound = self.binder(
             fun, jac, args, n, first[1].size, first, problem, self.c, self.table, here, there,
             there + 8 * SQUARES_VECTORS * n,
         )  # fmt: skip
