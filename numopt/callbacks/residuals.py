@@ -25,7 +25,7 @@ class PythonResiduals(PythonCallables):
 
     def residual_address(self):
         """Address of the residuals; those at the start, which are what is asked for first, are known already."""
-        fun, args, m, views = self.fun, self.args, self.m, self.views
+        m, views = self.m, self.views
 
         def call(xp, rp, n, _m, data):
             try:
@@ -33,7 +33,7 @@ class PythonResiduals(PythonCallables):
                 if self.first is not None:
                     out[:], self.first = self.first, None
                     return 0.0
-                r = fun((views.get(xp) if xp in views else self._view(xp, n)).copy(), *args)
+                r = self.fun((views.get(xp) if xp in views else self._view(xp, n)).copy(), *self.args)
                 if type(r) is not np.ndarray or r.shape != out.shape or r.dtype != out.dtype:
                     r = as_array(np.atleast_1d(r), (m,), "fun")
                 out[:] = r
@@ -45,7 +45,6 @@ class PythonResiduals(PythonCallables):
 
     def complex_address(self):
         """Address of a Jacobian by the complex step."""
-        fun, args = self.fun, self.args
 
         def call(xp, jp, n, m, data):
             try:
@@ -55,7 +54,7 @@ class PythonResiduals(PythonCallables):
                     z = x.astype(complex)
                     h = 1e-8 * abs(x[j]) if x[j] != 0.0 else 1e-8
                     z[j] += 1j * h
-                    r = np.atleast_1d(fun(z, *args))
+                    r = np.atleast_1d(self.fun(z, *self.args))
                     if r.shape != (m,):
                         raise ValueError(f"fun must return an array of shape {(m,)}; it returned shape {r.shape}")
                     if not np.iscomplexobj(r):
@@ -72,7 +71,7 @@ class PythonResiduals(PythonCallables):
 
     def jacobian_address(self):
         """Address of the Jacobian."""
-        jac, args, views, m = self.jac, self.args, self.views, self.m
+        views, m = self.views, self.m
         matrices: dict = {}
 
         def call(xp, jp, n, _m, data):
@@ -80,7 +79,7 @@ class PythonResiduals(PythonCallables):
                 out = matrices.get(jp)
                 if out is None:
                     out = matrices[jp] = self._view_of(jp, m * n).reshape(m, n)
-                J = jac((views.get(xp) if xp in views else self._view(xp, n)).copy(), *args)
+                J = self.jac((views.get(xp) if xp in views else self._view(xp, n)).copy(), *self.args)
                 if type(J) is not np.ndarray or J.shape != out.shape or J.dtype != out.dtype:
                     J = J.toarray() if hasattr(J, "toarray") else J
                     J = J @ np.eye(n) if hasattr(J, "matvec") else J

@@ -20,8 +20,8 @@ SMALLEST, LARGEST = 1e-280, 1e300  # of sums of squares
 _NEVER = 2**62
 _NOTHING = {"y": None, "sigma": None, "cholesky": None, "steps": None, "unit": 1.0}
 _FAILED = int(Status.FAILED)
-_ENDS = {int(status): (end, end.success, end.message) for status, end in LEAST_SQUARES.items()}
-_ENDS[NEW] = _ENDS[RUNNING] = _ENDS[INTERRUPTED]
+ENDS = {int(status): (end, end.success, end.message) for status, end in LEAST_SQUARES.items()}
+ENDS[NEW] = ENDS[RUNNING] = ENDS[INTERRUPTED]
 
 
 def new_state(row, variables, tolerances, max_nfev, x_scale, options):
@@ -143,9 +143,7 @@ class SquaresRun:
         p[s.TICK_AT], p[s.TICK_SECONDS], p[s.STARTED_AT] = now + _TICK_SECONDS, _TICK_SECONDS, now
         watch = None
         if callback is not None or front:
-            watch = SquaresWatch(
-                self, self.row, "", c, p, self.w, self.table, self.address, front or {}, callback
-            )
+            watch = SquaresWatch(self, self.row, "", c, p, self.w, self.table, self.address, front or {}, callback)
         caught = catch_interrupt(c)
         try:
             if watch is None:
@@ -195,7 +193,7 @@ class SquaresRun:
         if unit != 1.0:
             cost, optimality, gradient = cost * unit * unit, optimality * unit * unit, gradient * unit * unit
             r, J = (a if a is None else a * unit for a in (r, J))
-        status, success, message = _ENDS[status]
+        status, success, message = ENDS[status]
         result = OptimizeResult({
             "x": x, "cost": cost, "fun": r, "jac": J, "grad": gradient, "optimality": optimality,
             "active_mask": variables.active(x), "nfev": nfev, "njev": njev, "nit": nit, "status": status,
