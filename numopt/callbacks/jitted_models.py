@@ -130,7 +130,8 @@ def differences(f, n, x_type, height, changes):
     in a sum of peaks all but one of them are evaluated once.
     """
     changed = "\n".join(f"    q{j}_{k} = p[{n * (1 + j) + k}]" for j, those in enumerate(changes) for k in those)
-    lines = [f"""
+    lines = [
+        f"""
 def adapter(pp, first, end, outp, data):
     p, x = carray(void_pointer(pp), ({n * (1 + len(changes))},), real), load(data)[0]
     out = carray(void_pointer(outp), ({(len(changes) + 1) * height},), real)
@@ -138,7 +139,8 @@ def adapter(pp, first, end, outp, data):
 {changed}
     for i in range(end - first):
         row = {_row(x_type)}
-"""]
+"""
+    ]
     for j, those in enumerate((*changes, ())):
         names = ", ".join(f"q{j}_{k}" if k in those else f"p{k}" for k in range(n))
         lines.append(f"""

@@ -5,7 +5,7 @@ import ctypes
 import numpy as np
 
 from numopt.callbacks.bind import kind_of
-from numopt.callbacks.residuals import FLOOR, PANEL, PythonResiduals
+from numopt.callbacks.residuals import FLOOR, PANEL, PythonResiduals, sizes_of
 from numopt.callbacks.threads import BLOCK, LEAST, Threads
 from numopt.drivers import units
 from numopt.kernels import slots as s
@@ -120,7 +120,7 @@ class Model:
         rows = x.T if x.ndim == 2 else x
         return np.array([_one(self.function(row, *params)) for row in rows])
 
-    def whole(self, params):
+    def at(self, params):
         """The model of the data, (m,) numbers; ValueError or TypeError names what is wrong with what f returns."""
         found = self.values(self.x, params)
         if found.shape != (self.m,):
@@ -178,7 +178,7 @@ class BoundModel:
         central = fun.jac == "3-point"
         if fun.by_rows is None or problem["cholesky"] is not None or callable(loss):
             height = m if problem["cholesky"] is not None or callable(loss) else min(m, PANEL)
-            self._whole(fun, loss, k)
+            self._whole(fun, loss, first, k)
             column = m if central else 0
             self.arrays = {q.R: np.empty((2, m)), q.J: np.empty(m * max(n, whole)), q.AT: np.full((3, n), np.nan)}
         else:
@@ -186,10 +186,9 @@ class BoundModel:
             self._by_rows(fun, n, problem["map"], k, counters)
             column = height * whole if callable(fun.jac) else (n + 1) * height
             self.arrays = {q.MARKS: np.zeros(2 * n + 1 + (n + 1) * whole), q.BLOCK_TRIANGLE: np.empty(n * (n + 1))}
-        start = np.abs(problem["start"])
         self.arrays |= {
             q.PANEL: np.empty((n + 5) * height), q.COLUMN: np.empty(column), q.FULL: np.empty(whole),
-            q.REALS: np.array([problem["f_scale"], FLOOR]), q.TYPICAL: np.where(start == 0.0, 1.0, start),
+            q.REALS: np.array([problem["f_scale"], FLOOR]), q.TYPICAL: sizes_of(problem["start"]),
         }  # fmt: skip
         for slot, name in ((q.STEPS, "steps"), (q.SIGMA, "sigma"), (q.CHOLESKY, "cholesky"), (q.Y, "y"),
                            (q.LOWER, "lower"), (q.UPPER, "upper"), (q.MAP, "map")):  # fmt: skip
@@ -208,8 +207,8 @@ class BoundModel:
         if k[q.RANGE] and m >= LEAST and threads > 1:
             self.threads = Threads(k, self.arrays, threads, table)
 
-    def _whole(self, model, loss, k):
-        p = self.python = PythonResiduals(model.whole, model.derivatives, loss, self.m, self.c, None)
+    def _whole(self, model, loss, first, k):
+        p = self.python = PythonResiduals(model.at, model.derivatives, (), loss, self.m, self.c, first)
         k[q.RESIDUAL] = p.residual_address()
         if model.jac == "cs":
             k[q.JACOBIAN] = p.complex_address()

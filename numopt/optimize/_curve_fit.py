@@ -186,7 +186,7 @@ def curve_fit(f, xdata, ydata, p0=None, sigma=None, absolute_sigma=False, check_
         pcov *= 2.0 * result.cost / (m - free)
     items = (result.x, pcov)
     if full_output:
-        fvec = fit.residuals(result.x)
+        fvec = fit.weighted(np.asarray(model.at(result.x), float) - problem["y"])
         info = {"nfev": result.nfev, "njev": result.njev, "fvec": fvec}
         items += (info, str(result.message), int(result.status))
     found = FitResult(
@@ -213,7 +213,9 @@ def _read_settings(kwargs):
         raise ValueError("'args' is not a supported keyword argument")
     for name in kwargs:
         if name not in _DEFAULTS:
-            raise TypeError(f"curve_fit() got an unexpected keyword argument {name!r}; known are {', '.join(_DEFAULTS)}")
+            raise TypeError(
+                f"curve_fit() got an unexpected keyword argument {name!r}; known are {', '.join(_DEFAULTS)}"
+            )
     found = _DEFAULTS | kwargs
     check_loss(found["loss"], found["f_scale"])
     if found["verbose"] not in (0, 1, 2):
@@ -277,10 +279,8 @@ def _values_at_start(model, variables, y, names, poisson):
         except Exception:
             fits = False
         if not fits:
-            raise ValueError(
-                f"xdata and ydata have different lengths: their shapes are {model.x.shape} and {y.shape}"
-            )
-    whole = model.whole(params)
+            raise ValueError(f"xdata and ydata have different lengths: their shapes are {model.x.shape} and {y.shape}")
+    whole = model.at(params)
     if whole.dtype.kind == "c":
         raise TypeError("f must return real numbers; it returned complex data")
     bad = ~np.isfinite(whole)

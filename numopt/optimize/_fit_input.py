@@ -110,7 +110,9 @@ def read_sigma(sigma, m):
     except np.linalg.LinAlgError:
         L = None
     if L is None or (np.diag(L) ** 2 <= m * _EPS * np.diag(sigma)).any():
-        raise ValueError("sigma must be positive definite: the covariance matrix is singular or has a negative eigenvalue")
+        raise ValueError(
+            "sigma must be positive definite: the covariance matrix is singular or has a negative eigenvalue"
+        )
     return None, L
 
 
@@ -168,8 +170,11 @@ def read_bounds(bounds, names, f):
             except (TypeError, ValueError):
                 raise ValueError(f"bounds: those of {name!r} must be a pair (low, high); got {pair!r:.80}") from None
         bounds = lower, upper
-    elif own is not None and isinstance(bounds, tuple) and [np.ndim(side) for side in bounds] == [0, 0] and (
-        bounds == (-np.inf, np.inf)
+    elif (
+        own is not None
+        and isinstance(bounds, tuple)
+        and [np.ndim(side) for side in bounds] == [0, 0]
+        and (bounds == (-np.inf, np.inf))
     ):
         bounds = own
     return read_box(bounds, n, "p0")

@@ -7,8 +7,7 @@ import numpy as np
 from numopt.callbacks.models import BoundModel, Inseparable
 from numopt.catalog import SQUARES_VECTORS
 from numopt.kernels import slots as s
-from numopt.kernels.status import LEAST_SQUARES, RUNNING, Status
-from numopt.optimize._squares import SquaresRun, new_state
+from numopt.optimize._squares import ENDS, SquaresRun, new_state, within
 from numopt.optimize._variables import Variables
 from numopt.result import OptimizeResult
 
@@ -24,25 +23,28 @@ class FitRun(SquaresRun):
 
     def report(self, failed=False):
         """The result as things stand."""
-        c, variables, n = self.c, self.variables, self.c.item(s.N)
-        place = c.item(s.PARITY)
+        variables = self.variables
+        n, nfev, njev, _, nit, _, _, status = self.c[: s.STATUS + 1].tolist()
+        place = self.c.item(s.PARITY)
         z = self.w[place * n : (place + 1) * n].copy()
-        x = variables.whole(z)
-        status = LEAST_SQUARES[Status(c.item(s.STATUS)) if c[s.STATUS] != RUNNING else Status.INTERRUPTED]
-        return OptimizeResult(
-            x=x, z=z, cost=self.p.item(s.F), active_mask=variables.active(x), nfev=c.item(s.NFEV), njev=c.item(s.NJEV),
-            nit=c.item(s.NIT), status=status, message=status.message, success=status.success,
-        )  # fmt: skip
+        x, unit = variables.whole(z), self.problem["unit"]
+        status, success, message = ENDS[status]
+        return OptimizeResult({
+            "x": x, "z": z, "cost": self.p.item(s.F) * unit * unit, "active_mask": variables.active(x), "nfev": nfev,
+            "njev": njev, "nit": nit, "status": status, "message": message, "success": success,
+        })  # fmt: skip
 
     def triangle(self, z):
         """The triangle of the Jacobian at the end, with the loss in it as scipy's ``least_squares`` has it."""
-        if self.loss in ("linear", "poisson") and self.c[s.NJEV] > 0:
+        if self.problem["loss"] in ("linear", "poisson"):
             n = z.size
             size = n * (n + 1)
             start = SQUARES_VECTORS * n + self.c.item(s.PARITY) * size
-            return self.w[start : start + size].reshape(n, n + 1)[:, :n].copy()
-        self.p[s.DEADLINE] = math.inf
-        return self.bound.triangle(z, 0.0)
+            R = self.w[start : start + size].reshape(n, n + 1)[:, :n]
+        else:
+            self.p[s.DEADLINE] = math.inf
+            R = self.bound.triangle(z, 0.0)
+        return R * self.problem["unit"]
 
 
 class Fit:
@@ -74,26 +76,36 @@ class Fit:
 
     def run(self, variables, whole, callback=None, watched=None):
         """(the run, its result); ``whole``: the model at the start, None: not to be compared."""
-        params = variables.whole(variables.start)
-        scale, problem = self.scale, self.problem
+        params, problem, scale = variables.whole(variables.start), self.problem, self.scale
         if variables.map is not None:
-            scale = scale if scale is None else scale[variables.free]
-            steps = problem["steps"]
-            problem = problem | {"steps": steps if steps is None else steps[variables.free]}
+            scale, steps = (None if a is None else a[variables.free] for a in (scale, problem["steps"]))
+            problem = problem | {"steps": steps}
+        if whole is not None:
+            problem = problem | self._unit(whole)
         while True:
             words, reals = new_state(self.row, variables, self.tolerances, self.max_nfev, scale, self.options)
-            run = FitRun(
-                self.row, variables, words, reals, self.model, None, (), (params, problem["y"]), problem
-            )  # fmt: skip
+            run = FitRun(self.row, variables, words, reals, self.model, None, (), self.model.m, whole, problem)
             try:
                 if whole is not None:
                     run.bound.check(params, whole)
                 result = run.go(callback, watched)
                 if whole is not None and run.bound.doubtful:
-                    run.bound.check(result.x, self.model.whole(result.x))
+                    run.bound.check(result.x, self.model.at(result.x))
                 return run, result
             except Inseparable:
                 self.model.by_rows = None  # from now on, all rows at once
+
+    def _unit(self, whole):
+        """What the residuals are to be measured in where their squares overflow, or can't be told from zero."""
+        problem = self.problem
+        if problem["loss"] == "poisson":
+            return {}
+        r = self.weighted(np.subtract(whole, problem["y"]))
+        if within(r) or not r.any():
+            return {}
+        unit = 2.0 ** math.floor(math.log2(np.abs(r).max()))
+        sigma = unit * (1.0 if problem["sigma"] is None else problem["sigma"])
+        return {"unit": unit, "sigma": np.broadcast_to(sigma, r.shape), "f_scale": problem["f_scale"] / unit}
 
     def refit(self, fixed, start):
         """(parameters, cost) of the best fit with some parameters held: ``fixed`` maps their indices to values."""
@@ -104,14 +116,11 @@ class Fit:
         _, result = self.run(variables, None)
         return result.x, result.cost
 
-    def residuals(self, params):
-        """(model - y) / sigma at the data."""
-        r = np.asarray(self.model.whole(params), float) - self.problem["y"]
+    def weighted(self, r):
+        """Residuals over their standard deviations, in place."""
         if self.problem["sigma"] is not None:
-            r = r / self.problem["sigma"]
-        if self.problem["cholesky"] is not None:
-            r = np.linalg.solve(self.problem["cholesky"], r)
-        return r
+            r /= self.problem["sigma"]
+        return r if self.problem["cholesky"] is None else np.linalg.solve(self.problem["cholesky"], r)
 
 
 def covariance(R, variables, m, jac):

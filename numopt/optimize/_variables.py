@@ -182,6 +182,8 @@ class Variables:
         The bounds of all.
     bounded : bool
         Whether there are bounds on the run's variables.
+    plain : bool
+        Whether there are neither bounds nor a map.
     """
 
     def __init__(self, x, lower, upper, fixed=None, tied=None, names=None):
@@ -192,6 +194,7 @@ class Variables:
             self._reduce(x.copy(), lower.copy(), upper.copy(), fixed, tied or {}, names)
         self.free = np.flatnonzero(~(self.fixed | self.tied))
         self.bounded = bool(np.isfinite(self.lower).any() or np.isfinite(self.upper).any())
+        self.plain = self.map is None and not self.bounded
 
     def _reduce(self, x, lower, upper, fixed, tied, names):
         names = [f"x[{j}]" for j in range(x.size)] if names is None else names
@@ -254,8 +257,15 @@ class Variables:
             return J
         return self.spread(J @ self.map[1:].T if J.shape[1] == self.all else J)
 
+    def optimality(self, z, g):
+        """The largest component of the gradient, each times the room that there is for a step against it."""
+        room = np.where(g < 0, self.upper - z, z - self.lower)
+        return float(np.abs(np.where(np.isfinite(room), room, 1.0) * g).max())
+
     def active(self, x):
         """-1 where x is at its lower bound, which it is where the bounds are equal, 1 at its upper, else 0."""
+        if self.plain:
+            return np.zeros(x.size, int)
         lower, upper = self.box
         if self.tied.any():
             # what follows a variable that is at its bound is at its own but for rounding
