@@ -50,7 +50,7 @@ def render_page(comparison):
     """
     jinja2 = require()
     from numopt.comparison._charts import charts
-    from numopt.comparison._svg import inline_svg
+    from numopt.plot._svg import inline_svg, palette
 
     drawn: dict[str, list] = {"profile": [], "convergence": []}
     for k, chart in enumerate(charts(comparison)):
@@ -63,6 +63,7 @@ def render_page(comparison):
     )  # fmt: skip
     others = comparison.settings.get("other_processes")
     return environment.get_template("page.html").render(
+        palette=palette(),
         settings=_settings(comparison.settings),
         subtitle=_subtitle(comparison),
         lost=comparison.lost,
