@@ -10,7 +10,7 @@ is Student's t for a linear model; an end of the interval is where abs(tau) is i
 where the noise is known: S then is -2 ln L but for a constant).  That is the F criterion of 1 and dof, and for known
 noise the chi-square criterion.
 
-Reference: D. M. Bates and D. G. Watts, Nonlinear Regression Analysis and Its Applications, Wiley 1988, ch. 6, eq. (6.4).
+Reference: D. M. Bates and D. G. Watts, Nonlinear Regression Analysis and Its Applications, Wiley 1988, ch. 6.
 """
 
 import numpy as np

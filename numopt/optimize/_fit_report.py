@@ -14,15 +14,16 @@ h1 { margin: 0; font-size: 1.5rem; overflow-wrap: anywhere; }
 h2 { margin: 1.75rem 0 .5rem; font-size: 1.15rem; }
 p { margin: .25rem 0; color: var(--soft); overflow-wrap: anywhere; }
 p.alert { border-left: 4px solid var(--lost); background: var(--lost-band); color: var(--ink); padding: 8px 12px; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; margin: .75rem 0; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 12px; border-bottom: 1px solid var(--grid); white-space: nowrap; text-align: right; }
 thead th { background: var(--band); }
-th:first-child, td:last-child { text-align: left; }
-.pairs td:last-child { text-align: right; }
+th:first-child, .noted :last-child { text-align: left; }
 figure { margin: 1rem 0; max-width: 720px; }
 figure svg { display: block; width: 100%; height: auto; font-family: inherit; }
 """
+
+_NOT_CONVERGED = "Not converged: values and errors are those of the best point so far."
 
 
 def parameter_rows(fit, level, method):
@@ -72,7 +73,9 @@ def run_lines(fit):
     elif fit.absolute_sigma:
         noise = "sigma as it stands" if fit.sigma is not None else "sigma = 1 as it stands"
     else:
-        noise = ("sigma up to a factor" if fit.sigma is not None else "sigma unknown") + ", estimated from the residuals"
+        noise = (
+            "sigma up to a factor" if fit.sigma is not None else "sigma unknown"
+        ) + ", estimated from the residuals"
     return [
         f"method {fit.method}{loss}; {noise}",
         f"{fit.message} {fit.nfev} evaluations, {fit.njev} Jacobians, {fit.nit} iterations",
@@ -101,11 +104,6 @@ def _cells(row):
     return [row["name"], f"{row['value']:.7g}", error, "" if held else _relative(row), ends or "-", row["note"]]
 
 
-def _head(level, method):
-    word = {"wald": "Wald", "profile": "profile"}[method]
-    return ["parameter", "value", "std. error", "relative", f"{100 * level:g} % ({word})", ""]
-
-
 def _statistic(value):
     return str(value) if isinstance(value, int) else _number(value, ".6g")
 
@@ -114,13 +112,16 @@ def text(fit, level, method, least):
     """The report for a terminal."""
     lines = [fit.model_name, *run_lines(fit)]
     if not fit.success:
-        lines.append("NOT CONVERGED: values and errors below are those of the best point so far")
-    table = [_head(level, method), *(_cells(row) for row in parameter_rows(fit, level, method))]
-    widths = [max(len(row[k]) for row in table) for k in range(5)]
+        lines.append(_NOT_CONVERGED)
+    table = _parameters(fit, level, method)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines.append("")
-    for row in table:
-        cells = [row[0].ljust(widths[0]), *(row[k].rjust(widths[k]) for k in range(1, 5)), row[5]]
-        lines.append("  ".join(cells).rstrip())
+    for first, *rest in table:
+        cells = [
+            first.ljust(widths[0]),
+            *(cell.rjust(width) for cell, width in zip(rest[:4], widths[1:], strict=False)),
+        ]
+        lines.append("  ".join(cells + rest[4:]).rstrip())
     lines.append("")
     found = statistics(fit)
     width = max(map(len, found))
@@ -135,29 +136,41 @@ def text(fit, level, method, least):
 
 
 def _table(head, rows, kind=""):
-    def line(cells, tags):
-        return "<tr>" + "".join(f"<{t}>{escape(c)}</{t[:2]}>" for t, c in zip(tags, cells, strict=True)) + "</tr>"
+    top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
+    body = "".join(
+        f'<tr><th scope="row">{escape(first)}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in rest) + "</tr>"
+        for first, *rest in rows
+    )
+    return f'<div class="scroll"><table{kind}><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
-    many = ['th scope="row"'] + ["td"] * (len(rows[0]) - 1)
-    top = f"<thead>{line(head, ['th scope=' + chr(34) + 'col' + chr(34)] * len(head))}</thead>" if head else ""
-    body = "".join(line(row, many) for row in rows)
-    return f'<div class="scroll"><table{kind}>{top}<tbody>{body}</tbody></table></div>'
+
+def _parameters(fit, level, method):
+    """The table of parameters, its heading first; without the last column where there is nothing to note."""
+    word = {"wald": "Wald", "profile": "profile"}[method]
+    head = ["parameter", "value", "std. error", "relative", f"{100 * level:g} % interval ({word})", "note"]
+    table = [head, *(_cells(row) for row in parameter_rows(fit, level, method))]
+    return table if any(row[-1] for row in table[1:]) else [row[:-1] for row in table]
 
 
-def fragment(fit, level, method, title="h3"):
-    """The report as a piece of HTML, for notebooks."""
+def fragment(fit, level, method, picture="", heading="h3"):
+    """The report as a piece of HTML: for notebooks, and for the page."""
     parts = [f"<p>{escape(line)}</p>" for line in run_lines(fit)]
     if not fit.success:
-        parts.append('<p class="alert"><strong>Not converged:</strong> these are values of the best point so far.</p>')
-    parts.append(_table(_head(level, method), [_cells(row) for row in parameter_rows(fit, level, method)]))
-    parts.append(f"<{title}>Statistics</{title}>")
-    parts.append(_table(None, [[name, _statistic(v)] for name, v in statistics(fit).items()], ' class="pairs"'))
+        parts.append(f'<p class="alert"><strong>{_NOT_CONVERGED}</strong></p>')
+    head, *rows = _parameters(fit, level, method)
+    parts += [_table(head, rows, f' class="{"noted" if head[-1] == "note" else "plain"}"'), picture]
+    parts.append(f"<{heading}>Statistics</{heading}>")
+    parts.append(_table(["statistic", "value"], [[name, _statistic(v)] for name, v in statistics(fit).items()]))
     pairs = correlations(fit, 0.1)
     if pairs:
-        rows = [[f"{a}, {b}", f"{value:+.4f}"] for a, b, value in pairs]
-        parts += [f"<{title}>Correlations of at least 0.1</{title}>", _table(None, rows, ' class="pairs"')]
-    heading = "" if title == "h2" else f"<p><strong>{escape(fit.model_name)}</strong></p>"
-    return "<div>" + heading + "\n".join(parts) + "</div>"
+        parts.append(f"<{heading}>Correlations of at least 0.1</{heading}>")
+        parts.append(_table(["parameters", "correlation"], [[f"{a}, {b}", f"{value:+.4f}"] for a, b, value in pairs]))
+    return "\n".join(parts)
+
+
+def notebook(fit):
+    """The report as a notebook shows it."""
+    return f"<div><h3>{escape(fit.model_name)}</h3>{fragment(fit, 0.95, 'wald', heading='h4')}</div>"
 
 
 def page(fit, level, method):
@@ -177,8 +190,7 @@ def page(fit, level, method):
 </head>
 <body>
 <h1>{name}</h1>
-{_picture(fit, level)}
-{fragment(fit, level, method, "h2")}
+{fragment(fit, level, method, _picture(fit, level), "h2")}
 </body>
 </html>
 """

@@ -11,11 +11,11 @@ from numopt.optimize import _fit_statistics as formulas
 from numopt.optimize._warn import warn
 
 
-class FitResult(tuple):
+class FitResult(formulas.Statistics, tuple):
     r"""What :func:`numopt.curve_fit` returns: scipy's tuple, and the fit itself to read.
 
-    It unpacks as scipy's result does: ``popt, pcov = curve_fit(...)``, with ``full_output`` also ``infodict, mesg, ier``.
-    ``print(fit)`` shows the report, a notebook shows it as a table.
+    It unpacks as scipy's result does: ``popt, pcov = curve_fit(...)``, with ``full_output`` also
+    ``infodict, mesg, ier``.  ``print(fit)`` shows the report, a notebook shows it as a table.
 
     Attributes
     ----------
@@ -53,8 +53,8 @@ class FitResult(tuple):
     Notes
     -----
     m observations, k estimated parameters (those at a bound counted, fixed and tied ones not), w the residuals over
-    sigma.  The log-likelihood, with sigma taken as it stands (``absolute_sigma``), with a factor of sigma estimated, and
-    of counts:
+    sigma.  The log-likelihood, with sigma taken as it stands (``absolute_sigma``), with a factor of sigma estimated,
+    and of counts:
 
     .. math::
 
@@ -63,7 +63,7 @@ class FitResult(tuple):
         \ln L &= \textstyle\sum (y_i \ln f_i - f_i - \ln y_i!)                                            \quad (3)
 
     With (2) the factor is one more parameter: p = k + 1, otherwise p = k.  These are the definitions of R (``logLik``,
-    ``AIC`` and ``BIC`` of an ``nls``); lmfit leaves constants and the factor out, so that its numbers differ, by the same
+    ``AIC`` and ``BIC`` of an ``nls``); lmfit leaves the constants and the factor out: its numbers differ, by the same
     amount for all models of the same data.  With a robust loss there is no likelihood, and they are NaN.
 
     Pickles of a fit hold its functions as far as they can be pickled (those of modules can, lambdas can't); what can't
@@ -77,7 +77,7 @@ class FitResult(tuple):
     >>> y = np.array([76, 47, 97, 107, 123, 139, 159, 152, 191, 201, 207, 200.0])
     >>> fit = numopt.curve_fit(lambda x, vmax, k: vmax * x / (k + x), x, y, p0=[200.0, 0.1])
     >>> popt, pcov = fit
-    >>> fit.params['vmax'].round(1), fit.stderr.round(3).tolist(), fit.dof
+    >>> round(fit.params['vmax'], 1), fit.stderr.round(3).tolist(), fit.dof
     (212.7, [6.947, 0.008], 10)
     >>> low, high = fit.confidence_intervals()['vmax']
     >>> round(low, 1), round(high, 1)
@@ -95,7 +95,9 @@ class FitResult(tuple):
         self.x, self.y, self.sigma, self.absolute_sigma = x, y, sigma, absolute_sigma
         self.likelihood, self.loss, self.f_scale, self.cost = likelihood, loss, f_scale, cost
         self.model, self.model_name, self.jacobian, self.refit = model, model_name, jacobian, refit
-        self.lower, self.upper, self.fixed, self.tied, self.active_mask = lower, upper, fixed, tied, active_mask
+        self.lower, self.upper, self.tied, self.active_mask = lower, upper, tied, active_mask
+        # a tied parameter follows others: it is not held, and has a standard error
+        self.fixed = np.array([held and name not in tied for name, held in zip(names, fixed, strict=True)], bool)
         self.nfev, self.njev, self.nit = nfev, njev, nit
         self.status, self.message, self.success, self.method = status, message, success, method
 
@@ -125,92 +127,6 @@ class FitResult(tuple):
         if self.fixed[j]:
             return ""
         return {-1: "lower", 1: "upper"}.get(int(self.active_mask[j]), "")
-
-    # --- how good it is
-
-    @cached_property
-    def fitted(self):
-        """The model at the data, (m,)."""
-        return self.predict(self.x)
-
-    @property
-    def residuals(self):
-        """y - fitted, (m,)."""
-        return self.y - self.fitted
-
-    @cached_property
-    def weighted_residuals(self):
-        """Residuals over sigma (or by the covariance's factor); of counts, Pearson's: over the root of fitted."""
-        if self.likelihood == "poisson":
-            return self.residuals / np.sqrt(self.fitted)
-        return formulas.whiten(self.sigma, self.residuals)
-
-    @property
-    def n_estimated(self):
-        """How many parameters were estimated: all but fixed and tied ones."""
-        return sum(not held and name not in self.tied for name, held in zip(self.names, self.fixed, strict=True))
-
-    @property
-    def dof(self):
-        """Degrees of freedom: observations less estimated parameters."""
-        return self.y.size - self.n_estimated
-
-    @property
-    def chisqr(self):
-        """The sum of squares of the weighted residuals, without the loss."""
-        return float(np.sum(self.weighted_residuals**2))
-
-    @property
-    def redchi(self):
-        """chisqr / dof: near 1 where sigma and model are right; NaN without degrees of freedom."""
-        return self.chisqr / self.dof if self.dof > 0 else np.nan
-
-    @property
-    def r2(self):
-        """1 - chisqr / chisqr of the best constant; of counts, the same of the deviances."""
-        return formulas.r_squared(self)
-
-    @property
-    def r2_adjusted(self):
-        """1 - (1 - r2) (m - 1) / dof."""
-        return 1.0 - (1.0 - self.r2) * (self.y.size - 1) / self.dof if self.dof > 0 else np.nan
-
-    @property
-    def noise_known(self):
-        """Whether the size of the noise is known: ``absolute_sigma``, and counts."""
-        return bool(self.absolute_sigma) or self.likelihood == "poisson"
-
-    @property
-    def noise_variance(self):
-        """The factor of sigma squared: 1 where the noise is known, else 2 cost / dof."""
-        if self.noise_known:
-            return 1.0
-        return 2.0 * float(self.cost) / self.dof if self.dof > 0 else np.nan
-
-    @property
-    def log_likelihood(self):
-        """ln L by (1), (2) or (3) of the notes."""
-        return formulas.log_likelihood(self)
-
-    @property
-    def _p(self):
-        return self.n_estimated + (not self.noise_known)
-
-    @property
-    def aic(self):
-        """Akaike's criterion, 2 p - 2 ln L."""
-        return 2.0 * self._p - 2.0 * self.log_likelihood
-
-    @property
-    def aicc(self):
-        """aic + 2 p (p + 1) / (m - p - 1), for few observations."""
-        p, room = self._p, self.y.size - self._p - 1
-        return self.aic + 2.0 * p * (p + 1) / room if room > 0 else np.nan
-
-    @property
-    def bic(self):
-        """The Bayesian criterion, p ln m - 2 ln L."""
-        return self._p * float(np.log(self.y.size)) - 2.0 * self.log_likelihood
 
     # --- what follows from it
 
@@ -394,7 +310,7 @@ class FitResult(tuple):
         return f"FitResult({self.model_name}: {', '.join(cells)})"
 
     def _repr_html_(self):
-        return reports.fragment(self, 0.95, "wald")
+        return reports.notebook(self)
 
     # --- pickle
 
@@ -422,6 +338,6 @@ class _Missing:
         self.name = name
 
     def __call__(self, *args):
-        raise ValueError(
+        raise RuntimeError(  # not a ValueError, which a profile takes for a model that is not defined there
             f"this fit comes from a pickle that could not hold its {self.name}: define the function in a module"
         )

@@ -5,6 +5,7 @@ weighted residuals are w = e / sigma, or L^-1 e with L L' the given covariance, 
 """
 
 import numbers
+from functools import cached_property
 
 import numpy as np
 
@@ -94,11 +95,12 @@ def mean_variance(fit, x):
     """(f, variance of f) at x by the delta method: g' C g with g the derivatives of the model."""
     f = fit.predict(x)
     J = np.asarray(fit.jacobian(x, fit.popt), float)
-    # what is held (fixed, or at a bound) has no variance here; an unknown one (inf) shows as inf or NaN
+    # what is held (fixed, or at a bound) has no variance here; an infinite one makes an infinite band
     C = np.where(np.isnan(fit.pcov), 0.0, fit.pcov)
     C[fit.fixed], C[:, fit.fixed] = 0.0, 0.0
     with np.errstate(invalid="ignore"):
-        return f, np.maximum(np.einsum("ij,jk,ik->i", J, C, J), 0.0)
+        v = np.maximum(np.sum((J @ C) * J, axis=1), 0.0)
+    return f, np.where(np.isnan(v), np.inf, v)
 
 
 def new_variance(fit, x, sigma):
@@ -107,7 +109,7 @@ def new_variance(fit, x, sigma):
         sigma = fit.sigma if np.ndim(fit.sigma) < 2 else np.sqrt(np.diag(fit.sigma))
         if np.ptp(sigma) == 0.0:
             sigma = float(np.ravel(sigma)[0])
-        elif x is not fit.x:
+        elif not np.array_equal(x, fit.x):
             raise ValueError(
                 "sigma is needed, the standard deviations of new observations at x: those of the fit's own differ"
             )
@@ -131,3 +133,91 @@ def count_band(mu, v, level):
         with np.errstate(all="ignore"):
             found.append(np.where(plain, poisson.ppf(p, mu), nbinom.ppf(p, r, r / (r + mu))))
     return found[0], found[1]
+
+
+class Statistics:
+    """The part of :class:`numopt.FitResult` that says how good a fit is."""
+
+    @cached_property
+    def fitted(self):
+        """The model at the data, (m,)."""
+        return self.predict(self.x)
+
+    @property
+    def residuals(self):
+        """y - fitted, (m,)."""
+        return self.y - self.fitted
+
+    @cached_property
+    def weighted_residuals(self):
+        """Residuals over sigma (or by the covariance's factor); of counts, Pearson's: over the root of fitted."""
+        if self.likelihood == "poisson":
+            return self.residuals / np.sqrt(self.fitted)
+        return whiten(self.sigma, self.residuals)
+
+    @property
+    def n_estimated(self):
+        """How many parameters were estimated: all but fixed and tied ones."""
+        return sum(not held and name not in self.tied for name, held in zip(self.names, self.fixed, strict=True))
+
+    @property
+    def dof(self):
+        """Degrees of freedom: observations less estimated parameters."""
+        return self.y.size - self.n_estimated
+
+    @property
+    def chisqr(self):
+        """The sum of squares of the weighted residuals, without the loss."""
+        return float(np.sum(self.weighted_residuals**2))
+
+    @property
+    def redchi(self):
+        """chisqr / dof: near 1 where sigma and model are right; NaN without degrees of freedom."""
+        return self.chisqr / self.dof if self.dof > 0 else np.nan
+
+    @property
+    def r2(self):
+        """1 - chisqr / chisqr of the best constant; of counts, the same of the deviances."""
+        return r_squared(self)
+
+    @property
+    def r2_adjusted(self):
+        """1 - (1 - r2) (m - 1) / dof."""
+        return 1.0 - (1.0 - self.r2) * (self.y.size - 1) / self.dof if self.dof > 0 else np.nan
+
+    @property
+    def noise_known(self):
+        """Whether the size of the noise is known: ``absolute_sigma``, and counts."""
+        return bool(self.absolute_sigma) or self.likelihood == "poisson"
+
+    @property
+    def noise_variance(self):
+        """The factor of sigma squared: 1 where the noise is known, else 2 cost / dof."""
+        if self.noise_known:
+            return 1.0
+        return 2.0 * float(self.cost) / self.dof if self.dof > 0 else np.nan
+
+    @property
+    def log_likelihood(self):
+        """ln L by (1), (2) or (3) of the notes."""
+        return log_likelihood(self)
+
+    @property
+    def _p(self):
+        return self.n_estimated + (not self.noise_known)
+
+    @property
+    def aic(self):
+        """Akaike's criterion, 2 p - 2 ln L."""
+        return 2.0 * self._p - 2.0 * self.log_likelihood
+
+    @property
+    def aicc(self):
+        """aic + 2 p (p + 1) / (m - p - 1), for few observations."""
+        p, room = self._p, self.y.size - self._p - 1
+        return self.aic + 2.0 * p * (p + 1) / room if room > 0 else np.nan
+
+    @property
+    def bic(self):
+        """The Bayesian criterion, p ln m - 2 ln L."""
+        return self._p * float(np.log(self.y.size)) - 2.0 * self.log_likelihood

@@ -16,6 +16,7 @@ def plot(fit, ax, level):
 
         figure, pair = plt.subplots(2, 1, figsize=_SIZE, **_LAYOUT)
         draw(fit, *pair, level)
+        pair[0].set_title(fit.model_name, fontsize="medium", parse_math=False)
         return figure, pair
     if hasattr(ax, "plot"):
         canvas.check_ax(ax)
@@ -60,7 +61,6 @@ def draw(fit, above, below, level):
     style = {"color": canvas.COLOURS[0], "marker": "o", "markersize": 4, "linestyle": "", "zorder": 3}
     above.errorbar(x, fit.y, yerr=bars, label="data", elinewidth=1.0, capsize=2, **style)
     above.set_ylabel("y")
-    above.set_title(fit.model_name, fontsize="medium", parse_math=False)
     above.legend(fontsize="small", frameon=False)
     canvas.grid(above)
     if below is None:
