@@ -12,6 +12,8 @@ _HOME = {
     "minimize_scalar": "numopt.optimize._minimize_scalar",
     "root_scalar": "numopt.optimize._root_scalar",
     "least_squares": "numopt.optimize._least_squares",
+    "curve_fit": "numopt.optimize._curve_fit",
+    "FitResult": "numopt.optimize._fit_result",
     "coordinate_descent": "numopt.optimize._penalised",
     "resume": "numopt.optimize._minimize",
     "scipy_method": "numopt.optimize._scipy",

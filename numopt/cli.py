@@ -102,7 +102,7 @@ def compare(
         typer.Option(
             "--problems", "-p", metavar="NAMES",
             help="Problems or groups of them (mgh, bounds, scalable, surfaces, data, all, default), with commas "
-            "between.",
+            "between; files of NIST's data sets (*.dat), with the suite nist also their names and folders of them.",
         ),
     ] = None,
     methods: Annotated[
@@ -116,7 +116,8 @@ def compare(
         str | None,
         typer.Option(
             "--suite", metavar="NAME",
-            help="Instead of problems: mgh, bounds, scalable or data, with the methods that fit it.",
+            help="Instead of problems: mgh, bounds, scalable, data or nist (least squares, with the correct digits), "
+            "with the methods that fit it.",
         ),
     ] = None,
     scale: Annotated[
@@ -161,7 +162,7 @@ def compare(
     callers = _compare.CALLERS if python else ("jitted",)
     wanted, chosen = _split(problems), _split(methods)
     try:
-        _compare.check_names(*_compare.of_suite(suite, wanted, chosen))
+        _compare.check_names(wanted, chosen, suite, int(scale.value))
     except ValueError as error:
         _fail(str(error))
     if html is not None or plot is not None:

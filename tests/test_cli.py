@@ -88,6 +88,10 @@ def test_names_with_commas_and_several_times(monkeypatch):
         (["--suite", "bounds", "-m", "trust-exact"], "nothing to compare: no method of trust-exact takes bounds"),
         (["--suite", "mhg"], "unknown suite 'mhg'; did you mean 'mgh'"),
         (["--suite", "mgh", "-p", "beale"], "name either a suite or problems"),
+        (["--suite", "nist", "-p", "Misra1b"], "there is no file 'Misra1b' of NIST"),
+        (["--suite", "nist", "--scale", "10"], "leave scale at 1, not 10"),
+        (["--suite", "nist", "-m", "bfgs"], "method must be one of 'lm'"),
+        (["-p", "/no/such/Bennett5.dat"], "there is no file '/no/such/Bennett5.dat' of NIST"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_2(words, hint):
@@ -157,6 +161,19 @@ def test_suite(monkeypatch):
     monkeypatch.setattr(_compare, "compare", record)
     assert call("compare", "--suite", "data", "-m", "bfgs").exit_code == 0
     assert seen == [((None, ["bfgs"]), "data")]
+
+
+def test_a_file_of_nists(tmp_path, monkeypatch):
+    from numopt.problems import _nist
+
+    monkeypatch.setattr(_compare, "CALLERS", ("python",))  # nothing to compile
+    (tmp_path / "Mine.dat").write_text((_nist._FOLDER / "DanWood.dat").read_text())
+    as_json = tmp_path / "a.json"
+    words = ["--problems", tmp_path / "Mine.dat", "-m", "lm", "--repeat", "1", "--json", as_json]
+    result = call("compare", *words)
+    assert result.exit_code == 0 and "Mine (start 2)" in result.stdout and "digits" in result.stdout
+    runs = json.loads(as_json.read_text("utf-8"))["runs"]
+    assert len(runs) == 2 and min(row["ours_digits"] for row in runs) > 6
 
 
 def test_info_as_json():

@@ -16,7 +16,7 @@ import scipy.optimize
 
 import numopt
 from numopt import problems
-from numopt.comparison import _compare, _system
+from numopt.comparison import _compare, _nist, _system, _timing
 from numopt.comparison._compare import compare, find_problems, reference_of
 from numopt.comparison._report import COLUMNS, Comparison, Outcome, Run, geometric_mean
 
@@ -212,9 +212,9 @@ def test_a_solver_that_raises_is_a_finding():
 
 
 def test_long_runs_are_not_repeated():
-    assert _compare._wants_more([1e-3], 5) and not _compare._wants_more([3.0], 5)
-    assert _compare._wants_more([1e-5] * 5, 5) and not _compare._wants_more([1e-5] * 100, 5)
-    assert not _compare._wants_more([0.1] * 5, 5)
+    assert _timing.wants_more([1e-3], 5) and not _timing.wants_more([3.0], 5)
+    assert _timing.wants_more([1e-5] * 5, 5) and not _timing.wants_more([1e-5] * 100, 5)
+    assert not _timing.wants_more([0.1] * 5, 5)
 
 
 def test_each_solver_has_the_better_blas_setting():
@@ -234,9 +234,9 @@ def test_both_blas_settings_are_timed_and_restored(monkeypatch):
     seen = []
     monkeypatch.setattr(_system, "blas_threads", lambda: 2)
     monkeypatch.setattr(_system, "limit_blas", lambda threads: seen.append(threads) or nullcontext())
-    found = _compare._measure([lambda: "a", lambda: "b"], 3)
+    found = _timing.measure([lambda: "a", lambda: "b"], 3)
     assert seen == [2, 1]
-    small = _compare._measure([lambda: "a"], 3, one_thread=True)
+    small = _timing.measure([lambda: "a"], 3, one_thread=True)
     assert seen == [2, 1, 1] and set(small[0][2]) == {1}
     for (result, first, timings), name in zip(found, "ab", strict=True):
         assert result == name and first > 0 and set(timings) == {1, 2}
@@ -330,7 +330,7 @@ def test_names_must_be_text():
 def test_outcomes_are_plain_values(found):
     for r in found.runs:
         for value in dataclasses.asdict(r.ours).values():
-            assert type(value) in (int, float, str, bool)
+            assert type(value) in (int, float, str, bool) or value is None  # no digits
 
 
 def test_methods_of_second_order_get_the_same_hessian():
@@ -443,3 +443,91 @@ def test_methods_without_derivatives_get_values_alone(monkeypatch, caller):
     assert found.ours.nfev == found.scipy.nfev > 50 and found.ours.solved and trace.side == "scipy"
     assert trace.evaluations[-1] <= found.scipy.nfev + 1
     assert {value for value, _ in seen} == {problem.fun(problem.x0)} and all("jac" not in names for _, names in seen)
+
+
+@pytest.fixture(scope="module")
+def nist():
+    return compare(["Misra1a", "BoxBOD"], suite="nist", callers=["python"], repeat=1, traces=True)
+
+
+class TestNist:
+    def test_both_starts_and_both_methods(self, nist):
+        keys = [(r.problem, r.method, r.reference) for r in nist.runs]
+        cases = [f"{name} (start {k})" for name in ("Misra1a", "BoxBOD") for k in (1, 2)]
+        assert keys == [(case, *pair) for case in cases for pair in _nist.PAIRS]
+        assert [pair[1] for pair in _nist.PAIRS] == ["lm", "trf"]
+        assert nist.settings["problems"] == cases and nist.settings["suite"] == "nist"
+
+    def test_digits_are_those_of_the_returned_point(self, nist):
+        for r in nist.runs:
+            problem = problems.nist(r.problem.split()[0])
+            start = problem.starts[int(r.problem[-2]) - 1]
+            for side, solve in ((r.ours, numopt.least_squares), (r.scipy, scipy.optimize.least_squares)):
+                method = r.method if side is r.ours else r.reference
+                with np.errstate(all="ignore"):
+                    result = solve(problem.python_residual, start, jac=problem.python_jacobian, method=method)
+                assert side.digits == problem.digits(result.x).min() and side.nfev == result.nfev
+                assert side.value == pytest.approx(2 * result.cost, rel=1e-12)
+                assert 0 <= side.rss_digits <= 11 and side.solved == (side.digits >= 4)
+        assert all(r.ours.digits >= 6 and r.ours.rss_digits > 10 for r in nist.runs if r.method == "lm")
+
+    def test_a_wrong_answer_has_no_digits(self, nist):
+        r = nist.runs[4]
+        assert (r.problem, r.reference) == ("BoxBOD (start 1)", "lm")  # where MINPACK goes astray
+        assert r.scipy.digits < 1 and not r.scipy.solved and r.ours.solved
+        assert nist.summary()[0].scipy_digits == r.scipy.digits and nist.summary()[0].ours_digits >= 6
+
+    def test_tables_and_files_have_them(self, nist):
+        text = str(nist)
+        for words in ("digits", "rss digits", "scipy's", "least digits", "11 are certified", "BoxBOD (start 1)"):
+            assert words in text
+        assert "|g|" not in text and max(map(len, text.splitlines())) <= 140
+        assert Comparison.from_json(nist.to_json()) == nist
+        row = next(csv.DictReader(io.StringIO(nist.to_csv())))
+        assert float(row["ours_digits"]) == nist.ordered()[0].ours.digits and float(row["scipy_rss_digits"]) >= 0
+        assert "digits" not in str(Comparison([run(scipy=outcome())]))
+
+    def test_curves_fall_to_the_certified_cost(self, nist):
+        assert {trace.solver for trace in nist.traces} >= {"numopt lm", "scipy lm", "scipy trf"}
+        for trace in (trace for trace in nist.traces if trace.side == "ours"):
+            assert trace.values[-1] == pytest.approx(trace.minimum, rel=1e-6) and trace.evaluations[0] == 1
+
+    def test_a_method_that_raises_is_a_finding(self):
+        error = _nist._outcome(problems.nist("Misra1a"), ValueError("no"), 0.1, {})
+        assert (error.digits, error.rss_digits, error.solved) == (0.0, 0.0, False) and error.message == "ValueError: no"
+
+    def test_files_and_folders(self, tmp_path):
+        source = _nist.library._nist._FOLDER
+        (tmp_path / "Mine.dat").write_text((source / "DanWood.dat").read_text())
+        (tmp_path / "Other.dat").write_text((source / "Misra1a.dat").read_text())
+        file = str(tmp_path / "Mine.dat")
+        whole = compare(file, "lm", callers=["python"], repeat=1)  # a file needs no suite
+        assert [r.problem for r in whole.runs] == ["Mine (start 1)", "Mine (start 2)"]
+        assert all(r.ours.digits >= 6 for r in whole.runs) and whole.settings["suite"] == "nist"
+        for given in (str(tmp_path), [file, str(tmp_path)], tmp_path):
+            names = [case.name for case in _nist.find_cases(given)]
+            assert names == [f"{name} (start {k})" for name in ("Mine", "Other") for k in (1, 2)]
+        assert len(_nist.find_cases(None)) == 2 * len(problems.nist_names())
+
+    def test_methods_have_a_counterpart(self):
+        assert [(row.name, name) for row, name in _nist.find_pairs(["lm", "marquardt", "lm"])] == [
+            ("lm", "lm"), ("marquardt", "lm"),
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            ({"problems": "Misra1b"}, "there is no file 'Misra1b' of NIST; known are BoxBOD"),
+            ({"problems": "/no/such/file.dat", "suite": None}, "there is no file '/no/such/file.dat'"),
+            ({"problems": []}, "problems is empty"),
+            ({"methods": "bfgs"}, "method must be one of 'lm'"),
+            ({"scale": 10}, "leave scale at 1, not 10"),
+        ],
+    )
+    def test_mistakes(self, arguments, words):
+        with pytest.raises(ValueError, match=words):
+            compare(**{"suite": "nist", **arguments})
+
+    def test_an_empty_folder(self, tmp_path):
+        with pytest.raises(ValueError, match="holds no files"):
+            compare(str(tmp_path), suite="nist")

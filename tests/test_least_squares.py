@@ -242,6 +242,86 @@ class TestBounds:
         assert result.cost == pytest.approx(theirs.cost, rel=1e-7)
 
 
+class TestFixedAndTied:
+    def test_a_tied_variable_is_the_problem_written_in_the_others(self):
+        """Same points, to rounding, as with the tie put into the residuals by hand."""
+        wild = 99.0  # x0 of a tied variable is not looked at
+        jac = lambda b: decay_jacobian(b)  # noqa: E731
+        for method in METHODS:
+            for tied_jac, plain_jac in (
+                (jac, lambda z: jac([*z, (z[0] - 2) / 2]) @ [[1, 0], [0, 1], [0.5, 0]]),
+                ("3-point", "3-point"),
+            ):
+                ours = least_squares(
+                    decay, [1.0, 1.0, wild], tied_jac, method=method, options={"tied": {2: "(x0 - 2)/2"}}
+                )
+                plain = least_squares(lambda z: decay([*z, (z[0] - 2) / 2]), [1.0, 1.0], plain_jac, method=method)
+                np.testing.assert_allclose(ours.x, [3.0, 1.5, 0.5], rtol=1e-7)
+                assert ours.nfev == plain.nfev
+                np.testing.assert_allclose(ours.jac[:, :2], plain.jac, rtol=1e-5, atol=1e-7)
+                assert not ours.jac[:, 2].any() and ours.grad[2] == 0.0
+
+    def test_jitted_functions_and_ties_to_fixed_and_tied_variables(self):
+        fun = njit(lambda b, t, y: b[0] * np.exp(-b[1] * t) + b[2] - y + b[3])
+        result = least_squares(
+            fun, [1.0, 1.0, 0.0, 0.25], args=(T, Y), options={"fixed": [3], "tied": {2: "x3", "x1": "x0/2 + x2 - 0.25"}}
+        )
+        np.testing.assert_allclose(result.x, [3.0, 1.5, 0.25, 0.25], rtol=1e-7)
+        assert least_squares(decay, [3.0, 1.0, 0.5], options={"fixed": [0, 2]}).x[0] == 3.0
+        nothing = least_squares(decay, [3.0, 1.0, 9.0], options={"fixed": [0, 1], "tied": {2: 0.5}})
+        assert nothing.success and nothing.x.tolist() == [3.0, 1.0, 0.5]
+
+    @given(st.floats(-3, 3).filter(lambda a: abs(a) > 0.1), st.floats(-3, 3), st.floats(-2, 2), st.floats(0.01, 2))
+    @settings(max_examples=60, deadline=None)
+    def test_bounds_of_a_tied_variable_hold_at_every_point(self, a, b, low, room):
+        seen = []
+
+        def fun(x):
+            seen.append(x[1])
+            return np.array([x[0] - 5.0, x[1] + 3.0, x[0] * x[1]])
+
+        start = (low + 0.5 * room - b) / a
+        result = least_squares(
+            fun, [start, 0.0], bounds=([-np.inf, low], [np.inf, low + room]), options={"tied": {1: f"{a}*x0 + {b}"}}
+        )
+        assert low <= min(seen) and max(seen) <= low + room
+        z, y = result.x
+        slope = (z - 5.0) + a * (y + 3.0) + z * y * (y + a * z)
+        down = a * slope  # how the cost changes with x[1]
+        kept = (y - low < 1e-12 and down > 0) or (low + room - y < 1e-12 and down < 0)
+        assert result.success and (kept or abs(slope) <= 1e-5 * (1 + abs(fun(result.x)).max() ** 2))
+        assert (result.active_mask[1] != 0) == (result.active_mask[1] == (1 if result.x[1] > low + 0.5 * room else -1))
+
+    @pytest.mark.parametrize(
+        "options, message",
+        [
+            ({"tied": {2: "x2 + 1"}}, "tied: x2 depend on each other in a circle"),
+            ({"tied": {0: "x1", 1: "2*x0"}}, "x0, x1 depend on each other in a circle"),
+            ({"tied": {2: "x0*x1"}}, "tied: x2 = 'x0\\*x1': a product of variables is not linear"),
+            ({"tied": {2: "1/x0"}}, "one divides by numbers only"),
+            ({"tied": {2: "x0/0"}}, "divides by zero"),
+            ({"tied": {2: "y"}}, "there is no 'y'; there are x0, x1, x2"),
+            ({"tied": {2: "exp(x0)"}}, "only numbers, names"),
+            ({"tied": {2: "2*("}}, "is no expression of numbers"),
+            ({"tied": {2: "1e999"}}, "is not finite"),
+            ({"tied": {3: "x0"}}, "tied: there is no variable 3; there are 3: x0, x1, x2"),
+            ({"tied": {2: "x0", "x2": "x1"}}, "x2 is tied twice"),
+            ({"tied": {2: "x0"}, "fixed": [2]}, r"x\[2\] can't be both fixed and tied"),
+            ({"fixed": [3]}, "fixed must be a list of indices from 0 to 2"),
+            ({"fixed": "12"}, "fixed must be"),
+            ({"tied": {2: "x0 + x1"}, "bounds": (-9, 9)}, r"x\[2\] is tied to x\[0\] and x\[1\]: it can't have bounds"),
+            ({"tied": {2: "x0"}, "bounds": ([0, 0, 5], [4, 9, 9])}, r"leave no value for x\[0\]"),
+            ({"tied": {2: "x0"}, "bounds": ([0, 0, 2], [4, 9, 9])}, "the start is infeasible"),
+            ({"tied": {2: "5"}, "bounds": (-1, 4)}, "it is 5, outside of its bounds"),
+        ],
+    )
+    def test_what_is_refused(self, options, message):
+        options = dict(options)
+        bounds = options.pop("bounds", (-np.inf, np.inf))
+        with pytest.raises(ValueError, match=message):
+            least_squares(decay, [1.0, 1.0, 0.0], bounds=bounds, options=options)
+
+
 class TestEnds:
     def test_statuses(self):
         start = [1.0, 1.0, 0.0]

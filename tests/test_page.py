@@ -5,6 +5,8 @@ import math
 import re
 import sys
 import time
+from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -85,6 +87,13 @@ class Reader(HTMLParser):
         return [attributes for name, attributes, _ in self.elements if name == tag]
 
 
+def cells(page, table):
+    """The rows of a table, lists of texts, the headings first."""
+    inside = re.search(f'<table id="{table}".*?</table>', page, re.DOTALL)[0]
+    rows = re.findall(r"<tr.*?</tr>", inside, re.DOTALL)
+    return [[unescape(text) for text in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in rows]
+
+
 def test_it_is_nested_and_whole(page, comparison):
     reader = Reader(page)
     assert page.lstrip().startswith("<!DOCTYPE html>")
@@ -160,6 +169,19 @@ def test_same_comparison_same_page(comparison, page):
 def test_nothing_was_run():
     reader = Reader(Comparison([], {}, ["all of it"]).to_html())
     assert reader.all("svg") == [] and "all of it" in "".join(text for _, text in reader.text)
+
+
+def test_certified_answers_are_shown_by_their_digits(comparison):
+    sides = [replace(outcome(), digits=digits, rss_digits=11.0) for digits in (7.25, 0.0)]
+    page = Comparison([Run("BoxBOD (start 1)", 2, "lm", "trf", "jitted", *sides)]).to_html()
+    runs = cells(page, "runs")
+    assert runs[0].index("digits, ours") == runs[0].index("digits, scipy") - 1 and "value, ours" not in runs[0]
+    found = dict(zip(*runs, strict=True))
+    assert (found["digits, ours"], found["digits, scipy"], found["rss digits, ours"]) == ("7.2", "0.0", "11.0")
+    assert (found["scipy's"], found["functions"], found["message, scipy"]) == ("trf", "jitted", "done")
+    found = dict(zip(*cells(page, "summary"), strict=True))
+    assert (found["least digits, ours"], found["least digits, scipy"]) == ("7.2", "0.0")
+    assert "digits, ours" not in comparison.to_html()
 
 
 def test_table_of_costs(comparison):
@@ -245,7 +267,7 @@ def test_without_a_package(comparison, monkeypatch, missing):
 
 class TestSuites:
     def test_known(self):
-        assert _suites.SUITES == ("mgh", "bounds", "scalable", "data")
+        assert _suites.SUITES == ("mgh", "bounds", "scalable", "data", "nist")
         for suite in ("mgh", "scalable", "data"):
             problems, methods = _suites.of_suite(suite, None, None)
             assert problems == [suite] and "l-bfgs-b" in methods

@@ -4,41 +4,40 @@ import ctypes
 
 import numpy as np
 
-from numopt.callbacks.bind import kind_of
+from numopt.callbacks.bind import address_of_array, kind_of
 from numopt.callbacks.pointers import address_of, data_of
 from numopt.callbacks.python import PythonCallables, as_array
 from numopt.drivers import units
 from numopt.kernels import slots as s
 from numopt.kernels import squares_slots as q
-from numopt.kernels.slots import X_FAILED
+from numopt.kernels.slots import N_COUNTERS, N_TABLE, X_FAILED
 
+FLOOR = 0.1  # of rho': see (2) of numopt.kernels.squares
+HEAD = N_TABLE - 2  # the table of arguments is its head alone where there are none: it stands in the last words there
 PANEL = 256  # rows: a panel of a few columns stays in the nearest cache
 
 
 class PythonResiduals(PythonCallables):
     """The trampolines of one run."""
 
-    def __init__(self, fun, jac, loss, m, c, first):
-        super().__init__(fun, jac, None, None, (), 0, c)
+    def __init__(self, fun, jac, args, loss, m, c, first):
+        super().__init__(fun, jac, None, None, args, 0, c)
         self.loss, self.m, self.first = loss, m, first
 
     def residual_address(self):
-        """Address of the residuals; those at the start are known already."""
-        fun, m = self.fun, self.m
+        """Address of the residuals; those at the start, which are what is asked for first, are known already."""
+        m, views = self.m, self.views
 
         def call(xp, rp, n, _m, data):
             try:
-                x = self._view(xp, n).copy()
+                out = views.get(rp) if rp in views else self._view(rp, m)
                 if self.first is not None:
-                    known, r = self.first
-                    self.first = None
-                    if np.array_equal(known, x):
-                        self._view(rp, m)[:] = r
-                        return 0.0
-                r = fun(x)
-                if type(r) is not np.ndarray or r.shape != (m,) or r.dtype != np.float64:
+                    out[:], self.first = self.first, None
+                    return 0.0
+                r = self.fun((views.get(xp) if xp in views else self._view(xp, n)).copy(), *self.args)
+                if type(r) is not np.ndarray or r.shape != out.shape or r.dtype != out.dtype:
                     r = as_array(np.atleast_1d(r), (m,), "fun")
-                self._view(rp, m)[:] = r
+                out[:] = r
                 return 0.0
             except BaseException as error:
                 return self._failed(error)
@@ -47,17 +46,16 @@ class PythonResiduals(PythonCallables):
 
     def complex_address(self):
         """Address of a Jacobian by the complex step."""
-        fun = self.fun
 
         def call(xp, jp, n, m, data):
             try:
                 x = self._view(xp, n)
-                J = self._view(jp, m * n).reshape(m, n)
+                J = self._view_of(jp, m * n).reshape(m, n)
                 for j in range(n):
                     z = x.astype(complex)
                     h = 1e-8 * abs(x[j]) if x[j] != 0.0 else 1e-8
                     z[j] += 1j * h
-                    r = np.atleast_1d(fun(z))
+                    r = np.atleast_1d(self.fun(z, *self.args))
                     if r.shape != (m,):
                         raise ValueError(f"fun must return an array of shape {(m,)}; it returned shape {r.shape}")
                     if not np.iscomplexobj(r):
@@ -74,16 +72,22 @@ class PythonResiduals(PythonCallables):
 
     def jacobian_address(self):
         """Address of the Jacobian."""
-        jac = self.jac
+        views, m = self.views, self.m
+        matrices: dict = {}
 
-        def call(xp, jp, n, m, data):
+        def call(xp, jp, n, _m, data):
             try:
-                J = jac(self._view(xp, n).copy())
-                J = J.toarray() if hasattr(J, "toarray") else J
-                J = J @ np.eye(n) if hasattr(J, "matvec") else J
-                if m == 1 or n == 1:
-                    J = np.asarray(J).reshape(m, n) if np.size(J) == m * n else J
-                self._view(jp, m * n)[:] = as_array(J, (m, n), "jac").ravel()
+                out = matrices.get(jp)
+                if out is None:
+                    out = matrices[jp] = self._view_of(jp, m * n).reshape(m, n)
+                J = self.jac((views.get(xp) if xp in views else self._view(xp, n)).copy(), *self.args)
+                if type(J) is not np.ndarray or J.shape != out.shape or J.dtype != out.dtype:
+                    J = J.toarray() if hasattr(J, "toarray") else J
+                    J = J @ np.eye(n) if hasattr(J, "matvec") else J
+                    if m == 1 or n == 1:
+                        J = np.asarray(J).reshape(m, n) if np.size(J) == m * n else J
+                    J = as_array(J, (m, n), "jac")
+                out[:] = J
                 return 0.0
             except BaseException as error:
                 return self._failed(error)
@@ -109,6 +113,19 @@ class PythonResiduals(PythonCallables):
         return np.frombuffer((ctypes.c_double * size).from_address(address), dtype=np.float64)
 
 
+def kind_of_both(fun, jac):
+    """``'jitted'``, ``'pointer'`` or ``'python'``, as that is how they are called where they differ."""
+    kind = kind_of(fun)
+    return "python" if callable(jac) and jac is not fun and kind_of(jac) != kind else kind
+
+
+def sizes_of(x):
+    """Of variables, by what they are at the start: 1 for zero."""
+    sizes = np.abs(x)
+    sizes[sizes == 0.0] = 1.0
+    return sizes
+
+
 class BoundSquares:
     """The addresses of one run's residuals in ``table``, and all that must live as long as the run.
 
@@ -118,8 +135,8 @@ class BoundSquares:
         The user's residuals and Jacobian (a callable, or ``'2-point'``, ``'3-point'``, ``'cs'``).
     args : tuple
     n, m : int
-    first : (ndarray, ndarray)
-        The start and the residuals there.
+    first : ndarray (m,) or None
+        The residuals at the start.
     problem : dict
         ``loss``, ``f_scale``, ``steps``, ``y``, ``sigma``, ``cholesky``, ``lower``, ``upper``, ``map``, ``start``.
     c, table : ndarray
@@ -129,25 +146,21 @@ class BoundSquares:
     """
 
     def __init__(self, fun, jac, args, n, m, first, problem, c, table, counters, workspace, triangles):
-        self.fun, self.jac, self.args, self.c, self.m = fun, jac, args, c, m
+        self.fun, self.jac, self.args, self.c, self.m, self.table = fun, jac, args, c, m, table
         self.n = whole = n if problem["map"] is None else problem["map"].shape[1]
         self.keep, self.python, self.data_table = [], None, None
         k = self.block = np.zeros(q.N_WORDS, np.int64)
         scheme = {"2-point": 2, "3-point": 3}.get(jac, 0) if isinstance(jac, str) else 0
-        kind = kind_of(fun)
-        if callable(jac) and kind_of(jac) != kind:
-            kind = "python"
         loss = problem["loss"]
-        getattr(self, "_" + kind)(fun, jac, loss, first, k, counters)
+        self.kind = kind_of_both(fun, jac)
+        self.bind(self.kind, loss, first, counters)
         height = m if problem["cholesky"] is not None or callable(loss) else min(m, PANEL)
-        self.J = np.empty(m * max(n, whole))
-        self.r, self.at = np.empty((2, m)), np.full((3, n), np.nan)
+        self.J, self.r, self.at = np.empty(m * max(n, whole)), np.empty(2 * m), np.full(3 * n, np.nan)
         arrays = {
             q.R: self.r, q.J: self.J, q.PANEL: np.empty((n + 5) * height), q.AT: self.at,
-            q.COLUMN: np.empty(m if scheme == 3 else 0), q.TYPICAL: np.abs(problem["start"]),
-            q.REALS: np.array([problem["f_scale"]]),
+            q.COLUMN: np.empty(m if scheme == 3 else 0), q.TYPICAL: sizes_of(problem["start"]),
+            q.REALS: np.array([problem["f_scale"], FLOOR]),
         }  # fmt: skip
-        arrays[q.TYPICAL][arrays[q.TYPICAL] == 0.0] = 1.0
         for slot, name in ((q.STEPS, "steps"), (q.SIGMA, "sigma"), (q.CHOLESKY, "cholesky"), (q.Y, "y"),
                            (q.LOWER, "lower"), (q.UPPER, "upper"), (q.MAP, "map")):  # fmt: skip
             if problem[name] is not None:
@@ -159,20 +172,19 @@ class BoundSquares:
         k[q.M], k[q.WHOLE], k[q.SCHEME], k[q.HEIGHT], k[q.C] = m, whole, scheme, height, counters
         k[q.TRIANGLES], k[q.FIRST_X], k[q.FIRST_G] = triangles, workspace + 8 * s.X0 * n, workspace + 8 * s.G0 * n
         k[q.LOSS] = q.CALLABLE if callable(loss) else (*q.LOSSES, "callable", "poisson").index(loss)
-        self.keep += [k, arrays]
+        self.arrays = arrays
         table[s.A_DATA] = k.ctypes.data
         for slot, name in ((s.A_VALUE_GRAD, "value_grad"), (s.A_VALUE, "value"), (s.A_GRAD, "grad")):
             table[slot] = units.address("squares/" + name)
 
+    def bind(self, kind, loss, first, counters):
+        """Put the addresses of the user's functions into the block."""
+        getattr(self, "_" + kind)(self.fun, self.jac, loss, first, self.block, counters)
+
     def _python(self, fun, jac, loss, first, k, counters):
-        args = self.args
-        known = first if callable(fun) and address_of(fun) is None else None
-        fun, jac = self._callable(fun, "fun"), self._callable(jac, "jac")
-        plain_fun, plain_jac = fun, jac
-        if args:
-            plain_fun = lambda x: fun(x, *args)  # noqa: E731
-            plain_jac = (lambda x: jac(x, *args)) if callable(jac) else jac
-        self.python = p = PythonResiduals(plain_fun, plain_jac, loss, self.m, self.c, known)
+        self.python = p = PythonResiduals(
+            self._callable(fun, "fun"), self._callable(jac, "jac"), self.args, loss, self.m, self.c, first
+        )
         k[q.RESIDUAL] = p.residual_address()
         if jac == "cs":
             k[q.JACOBIAN] = p.complex_address()
@@ -205,17 +217,22 @@ class BoundSquares:
             fun, given = jitted.with_arguments(fun, 1 + len(self.args)), callable(jac)
             jac = jitted.with_arguments(jac, 1 + len(self.args)) if given else jac
             types = arguments.types_of(self.args)
-            self.data_table, keep = arguments.table_of(self.args, counters)
+            if self.args:
+                self.data_table, keep = arguments.table_of(self.args, counters)
+                data = address_of_array(self.data_table)
+            else:
+                self.data_table, keep = self.table[HEAD:], None
+                self.table[HEAD], data = counters, counters + 8 * (N_COUNTERS + HEAD)
             adapters = [jitted_residuals.residuals(fun, types)]
-            k[q.RESIDUAL], k[q.RESIDUAL_DATA] = adapters[0].address, self.data_table.ctypes.data
+            k[q.RESIDUAL], k[q.RESIDUAL_DATA] = adapters[0].address, data
             if given or jac == "cs":
                 adapters.append(
                     jitted_residuals.jacobian(jac, types) if given else jitted_residuals.complex_jacobian(fun, types)
                 )
-                k[q.JACOBIAN], k[q.JACOBIAN_DATA] = adapters[1].address, self.data_table.ctypes.data
+                k[q.JACOBIAN], k[q.JACOBIAN_DATA] = adapters[1].address, data
         self.keep += [keep, adapters, self.data_table]
         if callable(loss):
-            self.python = PythonResiduals(None, None, loss, self.m, self.c, None)
+            self.python = PythonResiduals(None, None, (), loss, self.m, self.c, None)
             k[q.LOSS_FUNCTION] = self.python.loss_address()
 
     def _pointer(self, fun, jac, loss, first, k, counters):
@@ -228,35 +245,38 @@ class BoundSquares:
                 k[slot], k[slot + 1] = found[0], found[1] or data
         self.keep.append((fun, jac))
         if callable(loss):
-            self.python = PythonResiduals(None, None, loss, self.m, self.c, None)
+            self.python = PythonResiduals(None, None, (), loss, self.m, self.c, None)
             k[q.LOSS_FUNCTION] = self.python.loss_address()
 
     def residuals(self, z, place):
         """The residuals at z, which stands in that place of x; None if others stand there."""
-        return self.r[place].copy() if np.array_equal(self.at[place], z) else None
+        n, m = z.size, self.m
+        if self.at[place * n : (place + 1) * n].tobytes() != z.tobytes():
+            return None
+        return self.r[place * m : (place + 1) * m].copy()
 
     def jacobian(self, z):
         """The Jacobian at z, (m, variables of the user's), in the free variables alone if made by differences.
 
         None if the last one was made elsewhere.
         """
-        if not np.array_equal(self.at[2], z):
+        n, m = z.size, self.m
+        if self.at[2 * n :].tobytes() != z.tobytes():
             return None
         if self.block[q.JACOBIAN]:
-            return self.J[: self.m * self.n].reshape(self.m, self.n).copy()
-        return self.J[: self.m * z.size].reshape(z.size, self.m).T.copy()
+            return self.J[: m * self.n].reshape(m, self.n).copy()
+        return self.J[: m * n].reshape(n, m).T.copy()
 
-    def jacobian_again(self, z):
-        """The Jacobian at z, evaluated without a count."""
-        n, k = z.size, self.block
-        triangles, g = np.empty(2 * n * (n + 1)), np.empty(n)
-        kept, k[q.TRIANGLES] = k[q.TRIANGLES], triangles.ctypes.data
+    def evaluate_again(self, w, place, n):
+        """Have residuals and Jacobian stand there for the point in that place of x, evaluated without a count.
+
+        The triangle and the gradient of that place are made anew with them.
+        """
         ended, self.c[s.ABORT] = int(self.c[s.ABORT]), 0
         call = ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_ssize_t] * 4)(units.address("squares/grad"))
-        z = z.copy()
-        call(z.ctypes.data, g.ctypes.data, n, k.ctypes.data)
-        k[q.TRIANGLES], self.c[s.ABORT] = kept, ended
-        return self.jacobian(z)
+        there = address_of_array(w)
+        call(there + 8 * (s.X0 + place) * n, there + 8 * (s.G0 + place) * n, n, address_of_array(self.block))
+        self.c[s.ABORT] = self.c[s.ABORT] or ended
 
     def error(self, w):
         """The exception of the user's callable that ended the run; ``w`` is the run's workspace."""

@@ -2,19 +2,18 @@
 
 import difflib
 import functools
-import gc
-import math
 import statistics
 import time
-import warnings
 
 import numpy as np
 
 from numopt import problems as library
 from numopt.catalog import METHODS
+from numopt.comparison import _nist as nist
 from numopt.comparison._progress import Progress
 from numopt.comparison._report import Comparison, Outcome, Run
-from numopt.comparison._suites import of_suite, reference_with_bounds, takes_bounds
+from numopt.comparison._suites import of_suite, reference_with_bounds, suite_of, takes_bounds
+from numopt.comparison._timing import measure
 from numopt.comparison._traces import traces_of
 from numopt.optimize._options import find_method
 
@@ -33,12 +32,6 @@ DEFAULT_PROBLEMS = (
     "data",
 )
 
-# A median over fewer than this many seconds is mostly noise, so short runs are repeated more often ...
-_LEAST_SECONDS = 0.02
-_MOST_REPEATS = 100
-# ... and a long run is hardly noisy: it isn't repeated once this much time has gone into it.
-_ENOUGH_SECONDS = 0.25
-_SLOW_SECONDS = 1.0  # a first call, with all that it may have had to compile
 # up to so many variables BLAS takes one thread whatever is allowed: one setting is all there is to measure
 _ONE_THREAD_UP_TO = 32
 # the workspace above which a method is not tried: n x n matrices of large problems
@@ -58,9 +51,12 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
     problems : str or list of str, optional
         Names of problems, and of groups of them: ``'mgh'``, ``'bounds'``, ``'scalable'``, ``'surfaces'``,
         ``'data'``, ``'all'``, ``'default'``.  Default: ``'default'``, a selection that takes about a minute.
+        With the suite ``nist``: names of its data sets, folders of NIST's files, and files (``*.dat``, which need no
+        suite beside them).
     methods : str or list of str, optional
-        Names as for :func:`numopt.minimize`.  Each is compared with scipy's method of the same name, or else
-        with scipy's nearest relative; where there is none, it runs alone.  Default: BFGS, CG and L-BFGS-B.
+        Names as for :func:`numopt.minimize`, with the suite ``nist`` as for :func:`numopt.least_squares`.  Each is
+        compared with scipy's method of the same name, or else with scipy's nearest relative; where there is none, it
+        runs alone.  Default: BFGS, CG and L-BFGS-B.
     scale : {1, 10, 100}, optional
         Factor on the usual start of each problem: the larger, the farther away and the harder.
     repeat : int, optional
@@ -70,8 +66,9 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
         Which kind of callable to hand to both: compiled by ``numba.njit``, or plain Python.
     progress : bool, optional
         Show a progress bar on stderr.
-    suite : {'mgh', 'bounds', 'scalable', 'data'}, optional
-        The group of problems of this name, with the methods that fit it unless ``methods`` names others.
+    suite : {'mgh', 'bounds', 'scalable', 'data', 'nist'}, optional
+        The group of problems of this name, with the methods that fit it unless ``methods`` names others.  ``'nist'``:
+        least squares on NIST's data sets from both starts, with the correct digits of parameters and residuals.
     traces : bool, optional
         Record how the value falls, in one more run of each solver that is not timed: for convergence curves.
 
@@ -85,8 +82,8 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
     ValueError
         For a problem, method, suite or caller that isn't known.
     """
-    problems, methods = of_suite(suite, problems, methods)
-    names, rows = check_names(problems, methods)
+    suite = suite_of(suite, problems)
+    names, rows = check_names(problems, methods, suite, scale)
     chosen = _listed(callers, CALLERS, "callers")
     for name in chosen:
         if name not in CALLERS:
@@ -99,33 +96,16 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
     from numopt.comparison._system import Load, versions
 
     started, load = time.perf_counter(), Load()
-    runs, skipped, curves = [], [], []
     with Progress(progress, len(names) * len(rows) * len(chosen)) as bar:
-        for name in names:
-            bar.show(name)
-            problem = library.get(name, scale=scale)
-            for row in rows:
-                words = row.words(problem.n, int(row.defaults.get("maxcor", 10)))
-                if 8 * words > _MOST_BYTES:
-                    gib = 8 * words / 2**30
-                    skipped.append(f"{name} (n = {problem.n}) with {row.name}: it would take {gib:.1f} GiB")
-                    bar.step(len(chosen))
-                    continue
-                if getattr(problem, "bounds", None) is not None and not takes_bounds(row):
-                    skipped.append(f"{name} with {row.name}: the method takes no bounds")
-                    bar.step(len(chosen))
-                    continue
-                for caller in chosen:
-                    bar.show(f"{name} · {row.name} · {caller}")
-                    runs.append(_pair(problem, row, caller, repeat))
-                    bar.step(1)
-                if traces:
-                    bar.show(f"{name} · {row.name} · its curve")
-                    curves += _curves(problem, row)
+        if suite == "nist":
+            runs, skipped, curves = nist.run(names, rows, chosen, repeat, traces, bar)
+            names, rows = [case.name for case in names], [row for row, _ in rows]
+        else:
+            runs, skipped, curves = _run(names, rows, scale, chosen, repeat, traces, bar)
     settings = {
         "suite": suite,
         "problems": names,
-        "methods": [row.name for row in rows],
+        "methods": list(dict.fromkeys(row.name for row in rows)),
         "callers": chosen,
         "scale": scale,
         "repeat": repeat,
@@ -136,11 +116,45 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
     return Comparison(runs, settings, skipped, curves)
 
 
-def check_names(problems, methods):
+def _run(names, rows, scale, callers, repeat, traces, bar):
+    """(runs, what was skipped, convergence curves) of all problems and methods."""
+    runs, skipped, curves = [], [], []
+    for name in names:
+        bar.show(name)
+        problem = library.get(name, scale=scale)
+        for row in rows:
+            words = row.words(problem.n, int(row.defaults.get("maxcor", 10)))
+            if 8 * words > _MOST_BYTES:
+                gib = 8 * words / 2**30
+                skipped.append(f"{name} (n = {problem.n}) with {row.name}: it would take {gib:.1f} GiB")
+                bar.step(len(callers))
+                continue
+            if getattr(problem, "bounds", None) is not None and not takes_bounds(row):
+                skipped.append(f"{name} with {row.name}: the method takes no bounds")
+                bar.step(len(callers))
+                continue
+            for caller in callers:
+                bar.show(f"{name} · {row.name} · {caller}")
+                runs.append(_pair(problem, row, caller, repeat))
+                bar.step(1)
+            if traces:
+                bar.show(f"{name} · {row.name} · its curve")
+                curves += _curves(problem, row)
+    return runs, skipped, curves
+
+
+def check_names(problems, methods, suite=None, scale=1):
     """(names of problems, rows of the methods' catalogue) for what the user named.
+
+    With the suite ``nist``: (cases, pairs of a row and a method of scipy's).
 
     ValueError for what isn't known, and where no method takes any of the problems.
     """
+    if suite_of(suite, problems) == "nist":
+        if scale != 1:
+            raise ValueError(f"the data sets of suite 'nist' have starts of their own; leave scale at 1, not {scale!r}")
+        return nist.find_cases(problems), nist.find_pairs(methods)
+    problems, methods = of_suite(suite, problems, methods)
     rows = [find_method(name) for name in _listed(methods, DEFAULT_METHODS, "methods")]
     names = find_problems(problems)
     if not any(takes_bounds(row) for row in rows):
@@ -272,7 +286,7 @@ def _pair(problem, row, caller, repeat):
     fun = problem.fun_and_grad if caller == "jitted" else problem.python_fun_and_grad
     *solvers, name = _solvers(problem, row, fun, caller == "jitted")
     solvers = solvers[:1] if name is None else solvers
-    measured = _measure(solvers, repeat, problem.n <= _ONE_THREAD_UP_TO)
+    measured = measure(solvers, repeat, problem.n <= _ONE_THREAD_UP_TO)
     outcomes = [_outcome(problem, fun, *timed) for timed in measured]
     return Run(problem.name, problem.n, row.name, name, caller, *outcomes, *([None] * (2 - len(outcomes))))
 
@@ -283,65 +297,10 @@ def _curves(problem, row):
     return traces_of(problem, row.name, name, ours, reference)
 
 
-def _call(solver):
-    """(result or exception, seconds) of one call."""
-    started = time.perf_counter()
-    try:
-        result = solver()
-    except Exception as error:  # a solver that raises is a finding, and the other runs go on
-        result = error
-    return result, time.perf_counter() - started
-
-
-def _measure(solvers, repeat, one_thread=False):
-    """[result, seconds of the first call, {BLAS threads: later seconds}] for each solver.
-
-    ``one_thread``: whether with one BLAS thread only.  The solvers take turns, so that a processor that slows down
-    meanwhile slows down all of them.
-    """
-    from numopt.comparison._system import blas_threads, limit_blas
-
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        found = [[*_call(solver), {}] for solver in solvers]
-        usable = [k for k, (result, _, _) in enumerate(found) if not isinstance(result, Exception)]
-        usual = blas_threads()
-        # a garbage collection would be charged to whichever solver happens to run
-        collecting = gc.isenabled()
-        gc.disable()
-        try:
-            for threads in (usual,) if usual <= 1 else (1,) if one_thread else (usual, 1):
-                seconds: dict[int, list[float]] = {k: [] for k in usable}
-                with limit_blas(threads):
-                    # a call of some seconds is not repeated: where it is slow by default threads, its first call tells
-                    slow = [k for k in usable if threads == usual > 1 and found[k][1] > _SLOW_SECONDS]
-                    for k in slow:
-                        seconds[k].append(found[k][1])
-                    open_ = [k for k in usable if k not in slow]
-                    while open_:
-                        for k in open_:
-                            seconds[k].append(_call(solvers[k])[1])
-                        open_ = [k for k in open_ if _wants_more(seconds[k], repeat)]
-                for k in usable:
-                    found[k][2][threads] = seconds[k]
-        finally:
-            if collecting:
-                gc.enable()
-    return found
-
-
-def _wants_more(seconds, repeat):
-    total = sum(seconds)
-    if len(seconds) < repeat:
-        return total < _ENOUGH_SECONDS
-    return total < _LEAST_SECONDS and len(seconds) < max(repeat, _MOST_REPEATS)
-
-
 def _outcome(problem, fun, result, first, timings):
     """What is kept of a solver's calls."""
     if isinstance(result, Exception):
-        text = f"{type(result).__name__}: {result}".splitlines()[0]
-        return Outcome(math.nan, math.nan, 0, 0, first, first, 1, 0, -1, text, False)
+        return Outcome.raised(result, first)
     with np.errstate(all="ignore"):
         # not the solver's word: two solvers may stop by different norms, or at a gradient of another point
         x = np.array(result.x, dtype=np.float64)

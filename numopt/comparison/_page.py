@@ -50,7 +50,7 @@ def render_page(comparison):
     """
     jinja2 = require()
     from numopt.comparison._charts import charts
-    from numopt.comparison._svg import inline_svg
+    from numopt.plot._svg import inline_svg, palette
 
     drawn: dict[str, list] = {"profile": [], "convergence": []}
     for k, chart in enumerate(charts(comparison)):
@@ -61,20 +61,21 @@ def render_page(comparison):
         loader=jinja2.FileSystemLoader(_FOLDER), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    others = comparison.settings.get("other_processes")
+    others, certified = comparison.settings.get("other_processes"), comparison.certified
     return environment.get_template("page.html").render(
+        palette=palette(),
         settings=_settings(comparison.settings),
         subtitle=_subtitle(comparison),
         lost=comparison.lost,
         skipped=comparison.skipped,
         busy=others if others is not None and others > tables.BUSY else None,
-        summary_columns=SUMMARY,
-        summary_rows=[_summary_row(row) for row in comparison.summary()],
-        run_columns=RUNS,
-        run_rows=[_run_row(run) for run in comparison.ordered()],
+        summary_columns=(*SUMMARY, *LEAST_DIGITS) if certified else SUMMARY,
+        summary_rows=[_summary_row(row, certified) for row in comparison.summary()],
+        run_columns=(*RUNS[:4], RUNS_SCIPY, *RUNS[4:10], *DIGITS, *RUNS[14:]) if certified else RUNS,
+        run_rows=[_run_row(run, certified) for run in comparison.ordered()],
         profiles=drawn["profile"],
         convergence=drawn["convergence"],
-        legend=tables.LEGEND,
+        legend=f"{tables.LEGEND} {tables.DIGITS}" if certified else tables.LEGEND,
         protocol=tables.PROTOCOL,
     )
 
@@ -111,6 +112,18 @@ RUNS = (
     Column("message, ours", "why our solver ended", False),
     Column("message, scipy", "why scipy's solver ended", False),
 )
+# where answers are certified: instead of values and gradients
+DIGITS = (
+    Column("digits, ours", "correct digits of the worst parameter"),
+    Column("digits, scipy", "correct digits of the worst parameter"),
+    Column("rss digits, ours", "correct digits of the residual sum of squares"),
+    Column("rss digits, scipy", "correct digits of the residual sum of squares"),
+)
+LEAST_DIGITS = (
+    Column("least digits, ours", "the fewest correct digits of all problems"),
+    Column("least digits, scipy", "the fewest correct digits of all problems"),
+)
+RUNS_SCIPY = Column("scipy's", "the method of scipy it is compared with", False)
 
 
 def _number(value, form):
@@ -137,23 +150,26 @@ def _result(run):
     return words.get(tables.mark(run), "both")
 
 
-def _summary_row(row):
+def _summary_row(row, certified=False):
     cells = [
         _text(row.method), _text(row.reference), _text(row.caller), _number(row.problems, "d"),
         _number(row.ours_solved, ".0%"), _number(row.scipy_solved, ".0%"), _number(row.time_ratio, ".3g"),
         _number(row.time_ratio_min, ".3g"), _text(row.time_ratio_min_problem), _number(row.evaluations_ratio, ".2f"),
         _number(row.hessians_ratio, ".2f"),
     ]  # fmt: skip
+    if certified:
+        cells += [_number(row.ours_digits, ".1f"), _number(row.scipy_digits, ".1f")]
     return {"cells": cells, "lost": row.lost > 0, "dim": False}
 
 
-def _run_row(run):
-    cells = [_text(run.problem), _text(_result(run)), _number(run.n, "d"), _text(run.method), _text(run.caller)]
+def _run_row(run, certified=False):
+    cells = [_text(run.problem), _text(_result(run)), _number(run.n, "d"), _text(run.method)]
+    cells += [*([_text(run.reference)] if certified else []), _text(run.caller)]
+    quality = (("digits", ".1f"), ("rss_digits", ".1f")) if certified else (("value", ".4g"), ("optimality", ".1e"))
     for name, make in (
         ("seconds", _seconds),
         ("nfev", lambda v: _number(v, "d")),
-        ("value", lambda v: _number(v, ".4g")),
-        ("optimality", lambda v: _number(v, ".1e")),
+        *((name, lambda v, form=form: _number(v, form)) for name, form in quality),
     ):
         cells += [Cell("-", "") if side is None else make(getattr(side, name)) for side in (run.ours, run.scipy)]
         if name == "seconds":

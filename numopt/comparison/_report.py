@@ -40,6 +40,9 @@ class Outcome:
         Whether the returned x is a minimum: its value is a certified one, or its gradient vanishes.
     nhev : int
         Evaluations of the Hessian, as the solver counts them.
+    digits, rss_digits : float or None
+        Correct digits of the worst parameter, and of the residual sum of squares, where they are certified: -log10 of
+        the relative error, 0 to 11.
     """
 
     value: float
@@ -54,6 +57,14 @@ class Outcome:
     message: str
     solved: bool
     nhev: int = 0
+    digits: float | None = None
+    rss_digits: float | None = None
+
+    @classmethod
+    def raised(cls, error, seconds, **more):
+        """What is kept of a solver that raised."""
+        text = f"{type(error).__name__}: {error}".splitlines()[0]
+        return cls(math.nan, math.nan, 0, 0, seconds, seconds, 1, 0, -1, text, False, **more)
 
 
 @dataclass(frozen=True)
@@ -170,6 +181,8 @@ class Summary:
         The geometric mean of our evaluations over scipy's, where they are comparable.
     hessians_ratio : float
         The same of Hessians; NaN where none were evaluated.
+    ours_digits, scipy_digits : float or None
+        The least correct digits of all problems, where they are certified.
     """
 
     method: str
@@ -184,6 +197,8 @@ class Summary:
     time_ratio_min_problem: str | None
     evaluations_ratio: float
     hessians_ratio: float
+    ours_digits: float | None = None
+    scipy_digits: float | None = None
 
 
 def geometric_mean(values):
@@ -212,6 +227,11 @@ class Comparison:
     settings: dict[str, Any] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     traces: list[Trace] = field(default_factory=list)
+
+    @property
+    def certified(self):
+        """Whether the correct digits of answers are known."""
+        return any(run.ours.digits is not None for run in self.runs)
 
     @property
     def lost(self):
@@ -251,6 +271,8 @@ class Comparison:
                     time_ratio_min_problem=least.problem if least else None,
                     evaluations_ratio=geometric_mean(run.evaluations_ratio for run in both),
                     hessians_ratio=geometric_mean(run.hessians_ratio for run in both),
+                    ours_digits=_least_digits(run.ours for run in runs),
+                    scipy_digits=_least_digits(run.scipy for run in runs),
                 )
             )
         return found
@@ -337,6 +359,11 @@ class Comparison:
         out = io.StringIO()
         Console(file=out, width=140, color_system=None).print(self.table())
         return out.getvalue().rstrip("\n")
+
+
+def _least_digits(outcomes):
+    """The least digits, None where none are known."""
+    return min((each.digits for each in outcomes if each is not None and each.digits is not None), default=None)
 
 
 def _finite(value):

@@ -1,6 +1,7 @@
 """Suites: groups of problems with the methods that fit them."""
 
 import difflib
+from pathlib import Path
 
 # suite -> methods; the problems are the group of the same name
 _METHODS: dict[str, tuple[str, ...]] = {
@@ -11,7 +12,25 @@ _METHODS: dict[str, tuple[str, ...]] = {
     "scalable": ("cg", "l-bfgs-b"),
     "data": ("bfgs", "cg", "l-bfgs-b"),
 }
-SUITES = tuple(_METHODS)
+SUITES = (*_METHODS, "nist")
+
+
+def suite_of(suite, problems):
+    """The suite's name, or None; files of NIST's need not be said to be of suite ``nist``.
+
+    TypeError or ValueError for what is no suite.
+    """
+    if suite is None:
+        named = [problems] if isinstance(problems, str | Path) else list(problems or ())
+        return "nist" if named and all(str(name).endswith(".dat") for name in named) else None
+    if not isinstance(suite, str):
+        raise TypeError(f"suite must be a name; got {suite!r}")
+    name = suite.lower()
+    if name not in SUITES:
+        close = difflib.get_close_matches(name, SUITES, 2, 0.5)
+        hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"known are {', '.join(SUITES)}"
+        raise ValueError(f"unknown suite {suite!r}; {hint}")
+    return name
 
 
 def of_suite(suite, problems, methods):
@@ -32,15 +51,9 @@ def of_suite(suite, problems, methods):
     ValueError
         For a suite that isn't known, or one that comes together with problems.
     """
-    if suite is None:
+    name = suite_of(suite, problems)
+    if name is None:
         return problems, methods
-    if not isinstance(suite, str):
-        raise TypeError(f"suite must be a name; got {suite!r}")
-    name = suite.lower()
-    if name not in _METHODS:
-        close = difflib.get_close_matches(name, SUITES, 2, 0.5)
-        hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"known are {', '.join(SUITES)}"
-        raise ValueError(f"unknown suite {suite!r}; {hint}")
     if problems is not None:
         raise ValueError(f"suite {name!r} is a group of problems; name either a suite or problems")
     if methods is None:

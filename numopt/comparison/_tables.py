@@ -16,6 +16,11 @@ LEGEND = (
     "Speed-up: scipy's seconds over ours, where both or neither solved it and both ended at the same value."
 )
 
+DIGITS = (
+    "Digits: correct ones of the worst parameter, and of the residual sum of squares (rss), by the certified values; "
+    "11 are certified, 4 count as solved."
+)
+
 
 def mark(run):
     """The sign in the first column."""
@@ -47,15 +52,17 @@ def _table(title):
     return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title=title, title_justify="left")
 
 
-def run_table(runs, compact):
-    """One line for each run."""
+def run_table(runs, compact, certified=False):
+    """One line for each run; with digits instead of values where answers are certified."""
     table = _table("runs")
     table.add_column("", no_wrap=True)
     table.add_column("problem", overflow="fold")
-    for name in ("n", "method", "caller"):
+    for name in ("n", "method", *(["scipy's"] if certified else []), "caller"):
         table.add_column(name, justify="right" if name == "n" else "left", no_wrap=True)
     pairs = [("evals", "nfev"), ("time", "seconds")]
-    if not compact:
+    if certified:
+        pairs = [("digits", "digits"), *([] if compact else [("rss digits", "rss_digits")]), *pairs]
+    elif not compact:
         pairs = [("value", "value"), ("|g|", "optimality"), *pairs]
     for title, _ in pairs:
         table.add_column(f"{title}\nours", justify="right", no_wrap=True)
@@ -65,10 +72,19 @@ def run_table(runs, compact):
         "value": lambda v: number(v, ".4g"),
         "optimality": lambda v: number(v, ".1e"),
         "nfev": lambda v: number(v, "d"),
+        "digits": lambda v: number(v, ".1f"),
+        "rss_digits": lambda v: number(v, ".1f"),
         "seconds": duration,
     }
     for run in runs:
-        cells = [mark(run), escape(run.problem), str(run.n), run.method, run.caller]
+        cells = [
+            mark(run),
+            escape(run.problem),
+            str(run.n),
+            run.method,
+            *([run.reference] if certified else []),
+            run.caller,
+        ]
         for _, name in pairs:
             for outcome in (run.ours, run.scipy):
                 cells.append("-" if outcome is None else forms[name](getattr(outcome, name)))
@@ -93,6 +109,10 @@ def summary_table(rows):
     hessians = any(row.hessians_ratio == row.hessians_ratio for row in rows)
     if hessians:
         table.add_column("Hessians\nours/scipy", justify="right")
+    certified = any(row.ours_digits is not None for row in rows)
+    if certified:
+        table.add_column("least digits\nours", justify="right")
+        table.add_column("\nscipy", justify="right")
     for row in rows:
         table.add_row(
             row.method,
@@ -106,6 +126,7 @@ def summary_table(rows):
             escape(row.time_ratio_min_problem or "-"),
             number(row.evaluations_ratio, ".2f"),
             *([number(row.hessians_ratio, ".2f")] if hessians else []),
+            *([number(row.ours_digits, ".1f"), number(row.scipy_digits, ".1f")] if certified else []),
             style="red" if row.lost else None,
         )
     return table
@@ -113,7 +134,9 @@ def summary_table(rows):
 
 def render(comparison, compact):
     """Runs, legend, what was skipped, summary."""
-    parts = [run_table(comparison.ordered(), compact), Text(LEGEND, style="dim"), Text(PROTOCOL, style="dim")]
+    certified = comparison.certified
+    parts = [run_table(comparison.ordered(), compact, certified), Text(LEGEND, style="dim")]
+    parts += [Text(line, style="dim") for line in ([DIGITS] if certified else []) + [PROTOCOL]]
     parts += [Text(f"skipped: {line}", style="yellow") for line in comparison.skipped]
     lost = comparison.lost
     if lost:

@@ -1,6 +1,6 @@
 """Losses of residuals, and what they make of rows of a Jacobian: equation (2) of ``kernels.squares``."""
 
-from math import atan, log
+from math import atan, log, log1p
 
 from numba import carray, types
 
@@ -43,10 +43,13 @@ def rho(kind, z):
 
 @kernel
 def poisson_term(mu, y):
-    """mu - y + y log(y / mu); infinite where the model is not positive."""
+    """mu - y + y log(y / mu), without cancellation; infinite where the model is not positive."""
     if mu < 0.0 or (mu == 0.0 and y > 0.0) or mu != mu:
         return _INF
-    return mu - y + y * log(y / mu) if y > 0.0 else mu
+    if y == 0.0:
+        return mu
+    t = (mu - y) / y
+    return y * max(t - log1p(t), 0.0)
 
 
 @kernel
@@ -86,7 +89,7 @@ def _call_loss(k, r, count, work):
 @kernel
 def weigh(k, panel, n, height, first, rows, work):
     """(2) for the rows of a panel."""
-    kind, C = k[q.LOSS], reals(k[q.REALS], 1)[0]
+    kind, C, floor = k[q.LOSS], reals(k[q.REALS], 2)[0], reals(k[q.REALS], 2)[1]
     r = panel[n * height : n * height + rows]
     if kind == q.CALLABLE:
         _call_loss(k, r, rows, work)
@@ -102,7 +105,7 @@ def weigh(k, panel, n, height, first, rows, work):
                 d1, d2 = work[2 * rows + i], work[3 * rows + i]
             else:
                 _, d1, d2 = rho(kind, z)
-            slope = max(d1 + 2.0 * z * d2, 0.1 * d1, EPS) ** 0.5
+            slope = max(d1 + 2.0 * z * d2, floor * d1, EPS) ** 0.5
             r[i] *= d1 / slope
         for j in range(n):
             panel[j * height + i] *= slope

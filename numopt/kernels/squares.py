@@ -9,9 +9,9 @@ and, with a loss rho of z = (r_i / C)^2,
 
     f = C^2 / 2 sum rho(z_i),    J_i <- s J_i,    r_i <- rho'(z) / s r_i,    s^2 = rho' + 2 z rho''   (2)
 
-(s^2 at least rho' / 10: where it is negative, a row would else all but vanish), which makes J'r the gradient, and
-J'J the Hessian but for the second derivatives of r.  Poisson's likelihood, of a model m_i and counts y_i, has
-f = sum m_i - y_i + y_i log(y_i / m_i) and s^2 = 1 / m_i.  The rows are absorbed panel by panel into a triangle
+(s^2 at least a share of rho', a tenth: where it is negative, a row would else all but vanish), which makes J'r the
+gradient, and J'J the Hessian but for the second derivatives of r.  Poisson's likelihood, of a model m_i and counts
+y_i, has f = sum m_i - y_i + y_i log(y_i / m_i) and s^2 = 1 / m_i.  The rows are absorbed panel by panel into a triangle
 (``kernels.triangle``); where the user's function is one of a range of rows, nothing larger than a panel ever stands in
 memory.
 
@@ -22,72 +22,22 @@ from numba import types
 
 from numopt.kernels import squares_slots as q
 from numopt.kernels.compiling import kernel
-from numopt.kernels.composite import fit_step
 from numopt.kernels.oracle import call5, goes_on
 from numopt.kernels.robust import cost, reals, weigh, words
 from numopt.kernels.slots import ABORT, N_COUNTERS
+from numopt.kernels.squares_points import mapped, point, points, scaled, scaled_column
+from numopt.kernels.squares_range import range_triangle, range_value, triangle_of
 from numopt.kernels.triangle import absorb, gradient
 
-EPS = 2.220446049250313e-16
-_EPS2, _EPS3 = EPS**0.5, EPS ** (1.0 / 3.0)
 _INF = float("inf")
-_NOISE = 1e3 * EPS
-
-
-@kernel
-def _point(k, z):
-    """The address of the point that the user's functions are to see."""
-    if k[q.MAP] == 0:
-        return types.intp(z.ctypes.data)
-    n, whole = z.size, k[q.WHOLE]
-    a, x = reals(k[q.MAP], whole * (n + 1)), reals(k[q.FULL], whole)
-    for i in range(whole):
-        s = a[i]
-        for j in range(n):
-            s += a[(1 + j) * whole + i] * z[j]
-        x[i] = s
-    return k[q.FULL]
-
-
-@kernel
-def _scaled(k, r, first, count):
-    """(1) for residuals of the rows from ``first`` on."""
-    if k[q.Y] != 0:
-        y = reals(k[q.Y], k[q.M])
-        for i in range(count):
-            r[i] -= y[first + i]
-    _scaled_column(k, r, first, count)
-
-
-@kernel
-def _scaled_column(k, r, first, count):
-    """(1) for a column of the Jacobian."""
-    if k[q.SIGMA] != 0:
-        sigma = reals(k[q.SIGMA], k[q.M])
-        for i in range(count):
-            r[i] /= sigma[first + i]
-    if k[q.CHOLESKY] != 0:
-        m = k[q.M]
-        L = reals(k[q.CHOLESKY], m * m)
-        for i in range(m):
-            s = r[i]
-            for j in range(i):
-                s -= L[i * m + j] * r[j]
-            r[i] = s / L[i * m + i]
+_NOISE = 1e3 * 2.220446049250313e-16
 
 
 @kernel
 def _residuals(k, z, out):
     """All residuals at z, by (1)."""
-    call5(k[q.RESIDUAL], _point(k, z), types.intp(out.ctypes.data), k[q.WHOLE], k[q.M], k[q.RESIDUAL_DATA])
-    _scaled(k, out, 0, k[q.M])
-
-
-@kernel
-def _some(k, z, first, end, out):
-    """Residuals of some rows at z, by (1)."""
-    call5(k[q.RANGE], _point(k, z), first, end, types.intp(out.ctypes.data), k[q.RANGE_DATA])
-    _scaled(k, out, first, end - first)
+    call5(k[q.RESIDUAL], point(k, z), types.intp(out.ctypes.data), k[q.WHOLE], k[q.M], k[q.RESIDUAL_DATA])
+    scaled(k, out, 0, k[q.M])
 
 
 @kernel
@@ -103,40 +53,19 @@ def value(zp, n, data):
     k, z = words(data, q.N_WORDS), reals(zp, n)
     height, m = k[q.HEIGHT], k[q.M]
     work = reals(k[q.PANEL], (n + 5) * height)
+    if k[q.RANGE] != 0:
+        return range_value(k, zp, n, data)
     total = 0.0
-    if k[q.RANGE] == 0:
-        r, at = _place(k, zp, m, n)
-        at[0] = float("nan")  # nothing stands there if the function fails
-        _residuals(k, z, r)
-        for first in range(0, m, height):
-            rows = min(height, m - first)
-            total += cost(k, r[first : first + rows], first, rows, work)
-        if words(k[q.C], N_COUNTERS)[ABORT] == 0:
-            for j in range(n):
-                at[j] = z[j]
-        return total
+    r, at = _place(k, zp, m, n)
+    at[0] = float("nan")  # nothing stands there if the function fails
+    _residuals(k, z, r)
     for first in range(0, m, height):
-        if not goes_on(k[q.C]):
-            return float("nan")
         rows = min(height, m - first)
-        r = work[n * height : n * height + rows]
-        _some(k, z, first, first + rows, r)
-        total += cost(k, r, first, rows, work[(n + 1) * height :])
+        total += cost(k, r[first : first + rows], first, rows, work)
+    if words(k[q.C], N_COUNTERS)[ABORT] == 0:
+        for j in range(n):
+            at[j] = z[j]
     return total
-
-
-@kernel
-def _step(k, n, j, zj, large):
-    """The difference step of z[j], of its own size, or where that is too small (``large``) of 1 at least."""
-    least = _EPS2 if k[q.SCHEME] == 2 else _EPS3
-    if k[q.STEPS] != 0:
-        h = abs(reals(k[q.STEPS], n)[j])
-        h *= abs(zj)
-    else:
-        h = least * max(abs(zj), 0.01 * reals(k[q.TYPICAL], n)[j])
-    if large or (zj + h) - zj == 0.0:
-        h = max(h, least * max(1.0, abs(zj)))
-    return h if zj >= 0.0 else -h
 
 
 @kernel
@@ -147,21 +76,6 @@ def _lost(near, base, count):
         change = max(change, abs(near[i] - base[i]))
         size = max(size, abs(base[i]))
     return change <= _NOISE * size
-
-
-@kernel
-def _points(k, n, j, zj, large):
-    """Where to evaluate for the difference in z[j]: (near, far, kind), kind 1 forward, 2 central, 3 one-sided."""
-    h = _step(k, n, j, zj, large)
-    down, up = _INF, _INF
-    if k[q.LOWER] != 0:
-        down, up = zj - reals(k[q.LOWER], n)[j], reals(k[q.UPPER], n)[j] - zj
-    if k[q.SCHEME] == 2:
-        return zj + fit_step(h, down, up), zj, 1
-    if abs(h) <= down and abs(h) <= up:
-        return zj + h, zj - h, 2
-    h = 0.5 * fit_step(2.0 * h, down, up)
-    return zj + h, zj + 2.0 * h, 3
 
 
 @kernel
@@ -181,12 +95,12 @@ def _whole_jacobian(k, z, r):
     """Set J; (its step from row to row, from column to column), or (0, 0) if cut off."""
     n, m, whole = z.size, k[q.M], k[q.WHOLE]
     if k[q.JACOBIAN] != 0:
-        call5(k[q.JACOBIAN], _point(k, z), k[q.J], whole, m, k[q.JACOBIAN_DATA])
+        call5(k[q.JACOBIAN], point(k, z), k[q.J], whole, m, k[q.JACOBIAN_DATA])
         return whole, 1
     J, far = reals(k[q.J], m * n), reals(k[q.COLUMN], m if k[q.SCHEME] == 3 else 0)
     for j in range(n):
         zj, column = z[j], J[j * m : (j + 1) * m]
-        near_z, far_z, kind = _points(k, n, j, zj, False)
+        near_z, far_z, kind = points(k, n, j, zj, False)
         if near_z == zj:
             for i in range(m):
                 column[i] = 0.0  # no room
@@ -198,7 +112,7 @@ def _whole_jacobian(k, z, r):
             _residuals(k, z, column)
             if large or not _lost(column, r, m):
                 break
-            near_z, far_z, kind = _points(k, n, j, zj, True)
+            near_z, far_z, kind = points(k, n, j, zj, True)
         if kind > 1:
             z[j] = far_z
             _residuals(k, z, far)
@@ -208,100 +122,47 @@ def _whole_jacobian(k, z, r):
 
 
 @kernel
-def _mapped(k, row, j, n):
-    """Entry j of a row of the Jacobian in all variables times the map."""
-    if k[q.MAP] == 0:
-        return row[j]
-    whole = k[q.WHOLE]
-    a = reals(k[q.MAP], whole * (n + 1))
-    s = 0.0
-    for i in range(whole):
-        s += row[i] * a[(1 + j) * whole + i]
-    return s
-
-
-@kernel
-def _range_panel(k, z, first, rows, panel):
-    """A panel of [J | r] from functions of a range of rows; False if cut off."""
-    n, height, whole = z.size, k[q.HEIGHT], k[q.WHOLE]
-    base = panel[n * height : n * height + rows]
-    _some(k, z, first, first + rows, base)
-    column = reals(k[q.COLUMN], height * whole)
-    if k[q.RANGE_JACOBIAN] != 0:
-        call5(k[q.RANGE_JACOBIAN], _point(k, z), first, first + rows, k[q.COLUMN], k[q.RANGE_DATA])
-        for i in range(rows):
-            row = column[i * whole : (i + 1) * whole]
-            for j in range(n):
-                panel[j * height + i] = _mapped(k, row, j, n)
-        for j in range(n):
-            _scaled_column(k, panel[j * height : j * height + rows], first, rows)
-        return True
-    for j in range(n):
-        zj, near = z[j], panel[j * height : j * height + rows]
-        near_z, far_z, kind = _points(k, n, j, zj, False)
-        if near_z == zj:
-            for i in range(rows):
-                near[i] = 0.0
-            continue
-        for large in range(2):
-            z[j] = near_z
-            _some(k, z, first, first + rows, near)
-            if large or not _lost(near, base, rows):
-                break
-            near_z, far_z, kind = _points(k, n, j, zj, True)
-        if kind > 1:
-            z[j] = far_z
-            _some(k, z, first, first + rows, column)
-        z[j] = zj
-        _quotient(base, near, column, kind, zj, near_z, far_z, rows)
-    return goes_on(k[q.C])
-
-
-@kernel
 def grad(zp, gp, n, data):
     """Sets the gradient, and the triangle that belongs to its place."""
     k, z, g = words(data, q.N_WORDS), reals(zp, n), reals(gp, n)
     height, m, c = k[q.HEIGHT], k[q.M], words(k[q.C], N_COUNTERS)
     size = n * (n + 1)
-    T = reals(k[q.TRIANGLES] + (0 if gp == k[q.FIRST_G] else 8 * size), size)
+    T = triangle_of(k, gp, n)
     panel, work = reals(k[q.PANEL], (n + 1) * height), reals(k[q.PANEL] + 8 * (n + 1) * height, 4 * height)
+    if k[q.RANGE] != 0:
+        if range_triangle(k, zp, n, T, data):
+            gradient(T, n, g)
+        return 0.0
     for i in range(size):
         T[i] = 0.0
-    by_row, by_column = 0, 0
-    r = reals(k[q.R], 0)
-    if k[q.RANGE] == 0:
-        r, at = _place(k, zp, m, n)
-        for j in range(n):
-            if at[j] != z[j]:
-                value(zp, n, data)
-                break
-        there = reals(k[q.AT] + 16 * n, n)
-        there[0] = float("nan")
-        by_row, by_column = _whole_jacobian(k, z, r)
-        if by_column == 0 or c[ABORT] != 0:
-            return 0.0
-        for j in range(n):
-            there[j] = z[j]
+    r, at = _place(k, zp, m, n)
+    for j in range(n):
+        if at[j] != z[j]:
+            value(zp, n, data)
+            break
+    there = reals(k[q.AT] + 16 * n, n)
+    there[0] = float("nan")
+    by_row, by_column = _whole_jacobian(k, z, r)
+    if by_column == 0 or c[ABORT] != 0:
+        return 0.0
+    for j in range(n):
+        there[j] = z[j]
     given = k[q.JACOBIAN] != 0
-    J = reals(k[q.J], m * (k[q.WHOLE] if given else n) if k[q.RANGE] == 0 else 0)
+    J = reals(k[q.J], m * (k[q.WHOLE] if given else n))
     for first in range(0, m, height):
         rows = min(height, m - first)
-        if k[q.RANGE] != 0:
-            if not _range_panel(k, z, first, rows, panel) or c[ABORT] != 0:
-                return 0.0
-        else:
-            for j in range(n):
-                if given and k[q.MAP] != 0:
-                    for i in range(rows):
-                        panel[j * height + i] = _mapped(k, J[(first + i) * by_row : (first + i + 1) * by_row], j, n)
-                else:
-                    at_j = j * by_column + first * by_row
-                    for i in range(rows):
-                        panel[j * height + i] = J[at_j + i * by_row]
-                if given:
-                    _scaled_column(k, panel[j * height : j * height + rows], first, rows)
-            for i in range(rows):
-                panel[n * height + i] = r[first + i]
+        for j in range(n):
+            if given and k[q.MAP] != 0:
+                for i in range(rows):
+                    panel[j * height + i] = mapped(k, J[(first + i) * by_row : (first + i + 1) * by_row], j, n)
+            else:
+                at_j = j * by_column + first * by_row
+                for i in range(rows):
+                    panel[j * height + i] = J[at_j + i * by_row]
+            if given:
+                scaled_column(k, panel[j * height : j * height + rows], first, rows)
+        for i in range(rows):
+            panel[n * height + i] = r[first + i]
         if k[q.LOSS] != q.LINEAR:
             weigh(k, panel, n, height, first, rows, work)
         absorb(T, n, panel, height, rows)

@@ -8,6 +8,7 @@
     RANGE,  # residuals of some rows, (x, first, end, r, data), in place of RESIDUAL, or 0
     RANGE_DATA,
     RANGE_JACOBIAN,  # (x, first, end, J, data), J by rows
+    RANGE_DIFFERENCES,  # (x and n others, first, end, out, data): the model at all of them, x last, by columns; or 0
     M,  # rows
     WHOLE,  # variables of the user's function
     SCHEME,  # 2, 3: differences
@@ -18,7 +19,8 @@
     J,  # Jacobian, not where RANGE is given
     HEIGHT,  # rows of a panel
     PANEL,  # (n + 1) columns of it
-    COLUMN,  # what RANGE and RANGE_JACOBIAN write
+    COLUMN,  # what RANGE_JACOBIAN writes (HEIGHT x WHOLE); far points of differences (n + 1 columns of HEIGHT, or m)
+    MARKS,  # of differences of RANGE: columns with a large step (n), largest change (n), largest value; points ((n + 1) WHOLE)
     FULL,  # x of all variables
     MAP,  # x = map[0] + map[1:] z, or 0 for x = z
     AT,  # the points (n) whose residuals stand there, and the one whose Jacobian stands in J
@@ -29,12 +31,14 @@
     LOSS,
     LOSS_FUNCTION,  # (z, rho, count, data): rho (3, count) with value, first and second derivative
     LOSS_DATA,
-    REALS,  # scale of the loss
+    REALS,  # scale of the loss; the share of rho' that s^2 of (2) does not fall below
     TRIANGLES,  # two of them
+    FREE,  # variables of the run, where RANGE is given
+    BLOCK_TRIANGLE,  # one of a block of rows
     FIRST_G,  # address of the gradient that belongs to the first triangle
     LOWER,
     UPPER,
-) = range(33)
-N_WORDS = 33
+) = range(37)
+N_WORDS = 37
 LINEAR, SOFT_L1, HUBER, CAUCHY, ARCTAN, CALLABLE, POISSON = range(7)
 LOSSES = ("linear", "soft_l1", "huber", "cauchy", "arctan")

@@ -1,6 +1,7 @@
 """``least_squares``: the front door of the methods for sums of squares."""
 
 import inspect
+import math
 import numbers
 
 import numpy as np
@@ -10,15 +11,19 @@ from numopt.callbacks.pointers import address_of
 from numopt.catalog import SQUARES
 from numopt.kernels.squares_slots import LOSSES
 from numopt.optimize._options import check_x0
-from numopt.optimize._squares import SquaresRun, Variables, new_state
+from numopt.optimize._squares import SquaresRun, new_state, residuals_at, within
+from numopt.optimize._squares_plan import keep_plan, plain_settings, run_again
+from numopt.optimize._variables import Variables, read_fixed, read_ties
 from numopt.optimize._warn import warn
 
 _EPS = np.finfo(float).eps
+_NO_BOUNDS = (-np.inf, np.inf)
 _JACS = ("2-point", "3-point", "cs")
-_OPTIONS = {"history": bool, "return_all": bool, "max_time": float, "maxiter": int, "factor": float, "m": int}
+_OPTIONS = {"history": bool, "return_all": bool, "max_time": float, "maxiter": int, "factor": float, "m": int,
+            "fixed": list, "tied": dict}  # fmt: skip
 
 
-def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm", ftol=1e-8, xtol=1e-8, gtol=1e-8,
+def least_squares(fun, x0, jac="2-point", bounds=_NO_BOUNDS, method="lm", ftol=1e-8, xtol=1e-8, gtol=1e-8,
                   x_scale=None, loss="linear", f_scale=1.0, diff_step=None, tr_solver=None, tr_options=None,
                   jac_sparsity=None, max_nfev=None, verbose=0, args=(), kwargs=None, callback=None, workers=None, *,
                   options=None):  # fmt: skip
@@ -68,7 +73,10 @@ def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm",
         ``callback(x)`` or ``callback(intermediate_result)`` after each iteration; ``StopIteration`` ends the run.
     options : dict, optional
         ``history``, ``return_all``, ``max_time`` (seconds), ``maxiter``, ``factor`` (first radius of the trust region
-        over the norm of the scaled x0, default 10), ``m`` (number of residuals of a C function).
+        over the norm of the scaled x0, default 10), ``m`` (number of residuals of a C function), ``fixed`` (indices of
+        variables that keep their values), ``tied`` (variables that follow others: ``{2: "2*x0 - x1"}``, index to
+        linear expression in ``x0``, ``x1``, ...; what x0 says of them is not looked at, and their bounds are passed on
+        to the one variable that they follow).
 
     Returns
     -------
@@ -98,14 +106,19 @@ def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm",
     >>> result.success, result.x.round(6).tolist()
     (True, [3.0, 1.5, 0.5])
     """
+    x = check_x0(x0)
+    args = args if isinstance(args, tuple) else (args,)
+    settings = first = None
+    if bounds is _NO_BOUNDS and type(loss) is str and (x_scale is diff_step is jac_sparsity is workers is None):
+        if not (options or kwargs or verbose or jac is None):
+            settings = plain_settings(x.size, jac, method, ftol, xtol, gtol, max_nfev, loss, f_scale)
+            result, first = run_again(settings, x, fun, jac, args, callback)
+            if result is not None:
+                return result
     row = find_squares_method(method)
-    x = check_x0(x0).copy()
+    x = x.copy()
     tolerances = read_tolerances(ftol, xtol, gtol)
     lower, upper = read_box(bounds, x.size, "x0")
-    outside = np.flatnonzero((x < lower) | (x > upper))
-    if outside.size:
-        j = int(outside[0])
-        raise ValueError(f"x0 is infeasible: x0[{j}] = {x[j]:g} is outside of its bounds ({lower[j]:g}, {upper[j]:g})")
     check_loss(loss, f_scale)
     jac = check_jac(jac)
     if verbose not in (0, 1, 2):
@@ -114,27 +127,43 @@ def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm",
     front = read_options(options)
     if jac_sparsity is not None or workers is not None:
         warn("jac_sparsity and workers are not used: Jacobians are dense, differences are taken in compiled code")
+    if not (callback is None or callable(callback)):
+        raise TypeError(f"callback must be callable, not {type(callback).__name__}")
     if not (callable(fun) or address_of(fun) is not None):
         raise TypeError(f"fun must be callable or a C function pointer, not {type(fun).__name__}")
     fun, jac, args = bind_arguments(fun, jac, args, kwargs)
-    variables = Variables(x, lower, upper)
-    if diff_step is not None:
-        diff_step = read_steps(diff_step, x.size)
-    first = residuals_at(fun, x, args, front.get("m"))
-    n = variables.start.size
-    if row.name == "lm" and first.size < n:
+    fixed, tied = front.pop("fixed", None), front.pop("tied", None)
+    if tied is not None:
+        tied = read_ties(tied, [f"x{j}" for j in range(x.size)])
+    outside = (x < lower) | (x > upper)
+    if tied:
+        outside[list(tied)] = False
+    if outside.any():
+        j = int(outside.argmax())
+        raise ValueError(f"x0 is infeasible: x0[{j}] = {x[j]:g} is outside of its bounds ({lower[j]:g}, {upper[j]:g})")
+    variables = Variables(x, lower, upper, None if fixed is None else read_fixed(fixed, x.size), tied)
+    scale, steps = read_scale(x_scale, x.size), None if diff_step is None else read_steps(diff_step, x.size)
+    if variables.map is not None:
+        scale, steps = (None if a is None else a[variables.free] for a in (scale, steps))
+    if first is None:
+        first = residuals_at(fun, variables.whole(variables.start), args, front.get("m"))
+    n, m = variables.free.size, first.size
+    if row.name == "lm" and m < n:
         raise ValueError(
-            f"method 'lm' needs at least as many residuals as variables; got {first.size} and {n}: "
+            f"method 'lm' needs at least as many residuals as variables; got {m} and {n}: "
             "'marquardt' and 'gauss-newton' take fewer"
         )
-    scale = read_scale(x_scale, x.size)
-    if scale is not None and variables.map is not None:
-        scale = scale[~variables.fixed]
-    if diff_step is not None and variables.map is not None:
-        diff_step = diff_step[~variables.fixed]
     words, reals = new_state(row, variables, tolerances, max_nfev, scale, front)
-    problem = {"loss": loss, "f_scale": float(f_scale), "steps": diff_step, "y": None, "sigma": None, "cholesky": None}
-    run = SquaresRun(row, variables, words, reals, fun, jac, args, (x, first), problem)
+    problem = {"loss": loss, "f_scale": float(f_scale), "steps": steps}
+    if kind_of(fun) == "pointer":
+        first = None
+    elif not within(first) and first.any():
+        # their squares overflow, or can't be told from zero
+        problem["unit"] = unit = 2.0 ** math.floor(math.log2(abs(first).max()))
+        problem["sigma"], problem["f_scale"] = np.full(m, unit), f_scale / unit
+    run = SquaresRun(row, variables, words, reals, fun, jac, args, m, first, problem)
+    if settings is not None:
+        keep_plan(settings, run)
     watched = {name: front[name] for name in ("history", "return_all", "max_time") if name in front}
     if verbose == 2:
         watched["disp"] = True
@@ -261,6 +290,9 @@ def read_options(options):
         if kind is bool:
             if value:
                 found[name] = True
+        elif name in ("fixed", "tied"):
+            if value is not None:
+                found[name] = value
         elif kind is int:
             found[name] = read_count(f"option {name!r}", value)
         elif isinstance(value, bool) or not isinstance(value, numbers.Real) or not value > 0:
@@ -272,7 +304,6 @@ def read_options(options):
 
 def bind_arguments(fun, jac, args, kwargs):
     """(fun, jac, extra arguments): keywords are bound to Python functions, and put in their places for jitted ones."""
-    args = args if isinstance(args, tuple) else (args,)
     if not kwargs:
         return fun, jac, args
     kind = kind_of(fun)
@@ -298,26 +329,3 @@ def _placed(function, args, kwargs):
     bound = inspect.signature(function.py_func).bind(None, *args, **kwargs)
     bound.apply_defaults()
     return bound.args[1:]
-
-
-def residuals_at(fun, x, args, m):
-    """The residuals at the start."""
-    kind = kind_of(fun)
-    if kind == "pointer":
-        if m is None:
-            raise ValueError("a C function needs options={'m': number of residuals}")
-        return np.zeros(m)
-    if kind == "jitted":
-        from numopt.callbacks import arguments, jitted, jitted_residuals
-
-        # compiled and checked first: what does not compile is said in one line
-        jitted_residuals.residuals(jitted.with_arguments(fun, 1 + len(args)), arguments.types_of(args))
-    r = np.atleast_1d(np.asarray(fun(x.copy(), *args)))
-    if r.ndim != 1 or r.size == 0:
-        raise ValueError(f"fun must return at least one residual, as a 1-D array; it returned shape {r.shape}")
-    if r.dtype.kind not in "fiub":
-        raise TypeError(f"fun must return real numbers; it returned {r.dtype} data")
-    if not np.isfinite(r).all():
-        j = int(np.flatnonzero(~np.isfinite(r))[0])
-        raise ValueError(f"residuals are not finite in the initial point: fun(x0)[{j}] is {r[j]}")
-    return r.astype(float)

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 
+from numopt.callbacks.bind import address_of_array, kind_of
 from numopt.callbacks.residuals import BoundSquares
 from numopt.catalog import SQUARES_VECTORS, squares_words
 from numopt.drivers import units
@@ -15,45 +16,12 @@ from numopt.optimize._watch import Watch
 from numopt.result import OptimizeResult
 
 _TICK_SECONDS = 0.05
+SMALLEST, LARGEST = 1e-280, 1e300  # of sums of squares
 _NEVER = 2**62
-
-
-class Variables:
-    """The variables of a run among those of the user: x = offset + z @ matrix.
-
-    Attributes
-    ----------
-    start, lower, upper : ndarray (n,)
-        Of the run's variables.
-    map : ndarray (1 + n, all) or None
-        Offset, then the matrix; None where both are the same.
-    fixed : ndarray (all,) of bool
-    """
-
-    def __init__(self, x, lower, upper):
-        self.fixed = lower == upper
-        self.map, self.all = None, x.size
-        if self.fixed.any() and not self.fixed.all():
-            free = np.flatnonzero(~self.fixed)
-            self.map = np.zeros((1 + free.size, x.size))
-            self.map[0, self.fixed] = lower[self.fixed]
-            self.map[1 + np.arange(free.size), free] = 1.0
-            x, lower, upper = x[free], lower[free], upper[free]
-        self.start, self.lower, self.upper = x, lower, upper
-        self.bounded = bool(np.isfinite(lower).any() or np.isfinite(upper).any())
-
-    def whole(self, z, offset=True):
-        """All variables from those of the run; without the offset for directions and gradients."""
-        if self.map is None:
-            return z
-        return z @ self.map[1:] + (self.map[0] if offset else 0.0)
-
-    def columns(self, J):
-        """The Jacobian in all variables, with zeros for the fixed ones, from one in those of the run or in all."""
-        if self.map is None:
-            return J
-        matrix = self.map[1:]
-        return (J @ matrix.T if J.shape[1] == self.all else J) @ matrix
+_NOTHING = {"y": None, "sigma": None, "cholesky": None, "steps": None, "unit": 1.0}
+_FAILED = int(Status.FAILED)
+ENDS = {int(status): (end, end.success, end.message) for status, end in LEAST_SQUARES.items()}
+ENDS[NEW] = ENDS[RUNNING] = ENDS[INTERRUPTED]
 
 
 def new_state(row, variables, tolerances, max_nfev, x_scale, options):
@@ -77,6 +45,37 @@ def new_state(row, variables, tolerances, max_nfev, x_scale, options):
     return words, reals
 
 
+def within(r):
+    """Whether the sum of squares neither overflows nor falls below what can be told from zero."""
+    return SMALLEST < r.dot(r) < LARGEST
+
+
+def residuals_at(fun, x, args, m):
+    """The residuals at the start, of one more evaluation; of a C function, as many zeros as it has residuals."""
+    kind = kind_of(fun)
+    if kind == "pointer":
+        if m is None:
+            raise ValueError("a C function needs options={'m': number of residuals}")
+        return np.zeros(m)
+    if kind == "jitted" and not fun.overloads:
+        from numopt.callbacks import arguments, jitted, jitted_residuals
+
+        # compiled and checked first: what does not compile is said in one line
+        jitted_residuals.residuals(jitted.with_arguments(fun, 1 + len(args)), arguments.types_of(args))
+    r = fun(x.copy(), *args)
+    if type(r) is np.ndarray and r.ndim == 1 and r.dtype == np.float64 and 0 < r.size < 1000 and within(r):
+        return r
+    r = np.atleast_1d(np.asarray(r))
+    if r.ndim != 1 or r.size == 0:
+        raise ValueError(f"fun must return at least one residual, as a 1-D array; it returned shape {r.shape}")
+    if r.dtype.kind not in "fiub":
+        raise TypeError(f"fun must return real numbers; it returned {r.dtype} data")
+    if not np.isfinite(r).all():
+        j = int(np.flatnonzero(~np.isfinite(r))[0])
+        raise ValueError(f"residuals are not finite in the initial point: fun(x0)[{j}] is {r[j]}")
+    return r.astype(float)
+
+
 class SquaresWatch(Watch):
     """Looks in at the pauses of a run of ``least_squares``."""
 
@@ -88,47 +87,65 @@ class SquaresWatch(Watch):
         return self.of.variables.whole(super().x())
 
     def result(self):
-        result = self.of.report()
-        result["fun"], result["nhev"] = result["cost"], 0
-        return result
+        # what the display shows at its end
+        return OptimizeResult(self.of.report(), fun=float(self.p[s.F]), nhev=0)
 
 
 class SquaresRun:
-    """One run: the user's functions bound, the state, and what becomes of it."""
+    """One run: the user's functions bound, the state, and what becomes of it.
 
-    def __init__(self, row, variables, words, reals, fun, jac, args, first, problem):
+    Parameters
+    ----------
+    row : Method
+    variables : Variables
+    words, reals : ndarray
+        As from :func:`new_state`.
+    fun, jac, args
+        The user's.
+    m : int
+        How many residuals there are.
+    first : ndarray (m,) or None
+        The residuals at the start, where they are known.
+    problem : dict
+        ``loss``, ``f_scale``; ``unit``, what the run's residuals are multiples of; ``steps``, ``y``, ``sigma``, ``cholesky`` where there are any; ``start`` of a run that
+        goes on.
+    """
+
+    binder: type = BoundSquares
+
+    def __init__(self, row, variables, words, reals, fun, jac, args, m, first, problem):
         self.row, self.variables, self.words, self.reals = row, variables, words, reals
         self.c, self.table = words[: s.N_COUNTERS], words[s.N_COUNTERS :]
         self.p, self.w = reals[: s.N_SCALARS], reals[s.N_SCALARS :]
-        self.fun, self.args, self.loss, self.f_scale = fun, args, problem["loss"], problem["f_scale"]
         n = self.c.item(s.N)
         bounded = variables.bounded
-        problem = problem | {
+        self.start = problem.get("start", variables.start)
+        self.problem = problem = _NOTHING | problem | {
+            "start": self.start,
             "lower": variables.lower if bounded else None, "upper": variables.upper if bounded else None,
-            "map": variables.map, "start": variables.start,
+            "map": variables.map,
         }  # fmt: skip
-        here, there = words.ctypes.data, reals.ctypes.data + 8 * s.N_SCALARS
-        self.bound = BoundSquares(
-            fun, jac, args, n, first[1].size, first, problem, self.c, self.table, here, there,
-            there + 8 * SQUARES_VECTORS * n,
-        )  # fmt: skip
+        here, there = address_of_array(words), address_of_array(reals)
+        w = there + 8 * s.N_SCALARS
+        self.bound = self.binder(
+            fun, jac, args, n, m, first, problem, self.c, self.table, here, w, w + 8 * SQUARES_VECTORS * n
+        )
         t = self.table
-        t[s.A_TICK], t[s.A_C], t[s.A_P] = TICK, here, reals.ctypes.data
-        t[s.A_W], t[s.A_W_SIZE] = there, self.w.size
+        t[s.A_TICK], t[s.A_C], t[s.A_P], t[s.A_W], t[s.A_W_SIZE] = TICK, here, there, w, self.w.size
         self.address = here + 8 * s.N_COUNTERS
 
     def go(self, callback=None, front=None):
         """Run to an end; the result."""
-        c, p, front = self.c, self.p, front or {}
+        c, p = self.c, self.p
         run = units.function(self.row.unit)
         now = time.monotonic()
         c[s.TICK_IN], c[s.TICK_EVERY], c[s.PAUSE_AT] = 2, 1, _NEVER
-        limit = front.get("max_time")
+        limit = front.get("max_time") if front else None
         p[s.DEADLINE] = math.inf if limit is None else now + limit
         p[s.TICK_AT], p[s.TICK_SECONDS], p[s.STARTED_AT] = now + _TICK_SECONDS, _TICK_SECONDS, now
         watch = None
         if callback is not None or front:
-            watch = SquaresWatch(self, self.row, "", c, p, self.w, self.table, self.address, front, callback)
+            watch = SquaresWatch(self, self.row, "", c, p, self.w, self.table, self.address, front or {}, callback)
         caught = catch_interrupt(c)
         try:
             if watch is None:
@@ -138,15 +155,15 @@ class SquaresRun:
         finally:
             if caught:
                 release_interrupt()
-        ended = c.item(s.STATUS)
-        failed = ended in (Status.FAILED, Status.INTERRUPTED) or c[s.ABORT] == INTERRUPTED
+        ended, aborted = c.item(s.STATUS), c.item(s.ABORT)
+        failed = ended == _FAILED or ended == INTERRUPTED or aborted == INTERRUPTED
         result = self.report(failed)
         if watch is not None:
             watch.add_to(result)
         if failed:
             error = watch.error if watch is not None else None
             python = self.bound.python
-            if error is None and ended != Status.FAILED and (python is None or python.error is None):
+            if error is None and ended != _FAILED and (python is None or python.error is None):
                 error = KeyboardInterrupt()
             error = error or self.bound.error(self.w)
             try:
@@ -158,39 +175,37 @@ class SquaresRun:
 
     def report(self, failed=False):
         """The result as things stand; residuals and Jacobian are computed again where others stand in their places."""
-        c, p, w, variables, n = self.c, self.p, self.w, self.variables, self.c.item(s.N)
-        place = c.item(s.PARITY)
+        p, w, variables, bound = self.p, self.w, self.variables, self.bound
+        n, nfev, njev, _, nit, _, _, status = self.c[: s.STATUS + 1].tolist()
+        place = self.c.item(s.PARITY)
         z = w[place * n : (place + 1) * n].copy()
-        g = w[(s.G0 + place) * n : (s.G0 + place + 1) * n].copy()
-        x = variables.whole(z)
-        r, J = self.bound.residuals(z, place), self.bound.jacobian(z)
-        if r is None and not failed:
-            r = np.atleast_1d(np.asarray(self.fun(x.copy(), *self.args), float))
-        if J is None and not failed and r is not None:
+        r, J = bound.residuals(z, place), bound.jacobian(z)
+        if (r is None or J is None) and not failed:
             p[s.DEADLINE] = math.inf
-            J = self.bound.jacobian_again(z)
-        status = LEAST_SQUARES[Status(c.item(s.STATUS)) if c[s.STATUS] != RUNNING else Status.INTERRUPTED]
+            bound.evaluate_again(w, place, n)
+            r, J = bound.residuals(z, place), bound.jacobian(z)
+        g = w[(s.G0 + place) * n : (s.G0 + place + 1) * n].copy()
+        optimality = p.item(s.GNORM) if not variables.bounded else variables.optimality(z, g)
+        x = variables.whole(z)
         if J is not None:
-            r_, J = r, variables.columns(J)
-            if self.loss != "linear":
-                r_, J = weigh(self.loss, self.f_scale, r, J)
-            gradient = J.T @ r_
-        else:
-            gradient = variables.whole(g, offset=False)
-        at_lower, at_upper = z <= variables.lower, z >= variables.upper
-        active = variables.whole(np.where(at_upper, 1, np.where(at_lower, -1, 0)), offset=False).astype(int)
-        active[variables.fixed] = -1
-        room = np.where(g < 0, variables.upper - z, z - variables.lower)
-        v = np.where(np.isfinite(room), room, 1.0)
-        return OptimizeResult(
-            x=x, cost=p.item(s.F), fun=r, jac=J, grad=gradient, optimality=float(np.abs(v * g).max()),
-            active_mask=active, nfev=c.item(s.NFEV), njev=c.item(s.NJEV), nit=c.item(s.NIT), status=status,
-            message=status.message, success=status.success,
-        )  # fmt: skip
+            J = variables.columns(J)
+            if self.problem["loss"] != "linear":
+                J = weigh(self.problem["loss"], self.problem["f_scale"], r, J)
+        cost, unit, gradient = p.item(s.F), self.problem["unit"], variables.spread(g)
+        if unit != 1.0:
+            cost, optimality, gradient = cost * unit * unit, optimality * unit * unit, gradient * unit * unit
+            r, J = (a if a is None else a * unit for a in (r, J))
+        status, success, message = ENDS[status]
+        result = OptimizeResult({
+            "x": x, "cost": cost, "fun": r, "jac": J, "grad": gradient, "optimality": optimality,
+            "active_mask": variables.active(x), "nfev": nfev, "njev": njev, "nit": nit, "status": status,
+            "message": message, "success": success,
+        })  # fmt: skip
+        return result
 
 
 def weigh(loss, C, r, J):
-    """Residuals and Jacobian with the loss in them, by (2) of numopt.kernels.squares."""
+    """The Jacobian with the loss in it, by (2) of numopt.kernels.squares."""
     z = (r / C) ** 2
     if callable(loss):
         d1, d2 = np.asarray(loss(z), float)[1:]
@@ -204,4 +219,4 @@ def weigh(loss, C, r, J):
     else:
         d1, d2 = 1 / (1 + z * z), -2 * z / (1 + z * z) ** 2
     slope = np.sqrt(np.maximum(d1 + 2 * z * d2, np.finfo(float).eps))
-    return r * d1 / slope, J * slope[:, None]
+    return J * slope[:, None]

@@ -2,6 +2,7 @@
 
 import io
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 from numopt.plot import _canvas as canvas
@@ -20,6 +21,11 @@ _SETTINGS = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
 }
+
+
+def palette():
+    """The page's colours, light and dark, as CSS."""
+    return (Path(__file__).parent / "palette.css").read_text(encoding="utf-8")
 
 
 def inline_svg(make, prefix, title):

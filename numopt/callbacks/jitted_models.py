@@ -1,0 +1,199 @@
+"""Models ``f(x, *params)`` compiled by ``numba.njit`` as C functions of a range of rows (``kernels.squares``).
+
+A model is called on slices of x, or where it compiles for a single row too, row by row, which needs no memory at all.
+Functions of so many arguments are spelled out as text.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+from numba import carray, njit, types
+from numba.core.errors import NumbaError
+
+from numopt.callbacks.arguments import loader
+from numopt.callbacks.jitted import (
+    FUN,
+    JAC,
+    RAISED,
+    WRONG_SHAPE,
+    _call,
+    _check_array,
+    _export,
+    _first_reason,
+    _flag,
+)
+from numopt.kernels.oracle import void_pointer
+
+_real = types.float64
+_REAL = (types.Integer, types.Float, types.Boolean)
+
+
+def row_type(x_type):
+    """The type of one row of x: a number, or a column of a matrix."""
+    return x_type.dtype if x_type.ndim == 1 else types.Array(x_type.dtype, 1, "A", readonly=not x_type.mutable)
+
+
+def _returned(f, n, x_type):
+    typing = f.typingctx
+    typing.refresh()
+    return types.Dispatcher(f).get_call_type(typing, (x_type, *[_real] * n), {}).return_type
+
+
+@lru_cache(maxsize=256)
+def forms(f, n, x_type):
+    """(whether the model compiles for all rows, whether for a single one); TypeError in one line if for neither."""
+    found, reason = [], None
+    for typ in (x_type, row_type(x_type)):
+        try:
+            returned = _returned(f, n, typ)
+        except NumbaError as error:
+            reason = reason or f"f does not compile for (x: {typ}, {n} numbers): {_first_reason(error)}"
+            found.append(False)
+            continue
+        except Exception as error:  # what is no error of typing comes from the depths of Numba
+            raise TypeError(f"f can't be compiled: {type(error).__name__}: {error}") from None
+        if typ is x_type:
+            good = isinstance(returned, _REAL) or (
+                isinstance(returned, types.Array) and returned.ndim == 1 and isinstance(returned.dtype, _REAL)
+            )
+            if not good:
+                reason = f"f must return a 1-D array of real numbers; the jitted function returns {returned}"
+        else:
+            good = isinstance(returned, _REAL)
+        found.append(good)
+    if not any(found):
+        raise TypeError(reason)
+    return tuple(found)
+
+
+@lru_cache(maxsize=256)
+def returns_array(f, n, x_type):
+    """Whether the model returns an array for all rows, not a number."""
+    return isinstance(_returned(f, n, x_type), types.Array)
+
+
+def _names(n):
+    return ", ".join(f"p{j}" for j in range(n))
+
+
+def _head(n):
+    """The parameters in variables: read from memory, they could change from row to row for all the compiler knows."""
+    return "\n".join(f"    p{j} = p[{j}]" for j in range(n))
+
+
+def _row(x_type):
+    return "x[first + i]" if x_type.ndim == 1 else "x[:, first + i]"
+
+
+def _slice(x_type):
+    return "x[first:end]" if x_type.ndim == 1 else "x[:, first:end]"
+
+
+@lru_cache(maxsize=256)
+def rows(f, n, x_type, single):
+    """The model of some rows, (params, first, end, out, data); ``single``: row by row."""
+    head = f"""
+def adapter(pp, first, end, outp, data):
+    p, x = carray(void_pointer(pp), ({n},), real), load(data)[0]
+    out = carray(void_pointer(outp), (end - first,), real)
+{_head(n)}
+"""
+    if single:
+        body = f"""
+    for i in range(end - first):
+        ok, value = call(({_row(x_type)}, {_names(n)}))
+        if not ok:
+            return flag(data, FUN, RAISED, p, p)
+        out[i] = value
+    return 0.0
+"""
+    else:
+        body = f"""
+    ok, values = call(({_slice(x_type)}, {_names(n)}))
+    if not ok:
+        return flag(data, FUN, RAISED, p, p)
+    if values.size != end - first:
+        return flag(data, FUN, WRONG_SHAPE, p, p)
+    for i in range(end - first):
+        out[i] = values[i]
+    return 0.0
+"""
+    return _export(_define(head + body, load=loader((x_type,)), call=_call(f)), 5)
+
+
+@lru_cache(maxsize=256)
+def differences(f, n, x_type, height, changes):
+    """The columns of a panel, (params and others, first, end, out, data).
+
+    Column j holds the model with the parameters ``changes[j]`` taken from the j-th of the others, the last with none,
+    ``height`` places each.  The calls of one row stand side by side, where the compiler finds what they have in common:
+    in a sum of peaks all but one of them are evaluated once.
+    """
+    changed = "\n".join(f"    q{j}_{k} = p[{n * (1 + j) + k}]" for j, those in enumerate(changes) for k in those)
+    lines = [
+        f"""
+def adapter(pp, first, end, outp, data):
+    p, x = carray(void_pointer(pp), ({n * (1 + len(changes))},), real), load(data)[0]
+    out = carray(void_pointer(outp), ({(len(changes) + 1) * height},), real)
+{_head(n)}
+{changed}
+    for i in range(end - first):
+        row = {_row(x_type)}
+"""
+    ]
+    for j, those in enumerate((*changes, ())):
+        names = ", ".join(f"q{j}_{k}" if k in those else f"p{k}" for k in range(n))
+        lines.append(f"""
+        ok, value = call((row, {names}))
+        if not ok:
+            return flag(data, FUN, RAISED, p, p)
+        out[{j * height} + i] = value
+""")
+    return _export(_define("".join(lines) + "    return 0.0\n", load=loader((x_type,)), call=_call(f)), 5)
+
+
+@lru_cache(maxsize=256)
+def jacobian(jac, n, x_type):
+    """The Jacobian of some rows, (params, first, end, J, data)."""
+    try:
+        returned = _returned(jac, n, x_type)
+    except NumbaError as error:
+        raise TypeError(f"jac does not compile for (x: {x_type}, {n} numbers): {_first_reason(error)}") from None
+    _check_array(returned, 2, "jac")
+    source = f"""
+def adapter(pp, first, end, outp, data):
+    p, x = carray(void_pointer(pp), ({n},), real), load(data)[0]
+    out = carray(void_pointer(outp), (end - first, {n}), real)
+{_head(n)}
+    ok, J = call(({_slice(x_type)}, {_names(n)}))
+    if not ok:
+        return flag(data, JAC, RAISED, p, p)
+    if J.shape != (end - first, {n}):
+        return flag(data, JAC, WRONG_SHAPE, p, p)
+    for i in range(end - first):
+        for j in range({n}):
+            out[i, j] = J[i, j]
+    return 0.0
+"""
+    return _export(_define(source, load=loader((x_type,)), call=_call(jac)), 5)
+
+
+@lru_cache(maxsize=256)
+def loop(f, n, ndim):
+    """Jitted ``(x, params) -> array`` of a model of single rows; its exceptions are raised."""
+    row = "x[i]" if ndim == 1 else "x[:, i]"
+    source = f"""
+def adapter(x, p):
+    out = np.empty(x.shape[-1])
+    for i in range(out.size):
+        out[i] = f({row}, {", ".join(f"p[{j}]" for j in range(n))})
+    return out
+"""
+    return njit(_define(source, f=f, np=np))
+
+
+def _define(source, **scope):
+    scope |= {"carray": carray, "void_pointer": void_pointer, "real": _real, "flag": _flag, "FUN": FUN, "JAC": JAC,
+              "RAISED": RAISED, "WRONG_SHAPE": WRONG_SHAPE}  # fmt: skip
+    exec(source, scope)
+    return scope["adapter"]

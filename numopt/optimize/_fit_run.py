@@ -1,0 +1,152 @@
+"""The run of a fit: a model of data as a sum of squares, and the covariance of its parameters."""
+
+import math
+
+import numpy as np
+
+from numopt.callbacks.models import BoundModel, Inseparable
+from numopt.catalog import SQUARES_VECTORS
+from numopt.kernels import slots as s
+from numopt.optimize._squares import ENDS, SquaresRun, new_state, within
+from numopt.optimize._variables import Variables
+from numopt.result import OptimizeResult
+
+_EPS = np.finfo(float).eps
+# Of the largest singular value of a Jacobian with columns of norm 1: the rounding of its entries, by how they are made.
+_NOISE = {"2-point": 1e-8, "3-point": 1e-10}
+
+
+class FitRun(SquaresRun):
+    """One run of a fit; its report holds no residuals and no Jacobian, which may be larger than the data."""
+
+    binder = BoundModel
+
+    def report(self, failed=False):
+        """The result as things stand."""
+        variables = self.variables
+        n, nfev, njev, _, nit, _, _, status = self.c[: s.STATUS + 1].tolist()
+        place = self.c.item(s.PARITY)
+        z = self.w[place * n : (place + 1) * n].copy()
+        x, unit = variables.whole(z), self.problem["unit"]
+        status, success, message = ENDS[status]
+        return OptimizeResult({
+            "x": x, "z": z, "cost": self.p.item(s.F) * unit * unit, "active_mask": variables.active(x), "nfev": nfev,
+            "njev": njev, "nit": nit, "status": status, "message": message, "success": success,
+        })  # fmt: skip
+
+    def triangle(self, z):
+        """The triangle of the Jacobian at the end, with the loss in it as scipy's ``least_squares`` has it."""
+        if self.problem["loss"] in ("linear", "poisson"):
+            n = z.size
+            size = n * (n + 1)
+            start = SQUARES_VECTORS * n + self.c.item(s.PARITY) * size
+            R = self.w[start : start + size].reshape(n, n + 1)[:, :n]
+        else:
+            self.p[s.DEADLINE] = math.inf
+            R = self.bound.triangle(z, 0.0)
+        return R * self.problem["unit"]
+
+
+class Fit:
+    """A model, its data and what is known of its parameters: run as often as is asked for.
+
+    Parameters
+    ----------
+    model : numopt.callbacks.models.Model
+    row : numopt.catalog.Method
+    names : tuple of str
+    lower, upper : ndarray (n,)
+    held : list of int
+    ties : dict or None
+        As :class:`numopt.optimize._variables.Variables` takes them.
+    problem : dict
+        ``loss``, ``f_scale``, ``steps``, ``y``, ``sigma``, ``cholesky``.
+    tolerances, max_nfev, scale, options
+        As of ``least_squares``.
+    """
+
+    def __init__(self, model, row, names, lower, upper, held, ties, problem, tolerances, max_nfev, scale, options):
+        self.model, self.row, self.names, self.lower, self.upper = model, row, names, lower, upper
+        self.held, self.ties, self.problem, self.tolerances = held, ties, problem, tolerances
+        self.max_nfev, self.scale, self.options = max_nfev, scale, options
+
+    def variables(self, start, held):
+        """The variables of a run."""
+        return Variables(start, self.lower, self.upper, held or None, self.ties, self.names)
+
+    def run(self, variables, whole, callback=None, watched=None):
+        """(the run, its result); ``whole``: the model at the start, None: not to be compared."""
+        params, problem, scale = variables.whole(variables.start), self.problem, self.scale
+        if variables.map is not None:
+            scale, steps = (None if a is None else a[variables.free] for a in (scale, problem["steps"]))
+            problem = problem | {"steps": steps}
+        if whole is not None:
+            problem = problem | self._unit(whole)
+        while True:
+            words, reals = new_state(self.row, variables, self.tolerances, self.max_nfev, scale, self.options)
+            run = FitRun(self.row, variables, words, reals, self.model, None, (), self.model.m, whole, problem)
+            try:
+                if whole is not None:
+                    run.bound.check(params, whole)
+                result = run.go(callback, watched)
+                if whole is not None and run.bound.doubtful:
+                    run.bound.check(result.x, self.model.at(result.x))
+                return run, result
+            except Inseparable:
+                self.model.by_rows = None  # from now on, all rows at once
+
+    def _unit(self, whole):
+        """What the residuals are to be measured in where their squares overflow, or can't be told from zero."""
+        problem = self.problem
+        if problem["loss"] == "poisson":
+            return {}
+        r = self.weighted(np.subtract(whole, problem["y"]))
+        if within(r) or not r.any():
+            return {}
+        unit = 2.0 ** math.floor(math.log2(np.abs(r).max()))
+        sigma = unit * (1.0 if problem["sigma"] is None else problem["sigma"])
+        return {"unit": unit, "sigma": np.broadcast_to(sigma, r.shape), "f_scale": problem["f_scale"] / unit}
+
+    def refit(self, fixed, start):
+        """(parameters, cost) of the best fit with some parameters held: ``fixed`` maps their indices to values."""
+        start = np.array(start, float)
+        for j, value in fixed.items():
+            start[j] = value
+        variables = self.variables(start, [*self.held, *fixed])
+        _, result = self.run(variables, None)
+        return result.x, result.cost
+
+    def weighted(self, r):
+        """Residuals over their standard deviations, in place."""
+        if self.problem["sigma"] is not None:
+            r /= self.problem["sigma"]
+        return r if self.problem["cholesky"] is None else np.linalg.solve(self.problem["cholesky"], r)
+
+
+def covariance(R, variables, m, jac):
+    """(inverse of R'R in all of the user's parameters, None); or (None, direction that R does not determine)."""
+    n = R.shape[1]
+    if not np.isfinite(R).all():
+        return None, None
+    norms = np.sqrt((R * R).sum(axis=0))
+    _, size, V = np.linalg.svd(R / np.where(norms == 0.0, 1.0, norms))
+    least = _NOISE.get(jac, max(m, n) ** 0.5 * 4 * _EPS) if isinstance(jac, str) else max(m, n) ** 0.5 * 4 * _EPS
+    if size[-1] <= least * size[0] or (norms == 0.0).any():
+        v = (norms == 0.0).astype(float) if (norms == 0.0).any() else V[-1] / norms
+        return None, v
+    half = (V.T / size) / norms[:, None]
+    C = half @ half.T
+    if variables.map is not None:
+        C = variables.map[1:].T @ C @ variables.map[1:]
+    return C, None
+
+
+def combination(v, names):
+    """A direction in words: ``a - 0.5*b``, its largest entry 1."""
+    v = v / v[np.argmax(np.abs(v))]
+    text = ""
+    for a, name in zip(v, names, strict=True):
+        if abs(a) > 1e-3:
+            size = "" if abs(abs(a) - 1.0) < 1e-3 else f"{abs(a):.3g}*"
+            text += (" - " if a < 0 else " + ") + size + name
+    return text.removeprefix(" + ").replace(" - ", "-", 1) if text.startswith(" - ") else text.removeprefix(" + ")
