@@ -18,12 +18,18 @@ from numopt.nonlinear_model import NonlinearRegressor
 
 
 def plane(x, *w):
-    """Of any number of features."""
-    return w[0] + (w[1] * x if x.ndim == 1 else np.asarray(w[1:]) @ x)
+    """Of any number of features, the first five of which count."""
+    return w[0] + np.asarray(w[1:]) @ np.atleast_2d(x)[:5]
+
+
+def columns(x, *w):
+    """The derivatives of the plane."""
+    rows = np.atleast_2d(x)[:5]
+    return np.column_stack([np.ones(rows.shape[1]), *rows])
 
 
 def zeros(x, y):
-    return np.zeros(2 if x.ndim == 1 else 1 + len(x))
+    return np.zeros(1 + len(np.atleast_2d(x)[:5]))
 
 
 def decay(x, a, k):
@@ -39,7 +45,7 @@ def curve(n=40, seed=0, noise=0.02):
 def test_check_estimator():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        check_estimator(NonlinearRegressor(plane, p0=zeros))
+        check_estimator(NonlinearRegressor(plane, p0=zeros, jac=columns))
 
 
 @pytest.mark.parametrize("weighted", [False, True])
