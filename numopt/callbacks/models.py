@@ -287,16 +287,25 @@ class BoundModel:
         if not ((np.abs(J - out) <= _AGREE * most) | (J == out) | (np.isnan(J) & np.isnan(out))).all():
             raise Inseparable
 
-    def triangle(self, z, floor):
-        """The triangle of the Jacobian at z, (n, n), uncounted; ``floor``: least share of rho' in the loss' weights."""
+    def triangle(self, z, floor, central):
+        """The triangle of the Jacobian at z, (n, n), uncounted.
+
+        ``floor``: the least share of rho' in the weights of a loss; ``central``: by central differences.
+        """
         n, k = z.size, self.block
         size = n * (n + 1)
         triangles, g, z = np.empty(2 * size), np.empty(n), z.copy()
         reals, kept = self.arrays[q.REALS], (int(k[q.TRIANGLES]), int(self.c[s.ABORT]))
         k[q.TRIANGLES], self.c[s.ABORT], reals[1] = triangles.ctypes.data, 0, floor
+        scheme = int(k[q.SCHEME])
+        if central:
+            k[q.SCHEME] = 3
+            if not k[q.RANGE]:
+                self.arrays[q.COLUMN] = np.empty(self.m)
+                k[q.COLUMN] = self.arrays[q.COLUMN].ctypes.data
         grad = ctypes.CFUNCTYPE(ctypes.c_double, *[_word] * 4)(units.address("squares/grad"))
         grad(z.ctypes.data, g.ctypes.data, n, k.ctypes.data)
-        (k[q.TRIANGLES], self.c[s.ABORT]), reals[1] = kept, FLOOR
+        (k[q.TRIANGLES], self.c[s.ABORT]), reals[1], k[q.SCHEME] = kept, FLOOR, scheme
         return triangles[size:].reshape(n, n + 1)[:, :n]
 
     def error(self, w):
