@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 from numba import carray, njit, types
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.errors import NumbaError
 
 from numopt.callbacks.arguments import loader
@@ -21,6 +22,7 @@ from numopt.callbacks.jitted import (
     _export,
     _first_reason,
     _flag,
+    with_arguments,
 )
 from numopt.kernels.oracle import void_pointer
 
@@ -40,8 +42,16 @@ def _returned(f, n, x_type):
 
 
 @lru_cache(maxsize=256)
-def forms(f, n, x_type):
-    """(whether the model compiles for all rows, whether for a single one); TypeError in one line if for neither."""
+def forms(function, n, ndim, mutable):
+    """(function of exactly these arguments, type of x, whether it compiles for all rows, whether for a single one).
+
+    TypeError in one line if it does for neither.
+    """
+    with global_compiler_lock:
+        return _forms(with_arguments(function, 1 + n), n, types.Array(_real, ndim, "C", readonly=not mutable))
+
+
+def _forms(f, n, x_type):
     found, reason = [], None
     for typ in (x_type, row_type(x_type)):
         try:
@@ -63,13 +73,7 @@ def forms(f, n, x_type):
         found.append(good)
     if not any(found):
         raise TypeError(reason)
-    return tuple(found)
-
-
-@lru_cache(maxsize=256)
-def returns_array(f, n, x_type):
-    """Whether the model returns an array for all rows, not a number."""
-    return isinstance(_returned(f, n, x_type), types.Array)
+    return f, x_type, *found
 
 
 def _names(n):
@@ -155,6 +159,7 @@ def adapter(pp, first, end, outp, data):
 @lru_cache(maxsize=256)
 def jacobian(jac, n, x_type):
     """The Jacobian of some rows, (params, first, end, J, data)."""
+    jac = with_arguments(jac, 1 + n)
     try:
         returned = _returned(jac, n, x_type)
     except NumbaError as error:

@@ -1,7 +1,5 @@
 """``curve_fit``: the front door of fits of a model to data."""
 
-import os
-
 import numpy as np
 
 from numopt.callbacks.bind import kind_of
@@ -260,9 +258,9 @@ def _read_run(settings, options, n):
 
 
 def _read_threads(options):
-    """(the other options, threads)."""
+    """(the other options, threads or None)."""
     if not isinstance(options, dict) or "threads" not in options:
-        return options, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return options, None
     rest = {name: value for name, value in options.items() if name != "threads"}
     return rest, read_count("option 'threads'", options["threads"])
 
