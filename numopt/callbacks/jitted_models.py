@@ -157,8 +157,8 @@ def adapter(pp, first, end, outp, data):
 
 
 @lru_cache(maxsize=256)
-def jacobian(jac, n, x_type):
-    """The Jacobian of some rows, (params, first, end, J, data)."""
+def jacobian(jac, n, x_type, height):
+    """The Jacobian of some rows, (params, first, end, out, data), by columns of ``height`` places."""
     jac = with_arguments(jac, 1 + n)
     try:
         returned = _returned(jac, n, x_type)
@@ -168,16 +168,16 @@ def jacobian(jac, n, x_type):
     source = f"""
 def adapter(pp, first, end, outp, data):
     p, x = carray(void_pointer(pp), ({n},), real), load(data)[0]
-    out = carray(void_pointer(outp), (end - first, {n}), real)
+    out = carray(void_pointer(outp), ({n * height},), real)
 {_head(n)}
     ok, J = call(({_slice(x_type)}, {_names(n)}))
     if not ok:
         return flag(data, JAC, RAISED, p, p)
     if J.shape != (end - first, {n}):
         return flag(data, JAC, WRONG_SHAPE, p, p)
-    for i in range(end - first):
-        for j in range({n}):
-            out[i, j] = J[i, j]
+    for j in range({n}):
+        for i in range(end - first):
+            out[{height} * j + i] = J[i, j]
     return 0.0
 """
     return _export(_define(source, load=loader((x_type,)), call=_call(jac)), 5)

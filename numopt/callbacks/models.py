@@ -222,7 +222,7 @@ class BoundModel:
         self.data_table, keep = arguments.table_of((model.x,), counters)
         made = {q.RANGE: jitted_models.rows(f, model.n, x_type, single)}
         if callable(model.jac):
-            made[q.RANGE_JACOBIAN] = jitted_models.jacobian(model.jac, model.n, x_type)
+            made[q.RANGE_JACOBIAN] = jitted_models.jacobian(model.jac, model.n, x_type, PANEL)
         elif single and self.m >= _AT_ONCE_ROWS and n <= _AT_ONCE_PARAMETERS:
             matrix = np.eye(n) if matrix is None else matrix[1:]
             changes = tuple(tuple(np.flatnonzero(row).tolist()) for row in matrix)
@@ -271,10 +271,12 @@ class BoundModel:
             return
         model, rows = self.model, min(self.m, 3 * PANEL)
         J, out = np.asarray(model.jac(model.x[..., :rows], *params), float), np.empty((rows, model.n))
+        panel = np.empty((model.n, PANEL))
         call = _RANGE(int(self.block[q.RANGE_JACOBIAN]))
         for first in range(0, rows, PANEL):
             end = min(first + PANEL, rows)
-            call(params.ctypes.data, first, end, out.ctypes.data + 8 * first * model.n, data)
+            call(params.ctypes.data, first, end, panel.ctypes.data, data)
+            out[first:end] = panel[:, : end - first].T
         failed = self.data_table[1] != 0
         self.data_table[1], self.c[s.ABORT] = 0, 0
         if failed or J.shape != out.shape:
