@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 from numba import carray, njit, types
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.errors import NumbaError
 
 from numopt.callbacks.arguments import loader
@@ -21,6 +22,7 @@ from numopt.callbacks.jitted import (
     _export,
     _first_reason,
     _flag,
+    with_arguments,
 )
 from numopt.kernels.oracle import void_pointer
 
@@ -40,8 +42,16 @@ def _returned(f, n, x_type):
 
 
 @lru_cache(maxsize=256)
-def forms(f, n, x_type):
-    """(whether the model compiles for all rows, whether for a single one); TypeError in one line if for neither."""
+def forms(function, n, ndim, mutable):
+    """(function of exactly these arguments, type of x, whether it compiles for all rows, whether for a single one).
+
+    TypeError in one line if it does for neither.
+    """
+    with global_compiler_lock:
+        return _forms(with_arguments(function, 1 + n), n, types.Array(_real, ndim, "C", readonly=not mutable))
+
+
+def _forms(f, n, x_type):
     found, reason = [], None
     for typ in (x_type, row_type(x_type)):
         try:
@@ -63,13 +73,7 @@ def forms(f, n, x_type):
         found.append(good)
     if not any(found):
         raise TypeError(reason)
-    return tuple(found)
-
-
-@lru_cache(maxsize=256)
-def returns_array(f, n, x_type):
-    """Whether the model returns an array for all rows, not a number."""
-    return isinstance(_returned(f, n, x_type), types.Array)
+    return f, x_type, *found
 
 
 def _names(n):
@@ -153,8 +157,9 @@ def adapter(pp, first, end, outp, data):
 
 
 @lru_cache(maxsize=256)
-def jacobian(jac, n, x_type):
-    """The Jacobian of some rows, (params, first, end, J, data)."""
+def jacobian(jac, n, x_type, height):
+    """The Jacobian of some rows, (params, first, end, out, data), by columns of ``height`` places."""
+    jac = with_arguments(jac, 1 + n)
     try:
         returned = _returned(jac, n, x_type)
     except NumbaError as error:
@@ -163,16 +168,16 @@ def jacobian(jac, n, x_type):
     source = f"""
 def adapter(pp, first, end, outp, data):
     p, x = carray(void_pointer(pp), ({n},), real), load(data)[0]
-    out = carray(void_pointer(outp), (end - first, {n}), real)
+    out = carray(void_pointer(outp), ({n * height},), real)
 {_head(n)}
     ok, J = call(({_slice(x_type)}, {_names(n)}))
     if not ok:
         return flag(data, JAC, RAISED, p, p)
     if J.shape != (end - first, {n}):
         return flag(data, JAC, WRONG_SHAPE, p, p)
-    for i in range(end - first):
-        for j in range({n}):
-            out[i, j] = J[i, j]
+    for j in range({n}):
+        for i in range(end - first):
+            out[{height} * j + i] = J[i, j]
     return 0.0
 """
     return _export(_define(source, load=loader((x_type,)), call=_call(jac)), 5)

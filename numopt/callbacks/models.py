@@ -6,7 +6,7 @@ import numpy as np
 
 from numopt.callbacks.bind import kind_of
 from numopt.callbacks.residuals import FLOOR, PANEL, PythonResiduals, sizes_of
-from numopt.callbacks.threads import BLOCK, LEAST, Threads
+from numopt.callbacks.threads import BLOCK, LEAST, Threads, cores
 from numopt.drivers import units
 from numopt.kernels import slots as s
 from numopt.kernels import squares_slots as q
@@ -16,6 +16,7 @@ _CHECKED = 64 * PANEL  # rows that are compared at a time
 # differences of all parameters at once: where the rows are many enough to pay for compiling, the parameters few enough
 _AT_ONCE_ROWS, _AT_ONCE_PARAMETERS = 16 * PANEL, 32
 _SHOWS_ITSELF = (TypeError, ValueError)  # what a function of one number answers to an array
+_DOUBLE = np.dtype(float)
 _word = ctypes.c_ssize_t
 _RANGE = ctypes.CFUNCTYPE(ctypes.c_double, *[_word] * 5)
 
@@ -37,8 +38,8 @@ class Model:
         The predictors, as the model is to see them.
     m, n : int
         Rows and parameters.
-    threads : int
-        Threads at most.
+    threads : int or None
+        Threads at most; None: as many as there are cores.
 
     Attributes
     ----------
@@ -51,40 +52,28 @@ class Model:
     def __init__(self, function, jac, x, m, n, threads):
         self.function, self.jac, self.x, self.m, self.n, self.threads = function, jac, x, m, n, threads
         self.single, self.by_rows, self.doubtful, self.first = False, None, False, True
+        self.plain, self.shape = False, (m,)
         self.jitted = kind_of(function) == "jitted"
         if self.jitted and isinstance(x, np.ndarray) and x.ndim in (1, 2) and x.shape[-1] == m:
             self._look()
 
     def _look(self):
         """How a jitted model can be called."""
-        from numba.core.compiler_lock import global_compiler_lock
-
         from numopt.callbacks import jitted_models
 
-        with global_compiler_lock:
-            f, x_type = self.adapted()
-            whole, single = jitted_models.forms(f, self.n, x_type)
-            if callable(self.jac):
-                possible = kind_of(self.jac) == "jitted"
-                if possible:
-                    jitted_models.jacobian(self.adapted(self.jac)[0], self.n, x_type)
-            else:
-                possible = self.jac != "cs"
+        self.f, self.x_type, whole, single = jitted_models.forms(
+            self.function, self.n, self.x.ndim, self.x.flags.writeable
+        )
         self.single = not whole
-        if self.single and self.jac == "cs":
+        possible = self.jac != "cs"
+        if callable(self.jac):
+            possible = kind_of(self.jac) == "jitted"
+        elif self.single and not possible:
             raise ValueError("jac='cs' needs an f of all rows of x; the jitted f takes a single one")
         if possible:
             self.by_rows = "rows" if single else "slices"
         # whether there are two ways to call it that may differ
         self.doubtful = whole and (single or self.m > PANEL)
-
-    def adapted(self, function=None):
-        """(a jitted function of exactly these arguments, the type of x)."""
-        from numba import typeof
-
-        from numopt.callbacks import jitted
-
-        return jitted.with_arguments(self.function if function is None else function, 1 + self.n), typeof(self.x)
 
     def values(self, x, params):
         """The model at any x: what it returns, spread over the rows if it is one number."""
@@ -104,6 +93,10 @@ class Model:
                 raise
             self.single = True
             return found
+        return self._spread(found, x)
+
+    def _spread(self, found, x):
+        """What a model returned as an array, over the rows of x if it is one number."""
         found = np.asarray(found)
         if found.size == 1:
             rows = x.shape[-1] if isinstance(x, np.ndarray) and x.ndim else self.m
@@ -115,15 +108,19 @@ class Model:
         if self.jitted:
             from numopt.callbacks import jitted_models
 
-            call = jitted_models.loop(self.adapted()[0], self.n, x.ndim)
+            call = jitted_models.loop(self.f, self.n, x.ndim)
             return call(np.ascontiguousarray(x, float), np.asarray(params, float))
         rows = x.T if x.ndim == 2 else x
         return np.array([_one(self.function(row, *params)) for row in rows])
 
     def at(self, params):
         """The model of the data, (m,) numbers; ValueError or TypeError names what is wrong with what f returns."""
-        found = self.values(self.x, params)
-        if found.shape != (self.m,):
+        found = self.function(self.x, *params) if self.plain else self.values(self.x, params)
+        if type(found) is np.ndarray and found.shape == self.shape and found.dtype == _DOUBLE:
+            self.plain = not self.single  # so it will be the next time
+            return found
+        found = self._spread(found, self.x)
+        if found.shape != self.shape:
             shape = f"; xdata has shape {self.x.shape}" if isinstance(self.x, np.ndarray) else ""
             raise ValueError(
                 f"f must return an array of shape {(self.m,)}, as ydata has; it returned shape {found.shape}{shape}"
@@ -203,9 +200,10 @@ class BoundModel:
         table[s.A_DATA] = k.ctypes.data
         for slot, name in ((s.A_VALUE_GRAD, "value_grad"), (s.A_VALUE, "value"), (s.A_GRAD, "grad")):
             table[slot] = units.address("squares/" + name)
-        threads = min(fun.threads, -(-m // BLOCK))
-        if k[q.RANGE] and m >= LEAST and threads > 1:
-            self.threads = Threads(k, self.arrays, threads, table)
+        if k[q.RANGE] and m >= LEAST:
+            threads = min(fun.threads or cores(), -(-m // BLOCK))
+            if threads > 1:
+                self.threads = Threads(k, self.arrays, threads, table)
 
     def _whole(self, model, loss, first, k):
         p = self.python = PythonResiduals(model.at, model.derivatives, (), loss, self.m, self.c, first)
@@ -218,21 +216,17 @@ class BoundModel:
             k[q.LOSS_FUNCTION] = p.loss_address()
 
     def _by_rows(self, model, n, matrix, k, counters):
-        from numba.core.compiler_lock import global_compiler_lock
-
         from numopt.callbacks import arguments, jitted_models
 
-        with global_compiler_lock:
-            f, x_type = model.adapted()
-            single = model.by_rows == "rows"
-            self.data_table, keep = arguments.table_of((model.x,), counters)
-            made = {q.RANGE: jitted_models.rows(f, model.n, x_type, single)}
-            if callable(model.jac):
-                made[q.RANGE_JACOBIAN] = jitted_models.jacobian(model.adapted(model.jac)[0], model.n, x_type)
-            elif single and self.m >= _AT_ONCE_ROWS and n <= _AT_ONCE_PARAMETERS:
-                matrix = np.eye(n) if matrix is None else matrix[1:]
-                changes = tuple(tuple(np.flatnonzero(row).tolist()) for row in matrix)
-                made[q.RANGE_DIFFERENCES] = jitted_models.differences(f, model.n, x_type, PANEL, changes)
+        f, x_type, single = model.f, model.x_type, model.by_rows == "rows"
+        self.data_table, keep = arguments.table_of((model.x,), counters)
+        made = {q.RANGE: jitted_models.rows(f, model.n, x_type, single)}
+        if callable(model.jac):
+            made[q.RANGE_JACOBIAN] = jitted_models.jacobian(model.jac, model.n, x_type, PANEL)
+        elif single and self.m >= _AT_ONCE_ROWS and n <= _AT_ONCE_PARAMETERS:
+            matrix = np.eye(n) if matrix is None else matrix[1:]
+            changes = tuple(tuple(np.flatnonzero(row).tolist()) for row in matrix)
+            made[q.RANGE_DIFFERENCES] = jitted_models.differences(f, model.n, x_type, PANEL, changes)
         for slot, adapter in made.items():
             k[slot] = adapter.address
         k[q.RANGE_DATA] = self.data_table.ctypes.data
@@ -251,7 +245,7 @@ class BoundModel:
         self._check_jacobian(params, data)
         if not self.model.doubtful:
             return
-        call, most = _RANGE(int(self.block[q.RANGE])), np.nanmax(np.abs(whole), initial=0.0, where=np.isfinite(whole))
+        call, most = _RANGE(int(self.block[q.RANGE])), max(abs(float(whole.max())), abs(float(whole.min())))
         out = np.empty(min(self.m, _CHECKED))
         # a model of a single row does not know how many are asked for
         step = PANEL if self.model.by_rows == "slices" else _CHECKED
@@ -264,6 +258,8 @@ class BoundModel:
                 self.data_table[1], self.c[s.ABORT] = 0, 0
                 raise Inseparable
             here, there = out[: stop - begin], whole[begin:stop]
+            if np.array_equal(here, there):
+                continue
             with np.errstate(invalid="ignore"):
                 good = (np.abs(here - there) <= _AGREE * most) | (here == there) | (np.isnan(here) & np.isnan(there))
             if not good.all():
@@ -275,10 +271,12 @@ class BoundModel:
             return
         model, rows = self.model, min(self.m, 3 * PANEL)
         J, out = np.asarray(model.jac(model.x[..., :rows], *params), float), np.empty((rows, model.n))
+        panel = np.empty((model.n, PANEL))
         call = _RANGE(int(self.block[q.RANGE_JACOBIAN]))
         for first in range(0, rows, PANEL):
             end = min(first + PANEL, rows)
-            call(params.ctypes.data, first, end, out.ctypes.data + 8 * first * model.n, data)
+            call(params.ctypes.data, first, end, panel.ctypes.data, data)
+            out[first:end] = panel[:, : end - first].T
         failed = self.data_table[1] != 0
         self.data_table[1], self.c[s.ABORT] = 0, 0
         if failed or J.shape != out.shape:
@@ -287,16 +285,25 @@ class BoundModel:
         if not ((np.abs(J - out) <= _AGREE * most) | (J == out) | (np.isnan(J) & np.isnan(out))).all():
             raise Inseparable
 
-    def triangle(self, z, floor):
-        """The triangle of the Jacobian at z, (n, n), uncounted; ``floor``: least share of rho' in the loss' weights."""
+    def triangle(self, z, floor, central):
+        """The triangle of the Jacobian at z, (n, n), uncounted.
+
+        ``floor``: the least share of rho' in the weights of a loss; ``central``: by central differences.
+        """
         n, k = z.size, self.block
         size = n * (n + 1)
         triangles, g, z = np.empty(2 * size), np.empty(n), z.copy()
         reals, kept = self.arrays[q.REALS], (int(k[q.TRIANGLES]), int(self.c[s.ABORT]))
         k[q.TRIANGLES], self.c[s.ABORT], reals[1] = triangles.ctypes.data, 0, floor
+        scheme = int(k[q.SCHEME])
+        if central:
+            k[q.SCHEME] = 3
+            if not k[q.RANGE]:
+                self.arrays[q.COLUMN] = np.empty(self.m)
+                k[q.COLUMN] = self.arrays[q.COLUMN].ctypes.data
         grad = ctypes.CFUNCTYPE(ctypes.c_double, *[_word] * 4)(units.address("squares/grad"))
         grad(z.ctypes.data, g.ctypes.data, n, k.ctypes.data)
-        (k[q.TRIANGLES], self.c[s.ABORT]), reals[1] = kept, FLOOR
+        (k[q.TRIANGLES], self.c[s.ABORT]), reals[1], k[q.SCHEME] = kept, FLOOR, scheme
         return triangles[size:].reshape(n, n + 1)[:, :n]
 
     def error(self, w):

@@ -5,6 +5,7 @@ The rows' blocks, of a size of their own, are given out one after the other; wha
 """
 
 import ctypes
+import os
 import threading
 
 import numpy as np
@@ -17,6 +18,11 @@ BLOCK = 16384  # rows, as in numopt.kernels.squares_range, which would import Nu
 LEAST = 4 * BLOCK  # rows from which on threads are worth while
 _word, _real = ctypes.c_ssize_t, ctypes.c_double
 _FIVE = ctypes.CFUNCTYPE(_real, *[_word] * 5)
+
+
+def cores():
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Threads:

@@ -25,7 +25,7 @@ from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import call5, goes_on
 from numopt.kernels.robust import cost, reals, weigh, words
 from numopt.kernels.slots import ABORT, N_COUNTERS
-from numopt.kernels.squares_points import mapped, point, points, scaled, scaled_column
+from numopt.kernels.squares_points import point, points, scaled, scaled_column
 from numopt.kernels.squares_range import range_triangle, range_value, triangle_of
 from numopt.kernels.triangle import absorb, gradient
 
@@ -122,6 +122,19 @@ def _whole_jacobian(k, z, r):
 
 
 @kernel
+def _mapped(k, row, j, n):
+    """Entry j of a row of the Jacobian in all variables times the map."""
+    if k[q.MAP] == 0:
+        return row[j]
+    whole = k[q.WHOLE]
+    a = reals(k[q.MAP], whole * (n + 1))
+    s = 0.0
+    for i in range(whole):
+        s += row[i] * a[(1 + j) * whole + i]
+    return s
+
+
+@kernel
 def grad(zp, gp, n, data):
     """Sets the gradient, and the triangle that belongs to its place."""
     k, z, g = words(data, q.N_WORDS), reals(zp, n), reals(gp, n)
@@ -154,7 +167,7 @@ def grad(zp, gp, n, data):
         for j in range(n):
             if given and k[q.MAP] != 0:
                 for i in range(rows):
-                    panel[j * height + i] = mapped(k, J[(first + i) * by_row : (first + i + 1) * by_row], j, n)
+                    panel[j * height + i] = _mapped(k, J[(first + i) * by_row : (first + i + 1) * by_row], j, n)
             else:
                 at_j = j * by_column + first * by_row
                 for i in range(rows):

@@ -81,16 +81,3 @@ def points(k, n, j, zj, large):
         return zj + h, zj - h, 2
     h = 0.5 * fit_step(2.0 * h, down, up)
     return zj + h, zj + 2.0 * h, 3
-
-
-@kernel
-def mapped(k, row, j, n):
-    """Entry j of a row of the Jacobian in all variables times the map."""
-    if k[q.MAP] == 0:
-        return row[j]
-    whole = k[q.WHOLE]
-    a = reals(k[q.MAP], whole * (n + 1))
-    s = 0.0
-    for i in range(whole):
-        s += row[i] * a[(1 + j) * whole + i]
-    return s

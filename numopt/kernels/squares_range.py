@@ -11,8 +11,8 @@ from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import call5, goes_on
 from numopt.kernels.robust import cost, reals, weigh, words
 from numopt.kernels.slots import ABORT, N_COUNTERS
-from numopt.kernels.squares_points import mapped, point, points, scaled, scaled_column
-from numopt.kernels.triangle import absorb, gradient
+from numopt.kernels.squares_points import point, points, scaled, scaled_column
+from numopt.kernels.triangle import absorb, add, gradient
 
 BLOCK = 16384  # rows
 _NOISE = 1e3 * 2.220446049250313e-16
@@ -86,12 +86,17 @@ def _differences_at_once(k, z, first, rows, panel):
 def _given_rows(k, z, first, rows, panel):
     """The Jacobian of some rows, as given, in a panel."""
     n, height, whole = z.size, k[q.HEIGHT], k[q.WHOLE]
-    call5(k[q.RANGE_JACOBIAN], point(k, z), first, first + rows, k[q.COLUMN], k[q.RANGE_DATA])
-    J, fewer = reals(k[q.COLUMN], height * whole), k[q.MAP] != 0
+    fewer = k[q.MAP] != 0
+    out = k[q.COLUMN] if fewer else types.intp(panel.ctypes.data)
+    call5(k[q.RANGE_JACOBIAN], point(k, z), first, first + rows, out, k[q.RANGE_DATA])
     for j in range(n):
         column = panel[j * height : j * height + rows]
-        for i in range(rows):
-            column[i] = mapped(k, J[i * whole : (i + 1) * whole], j, n) if fewer else J[i * whole + j]
+        if fewer:
+            J, a = reals(k[q.COLUMN], height * whole), reals(k[q.MAP], whole * (n + 1))
+            for i in range(rows):
+                column[i] = 0.0
+            for l in range(whole):
+                add(a[(1 + j) * whole + l], J[l * height : l * height + rows], column, rows)
         scaled_column(k, column, first, rows)
 
 

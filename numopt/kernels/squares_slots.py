@@ -7,7 +7,7 @@
     JACOBIAN_DATA,
     RANGE,  # residuals of some rows, (x, first, end, r, data), in place of RESIDUAL, or 0
     RANGE_DATA,
-    RANGE_JACOBIAN,  # (x, first, end, J, data), J by rows
+    RANGE_JACOBIAN,  # (x, first, end, J, data), J by columns of HEIGHT places
     RANGE_DIFFERENCES,  # (x and n others, first, end, out, data): the model at all of them, x last, by columns; or 0
     M,  # rows
     WHOLE,  # variables of the user's function
@@ -19,7 +19,7 @@
     J,  # Jacobian, not where RANGE is given
     HEIGHT,  # rows of a panel
     PANEL,  # (n + 1) columns of it
-    COLUMN,  # what RANGE_JACOBIAN writes (HEIGHT x WHOLE); far points of differences (n + 1 columns of HEIGHT, or m)
+    COLUMN,  # what RANGE_JACOBIAN writes with MAP; far points of differences (n + 1 columns of HEIGHT, or m)
     MARKS,  # of differences of RANGE: columns with a large step (n), largest change (n), largest value; points ((n + 1) WHOLE)
     FULL,  # x of all variables
     MAP,  # x = map[0] + map[1:] z, or 0 for x = z

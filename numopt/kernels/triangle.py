@@ -24,7 +24,8 @@ def _dot(x, y, k):
 
 
 @reduction
-def _add(a, x, y, k):
+def add(a, x, y, k):
+    """y += a x."""
     for i in range(k):
         y[i] += a * x[i]
 
@@ -53,7 +54,7 @@ def absorb(T, n, panel, height, rows):
             column = panel[j * height : j * height + rows]
             s = beta * (first * T[k * wide + j] + _dot(v, column, rows))
             T[k * wide + j] -= s * first
-            _add(-s, v, column, rows)
+            add(-s, v, column, rows)
 
 
 @kernel

@@ -1,7 +1,5 @@
 """``curve_fit``: the front door of fits of a model to data."""
 
-import os
-
 import numpy as np
 
 from numopt.callbacks.bind import kind_of
@@ -18,7 +16,7 @@ from numopt.optimize._fit_input import (
     read_start,
 )
 from numopt.optimize._fit_result import FitResult
-from numopt.optimize._fit_run import Fit, combination, covariance
+from numopt.optimize._fit_run import Fit, combination
 from numopt.optimize._least_squares import (
     check_jac,
     check_loss,
@@ -176,14 +174,11 @@ def curve_fit(f, xdata, ydata, p0=None, sigma=None, absolute_sigma=False, check_
     del whole
     if settings["verbose"] == 1:
         print(f"{result.message}\nnfev {result.nfev}, cost {result.cost:.4e}")
-    pcov, undetermined = covariance(run.triangle(result.z), variables, m, jac)
-    scaled = not (absolute_sigma or poisson)
-    if pcov is None or (scaled and m <= free):
+    pcov, undetermined = run.covariance(result.z, jac, not (absolute_sigma or poisson))
+    if pcov is None:
         pcov = np.full((n, n), np.inf)
         if result.success:
             _warn_of(undetermined, m, free, [names[j] for j in variables.free])
-    elif scaled:
-        pcov *= 2.0 * result.cost / (m - free)
     items = (result.x, pcov)
     if full_output:
         fvec = fit.weighted(np.asarray(model.at(result.x), float) - problem["y"])
@@ -263,9 +258,9 @@ def _read_run(settings, options, n):
 
 
 def _read_threads(options):
-    """(the other options, threads)."""
+    """(the other options, threads or None)."""
     if not isinstance(options, dict) or "threads" not in options:
-        return options, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return options, None
     rest = {name: value for name, value in options.items() if name != "threads"}
     return rest, read_count("option 'threads'", options["threads"])
 
@@ -280,6 +275,9 @@ def _values_at_start(model, variables, y, names, poisson):
             fits = False
         if not fits:
             raise ValueError(f"xdata and ydata have different lengths: their shapes are {model.x.shape} and {y.shape}")
+    if not np.isfinite(y).all():
+        i = int(np.flatnonzero(~np.isfinite(y))[0])
+        raise ValueError(f"residuals are not finite at the start: ydata[{i}] is {y[i]}")
     whole = model.at(params)
     if whole.dtype.kind == "c":
         raise TypeError("f must return real numbers; it returned complex data")

@@ -2,6 +2,8 @@
 
 import inspect
 import numbers
+from inspect import CO_VARARGS, CO_VARKEYWORDS
+from types import MethodType
 
 import numpy as np
 
@@ -123,6 +125,10 @@ def parameter_names(f, count):
         if count not in (None, len(names)):
             raise ValueError(f"p0 has {count} values, but the model has {len(names)} parameters: {', '.join(names)}")
         return names
+    code = getattr(getattr(f, "py_func", f), "__code__", None)  # a signature takes as long as some evaluations
+    if count is None and code is not None and type(f) is not MethodType and not code.co_kwonlyargcount:
+        if code.co_argcount > 1 and not code.co_flags & (CO_VARARGS | CO_VARKEYWORDS):
+            return code.co_varnames[1 : code.co_argcount]
     try:
         known = list(inspect.signature(f.py_func if kind_of(f) == "jitted" else f).parameters.values())
     except (TypeError, ValueError):
@@ -158,8 +164,11 @@ def _places(given, names, what):
 def read_bounds(bounds, names, f):
     """(lower, upper), those of the model's own where none are given."""
     n, own = len(names), getattr(f, "bounds", None)
+    none = type(bounds) is tuple and [type(side) for side in bounds] == [float, float] and bounds == (-np.inf, np.inf)
     if own is not None:
         own = [np.array(np.broadcast_to(np.asarray(side, float), (n,))) for side in own]
+    elif none:
+        return np.full(n, -np.inf), np.full(n, np.inf)
     if isinstance(bounds, dict):
         lower, upper = own if own is not None else (np.full(n, -np.inf), np.full(n, np.inf))
         for j, (name, pair) in zip(_places(bounds, names, "bounds"), bounds.items(), strict=True):
@@ -170,12 +179,7 @@ def read_bounds(bounds, names, f):
             except (TypeError, ValueError):
                 raise ValueError(f"bounds: those of {name!r} must be a pair (low, high); got {pair!r:.80}") from None
         bounds = lower, upper
-    elif (
-        own is not None
-        and isinstance(bounds, tuple)
-        and [np.ndim(side) for side in bounds] == [0, 0]
-        and (bounds == (-np.inf, np.inf))
-    ):
+    elif none:
         bounds = own
     return read_box(bounds, n, "p0")
 

@@ -12,8 +12,10 @@ from numopt.optimize._variables import Variables
 from numopt.result import OptimizeResult
 
 _EPS = np.finfo(float).eps
-# Of the largest singular value of a Jacobian with columns of norm 1: the rounding of its entries, by how they are made.
-_NOISE = {"2-point": 1e-8, "3-point": 1e-10}
+# Of the largest singular value of a Jacobian with columns of norm 1: what differences leave in doubt.
+_NOISE = {"2-point": 1e-7, "3-point": 1e-8}
+# A least one below this spoils the covariance's fifth digit by forward differences: then central ones are taken.
+_DELICATE = 1e-3
 
 
 class FitRun(SquaresRun):
@@ -34,17 +36,38 @@ class FitRun(SquaresRun):
             "njev": njev, "nit": nit, "status": status, "message": message, "success": success,
         })  # fmt: skip
 
-    def triangle(self, z):
-        """The triangle of the Jacobian at the end, with the loss in it as scipy's ``least_squares`` has it."""
-        if self.problem["loss"] in ("linear", "poisson"):
+    def triangle(self, z, central=False):
+        """The triangle of the Jacobian at the end, with the loss in it as scipy's ``least_squares`` has it.
+
+        ``central``: made anew by central differences.
+        """
+        if self.problem["loss"] in ("linear", "poisson") and not central:
             n = z.size
             size = n * (n + 1)
             start = SQUARES_VECTORS * n + self.c.item(s.PARITY) * size
             R = self.w[start : start + size].reshape(n, n + 1)[:, :n]
         else:
             self.p[s.DEADLINE] = math.inf
-            R = self.bound.triangle(z, 0.0)
-        return R * self.problem["unit"]
+            R = self.bound.triangle(z, 0.0, central)
+        return R
+
+    def covariance(self, z, jac, scaled):
+        """(covariance of all of the user's parameters, None); or (None, direction that is not determined, or None).
+
+        ``scaled``: by the sum of squares over the degrees of freedom.
+        """
+        freedom = self.bound.m - z.size
+        if scaled and freedom <= 0:
+            return None, None
+        found = inverse(self.triangle(z), self.bound.m, _NOISE.get(jac, 0.0) if isinstance(jac, str) else 0.0)
+        if jac == "2-point" and found[0] < _DELICATE:
+            found = inverse(self.triangle(z, True), self.bound.m, _NOISE["3-point"])
+        _, C, v = found
+        if C is not None and self.variables.map is not None:
+            C = self.variables.map[1:].T @ C @ self.variables.map[1:]
+        if C is not None:
+            C = C * (2.0 * self.p[s.F] / freedom) if scaled else C / self.problem["unit"] / self.problem["unit"]
+        return C, v
 
 
 class Fit:
@@ -101,8 +124,9 @@ class Fit:
         if problem["loss"] == "poisson":
             return {}
         r = self.weighted(np.subtract(whole, problem["y"]))
-        if within(r) or not r.any():
-            return {}
+        with np.errstate(over="ignore"):
+            if within(r) or not r.any():
+                return {}
         unit = 2.0 ** math.floor(math.log2(np.abs(r).max()))
         sigma = unit * (1.0 if problem["sigma"] is None else problem["sigma"])
         return {"unit": unit, "sigma": np.broadcast_to(sigma, r.shape), "f_scale": problem["f_scale"] / unit}
@@ -123,22 +147,23 @@ class Fit:
         return r if self.problem["cholesky"] is None else np.linalg.solve(self.problem["cholesky"], r)
 
 
-def covariance(R, variables, m, jac):
-    """(inverse of R'R in all of the user's parameters, None); or (None, direction that R does not determine)."""
+def inverse(R, m, noise):
+    """(least singular value over the largest of R with columns of norm 1, inverse of R'R or None, null vector or None).
+
+    There is no inverse where that is within ``noise``, or within the rounding of a triangle of m rows.
+    """
     n = R.shape[1]
     if not np.isfinite(R).all():
-        return None, None
+        return 1.0, None, None
     norms = np.sqrt((R * R).sum(axis=0))
-    _, size, V = np.linalg.svd(R / np.where(norms == 0.0, 1.0, norms))
-    least = _NOISE.get(jac, max(m, n) ** 0.5 * 4 * _EPS) if isinstance(jac, str) else max(m, n) ** 0.5 * 4 * _EPS
-    if size[-1] <= least * size[0] or (norms == 0.0).any():
-        v = (norms == 0.0).astype(float) if (norms == 0.0).any() else V[-1] / norms
-        return None, v
+    if (norms == 0.0).any():
+        return 1.0, None, (norms == 0.0).astype(float)
+    _, size, V = np.linalg.svd(R / norms)
+    ratio = size[-1] / size[0]
+    if ratio <= max(noise, 4.0 * _EPS * max(m, n) ** 0.5):
+        return ratio, None, V[-1] / norms
     half = (V.T / size) / norms[:, None]
-    C = half @ half.T
-    if variables.map is not None:
-        C = variables.map[1:].T @ C @ variables.map[1:]
-    return C, None
+    return ratio, half @ half.T, None
 
 
 def combination(v, names):

@@ -113,6 +113,41 @@ class NistProblem:
             return njit(error_model="numpy")(function)
         return function
 
+    def _compile_model(self, expressions):
+        """Jitted function of x, (m,) or (k, m) as in :attr:`x`, and b1, b2, ..."""
+        n = len(self.certified)
+        places = {name: f"x[{k}]" for k, name in enumerate(self.predictors)} if len(self.predictors) > 1 else {}
+        places = places or dict.fromkeys(self.predictors, "x")
+        pattern = r"\b(" + "|".join(places) + r")\b"
+        texts = [re.sub(pattern, lambda found: places[found.group()], text) for text in expressions]
+        head = f"def function(x, {', '.join(f'b{k + 1}' for k in range(n))}):\n"
+        if len(expressions) == 1:
+            source = f"{head}    return {texts[0]}"
+        else:
+            columns = "".join(f"    J[:, {k}] = {text}\n" for k, text in enumerate(texts))
+            source = f"{head}    J = np.empty((x.shape[-1], {n}))\n{columns}    return J"
+        scope = {name: getattr(np, name) for name in (*_FUNCTIONS, "pi")} | {"np": np}
+        exec(compile(source, f"<{self.name}>", "exec"), scope)
+        from numba import njit
+
+        return njit(error_model="numpy")(scope["function"])
+
+    @cached_property
+    def x(self):
+        """The predictor (m,), or the predictors (k, m)."""
+        columns = list(self.predictors.values())
+        return columns[0] if len(columns) == 1 else np.array(columns)
+
+    @cached_property
+    def function(self):
+        """Jitted model ``(x, b1, b2, ...) -> (m,)``, for :func:`numopt.curve_fit`."""
+        return self._compile_model([self.model])
+
+    @cached_property
+    def model_jacobian(self):
+        """Jitted ``(x, b1, b2, ...) -> (m, n)``."""
+        return self._compile_model(self.derivatives)
+
     @cached_property
     def derivatives(self):
         """The derivatives of the model by its parameters, as text."""
