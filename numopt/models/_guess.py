@@ -94,8 +94,9 @@ class Search:
 
     def values(self, k, thetas):
         """Of the columns, (K, L, m)."""
-        function, x = self.functions[k], self.x
-        return np.array([[function(x, *p) for p in P] for P in self.terms[k]._columns(thetas).tolist()])
+        function, x, P = self.functions[k], self.x, self.terms[k]._columns(thetas)
+        rows = [function(x, *p) for p in P.reshape(-1, P.shape[-1]).tolist()]
+        return np.concatenate(rows).reshape(*P.shape[:2], self.y.size)
 
     def candidates(self, k, thetas):
         return Candidates(thetas, self.values(k, thetas))
