@@ -92,6 +92,13 @@ class TestFaddeeva:
         np.testing.assert_allclose(dw, -1j / np.sqrt(np.pi) * (z**-2 + 1.5 * z**-4 + 3.75 * z**-6), rtol=1e-13)
         np.testing.assert_allclose(ddw, -1j / np.sqrt(np.pi) * (z**-3 + 3.0 * z**-5 + 11.25 * z**-7), rtol=1e-13)
 
+    def test_on_the_axis_the_real_parts_are_those_of_a_gaussian(self):
+        x = np.linspace(-20.0, 20.0, 401)
+        found, e = faddeeva(x, np.zeros(401)).real, np.exp(-x * x)
+        for part, formula in zip(found, (e, -2.0 * x * e, (1.0 - 2.0 * x * x) * e), strict=True):
+            np.testing.assert_allclose(part[abs(x) > 8.0], formula[abs(x) > 8.0], rtol=1e-12)
+            np.testing.assert_allclose(part, formula, atol=1e-13)
+
 
 def drawn(name, draw):
     return [draw(st.floats(*map(float, pair))) for pair in BY_NAME[name][2]]
@@ -113,7 +120,7 @@ def central(f, p, j):
 class TestFormulas:
     @pytest.mark.parametrize("name", BY_NAME)
     @given(data=st.data())
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=15, deadline=None)
     def test_values_and_derivatives(self, name, data):
         model, formula, _ = BY_NAME[name]
         x, p = (XY if model.inputs == 2 else X), drawn(name, data.draw)
@@ -221,6 +228,15 @@ def peaks(rng, count):
     return x, [value for triple in p for value in triple]
 
 
+def close_peaks(rng):
+    """That overlap, so that one wide peak explains most of both."""
+    x, unit, shift = places(rng, 60)
+    w, c, a = (one_of(rng, 0.02, 0.1), one_of(rng, 0.02, 0.1)), rng.uniform(0.1, 0.5), amplitude(rng)
+    d = min(0.9, c + max(w) * rng.uniform(2.5, 4.0))
+    b = a * one_of(rng, 0.3, 1.0)
+    return x, [a, unit * (c + shift), unit * w[0], b, unit * (d + shift), unit * w[1]]
+
+
 def beside(rng, drawn, sizes):
     """Linear terms beside, as large as the first amplitude times these."""
     x, p = drawn
@@ -256,7 +272,7 @@ def bump_on_decay(rng):
 
 
 def spot(rng):
-    side = np.linspace(0.0, 1.0, int(rng.uniform(9, 16)))
+    side = np.linspace(0.0, 1.0, int(rng.uniform(9, 13)))
     unit = one_of(rng, 1e-2, 1e2)
     x = unit * np.array(np.meshgrid(side, side)).reshape(2, -1)
     c, s = unit * rng.uniform(0.2, 0.8, 2), [unit * one_of(rng, 0.08, 0.3) for _ in range(2)]
@@ -297,7 +313,7 @@ GUESSED = {
             *peak(rng, 0.15)
         ),
     ),
-    "two peaks": (models.Gaussian("a_") + models.Gaussian("b_"), lambda rng: peaks(rng, 2)),
+    "two close peaks": (models.Gaussian("a_") + models.Gaussian("b_"), close_peaks),
     "three peaks + constant": (
         models.Gaussian("a_") + models.Gaussian("b_") + models.Gaussian("c_") + models.Constant(),
         lambda rng: beside(rng, peaks(rng, 3), [2.0]),
@@ -368,6 +384,11 @@ class TestGuess:
         model = models.Gaussian("a_") + models.Gaussian("b_")
         for order in ((3.0, 0.3, 0.05, 5.0, 0.7, 0.05), (-5.0, 0.3, 0.05, 3.0, 0.7, 0.05)):
             assert abs(model.guess(x, model(x, *order))[0]) == pytest.approx(5.0, rel=0.1)
+
+    def test_a_round_spot_has_two_widths_as_its_angle_would_not_move(self):
+        x = np.array(np.meshgrid(np.arange(15.0), np.arange(15.0))).reshape(2, -1)
+        p = models.Gaussian2D().guess(x, models.Gaussian2D()(x, 3.0, 7.0, 6.0, 2.0, 2.0, 0.0))
+        assert p[3] != p[4] and p[3:5] == pytest.approx([2.0, 2.0], rel=0.15)
 
     def test_polynomials_are_fitted(self):
         x = np.linspace(100.0, 101.0, 20)

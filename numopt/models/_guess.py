@@ -15,10 +15,8 @@ import numpy as np
 
 _ROWS, _MANY_ROWS = 512, 20_000
 _SCALES = (1.0, 1.0, 0.5, 0.25, 0.12)
-_STARTS, _ALIKE = (
-    3,
-    0.6,
-)  # of each kind: other beginnings, which have no more than this of the others' direction, squared
+_STARTS = 3  # of each kind of term
+_ALIKE = 0.6  # the most that another start may have of the direction of those before, squared
 
 
 def starting_values(terms, x, y):
@@ -135,9 +133,6 @@ class Search:
                     best = gain.max(), kind, int(gain.argmax())
             _, kind, j = best
             chosen[next(k for k in left if type(self.terms[k]) is kind)] = self.grids[kind][j]
-        if len(self.curved) > 1:
-            for k in self.curved:
-                self.improve(chosen, k, self.grids[type(self.terms[k])])
         for s in _SCALES:
             for k in self.curved:
                 theta = chosen[k][0]
