@@ -19,7 +19,7 @@ from numopt.optimize._fit_statistics import quantile
 from numopt.optimize._root_scalar import root_scalar
 from numopt.optimize._warn import warn
 
-_TRIES = 12  # steps outwards; from the fourth on each is 4, 8, 16, ... times the last: 1e16 standard errors in all
+_TRIES = 9  # steps outwards; from the fourth on each is 4, 8, 16, ... times the last: up to 1e9 standard errors in all
 _SECANT = 3  # of them that trust tau to be nearly straight
 _XTOL = 1e-7  # of the interval's half
 _TOP = 10.0  # times the quantile: what tau counts as at most, a model that can't be fitted included
