@@ -8,7 +8,7 @@ import pytest
 import scipy.optimize
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numba import njit
+from numba import njit, prange
 
 import numopt
 from numopt import OptimizeWarning, curve_fit, problems
@@ -347,6 +347,21 @@ class TestByRows:
             curve_fit(PLANE, x[:, ::2], y[::2]).popt, curve_fit(plane, x[:, ::2], y[::2]).popt, rtol=1e-7
         )
 
+    def test_models_that_start_threads_themselves_are_called_for_all_rows(self):
+        """Numba's own threads allow no call from two threads at a time: it would end the process."""
+
+        @njit(parallel=True)
+        def rate(x, b):
+            out = np.empty(x.size)
+            for i in prange(x.size):
+                out[i] = np.exp(-b * x[i])
+            return out
+
+        x, y, _ = sample(21, 70000)
+        fit = curve_fit(njit(lambda x, a, b, c: a * rate(x, b) + c), x, y)
+        assert fit.model.by_rows is None
+        np.testing.assert_allclose(fit.popt, curve_fit(decay, x, y).popt, rtol=1e-6)
+
     def test_memory_does_not_grow_with_parameters(self):
         """Neither J (7 numbers a row) nor all residuals of all points: the model's values and no more."""
         import tracemalloc
@@ -643,6 +658,19 @@ class TestBadInput:
             curve_fit(decay, self.x, self.y, max_nfev=2)
         fit = caught.value.result
         assert isinstance(fit, numopt.FitResult) and not fit.success and fit.popt.shape == (3,)
+
+    def test_ctrl_c_ends_a_run_on_threads(self):
+        import _thread
+        import threading
+
+        x, y = peaks_sample(70001)
+        timer = threading.Timer(0.3, _thread.interrupt_main)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            timer.start()
+            for _ in range(1000):
+                curve_fit(peaks, x, y, 0.9 * PEAKS, options={"threads": 2})
+        assert caught.type is KeyboardInterrupt
+        curve_fit(peaks, x, y, 0.99 * PEAKS, options={"threads": 2})  # nothing is left behind
 
     def test_complex_step(self):
         for f in (decay, JITTED):
