@@ -501,8 +501,9 @@ class TestNist:
         (tmp_path / "Mine.dat").write_text((source / "DanWood.dat").read_text())
         (tmp_path / "Other.dat").write_text((source / "Misra1a.dat").read_text())
         file = str(tmp_path / "Mine.dat")
-        whole = compare(file, "lm", callers=["python"], repeat=1)  # a file needs no suite
-        assert [r.problem for r in whole.runs] == ["Mine (start 1)", "Mine (start 2)"]
+        whole = compare(file, "lm", repeat=1)  # a file needs no suite
+        keys = [(f"Mine (start {k})", caller) for k in (1, 2) for caller in ("jitted", "python")]
+        assert [(r.problem, r.caller) for r in whole.runs] == keys
         assert all(r.ours.digits >= 6 for r in whole.runs) and whole.settings["suite"] == "nist"
         for given in (str(tmp_path), [file, str(tmp_path)], tmp_path):
             names = [case.name for case in _nist.find_cases(given)]

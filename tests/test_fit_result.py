@@ -269,6 +269,25 @@ def test_a_profile_takes_few_refits():
     assert problem.refits <= 4 * 7  # four ends
 
 
+def test_a_refit_that_goes_astray_does_not_lead_the_others():
+    """NIST's Rat43: the first step leaves the profile, and all later ones followed: an end of 4.09, as of a cliff."""
+    data = numopt.problems.nist("Rat43")
+
+    def model(x, b1, b2, b3, b4):
+        return b1 / (1 + np.exp(b2 - b3 * x)) ** (1 / b4)
+
+    with np.errstate(all="ignore"):
+        problem = Problem(model, data.predictors["x"], data.response, data.starts[1])
+        fit = problem.fit()
+        assert fit.popt == pytest.approx(data.certified, rel=1e-7)
+        assert fit.stderr == pytest.approx(data.deviations, rel=1e-5)
+        low, high = fit.confidence_intervals()["b"]
+        assert low == pytest.approx(0.44824, abs=1e-4) and high == pytest.approx(12.4922, abs=1e-3)
+        cost = problem.refit({1: low}, np.array([721.2, low, 0.469, 0.109]))[1]
+    tau = math.sqrt(2 * (cost - fit.cost) / fit.noise_variance)
+    assert tau == pytest.approx(scipy.stats.t.ppf(0.975, 11), rel=1e-5)
+
+
 def test_counts():
     y = np.array([3.0, 7.0, 4.0, 6.0, 5.0, 9.0])
     fit = Problem(lambda x, a: a + 0.0 * x, np.arange(6.0), y, [4.0], likelihood="poisson").fit()
@@ -494,6 +513,7 @@ def test_plot(puromycin):
     curve = next(drawn for drawn in above.lines if drawn.get_label() == "fit")
     x, y = curve.get_data()
     assert (x[0], x[-1]) == (0.02, 1.1) and y == pytest.approx(puromycin.predict(x))
+    assert not above.title.get_parse_math()  # a dollar in a name is no formula
     assert above.get_title() == "michaelis_menten" and below.get_ylabel() == "residual"
     labels = [text.get_text() for text in above.get_legend().get_texts()]
     assert labels == ["95 % prediction band", "95 % confidence band", "fit", "data"]

@@ -126,6 +126,12 @@ def adapter(pp, first, end, outp, data):
 
 
 @lru_cache(maxsize=256)
+def starts_threads(f, n, x_type, single):
+    """Whether the model or what it calls runs on Numba's threads: then it can't be called on several of ours."""
+    return "numba_parallel_for" in rows(f, n, x_type, single)._library.get_llvm_str()
+
+
+@lru_cache(maxsize=256)
 def differences(f, n, x_type, height, changes):
     """The columns of a panel, (params and others, first, end, out, data).
 

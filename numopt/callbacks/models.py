@@ -70,7 +70,7 @@ class Model:
             possible = kind_of(self.jac) == "jitted"
         elif self.single and not possible:
             raise ValueError("jac='cs' needs an f of all rows of x; the jitted f takes a single one")
-        if possible:
+        if possible and not jitted_models.starts_threads(self.f, self.n, self.x_type, single):
             self.by_rows = "rows" if single else "slices"
         # whether there are two ways to call it that may differ
         self.doubtful = whole and (single or self.m > PANEL)
@@ -284,6 +284,12 @@ class BoundModel:
         most = np.abs(J).max(axis=0, initial=0.0)
         if not ((np.abs(J - out) <= _AGREE * most) | (J == out) | (np.isnan(J) & np.isnan(out))).all():
             raise Inseparable
+
+    def last_triangle(self, n, place):
+        """The triangle, (n, n), that belongs to a place of x."""
+        size = n * (n + 1)
+        there = (ctypes.c_double * size).from_address(int(self.block[q.TRIANGLES]) + 8 * size * place)
+        return np.frombuffer(there).reshape(n, n + 1)[:, :n].copy()
 
     def triangle(self, z, floor, central):
         """The triangle of the Jacobian at z, (n, n), uncounted.

@@ -1,7 +1,7 @@
 """Sums of squares of many rows on several threads.
 
-The rows' blocks, of a size of their own, are given out one after the other; what they give is put together in their order
-(``kernels.squares_range``): the result is the same to the last bit for any number of threads.
+The rows' blocks, of a size of their own, are given out one after the other; what they give is put together in their
+order (``kernels.squares_range``): the result is the same to the last bit for any number of threads.
 """
 
 import ctypes

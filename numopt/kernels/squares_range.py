@@ -4,10 +4,10 @@ The rows are taken in blocks, and the blocks' sums and triangles put together in
 how many threads have worked on them.
 """
 
-from numba import njit, types
+from numba import types
 
 from numopt.kernels import squares_slots as q
-from numopt.kernels.compiling import kernel
+from numopt.kernels.compiling import extremum, kernel
 from numopt.kernels.oracle import call5, goes_on
 from numopt.kernels.robust import cost, reals, weigh, words
 from numopt.kernels.slots import ABORT, N_COUNTERS
@@ -18,7 +18,7 @@ BLOCK = 16384  # rows
 _NOISE = 1e3 * 2.220446049250313e-16
 
 
-@njit(error_model="numpy", nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, fastmath={"nnan", "reassoc"})
+@extremum
 def _largest(x):
     """The largest absolute value, in vector registers; anything where there are NaN."""
     most = 0.0

@@ -20,7 +20,7 @@
     HEIGHT,  # rows of a panel
     PANEL,  # (n + 1) columns of it
     COLUMN,  # what RANGE_JACOBIAN writes with MAP; far points of differences (n + 1 columns of HEIGHT, or m)
-    MARKS,  # of differences of RANGE: columns with a large step (n), largest change (n), largest value; points ((n + 1) WHOLE)
+    MARKS,  # differences of RANGE: columns with a large step (n), largest changes (n), largest value; (n + 1) points
     FULL,  # x of all variables
     MAP,  # x = map[0] + map[1:] z, or 0 for x = z
     AT,  # the points (n) whose residuals stand there, and the one whose Jacobian stands in J

@@ -87,7 +87,8 @@ def curve_fit(f, xdata, ydata, p0=None, sigma=None, absolute_sigma=False, check_
         all cores; the result is the same to the last bit for any number).
     **kwargs
         ``loss``, ``f_scale``, ``ftol``, ``xtol``, ``gtol``, ``x_scale``, ``diff_step``, ``max_nfev``, ``callback``,
-        ``verbose`` of :func:`numopt.least_squares`; ``maxfev``, ``epsfcn``, ``factor``, ``diag`` of scipy's ``leastsq``.
+        ``verbose`` of :func:`numopt.least_squares`; ``maxfev``, ``epsfcn``, ``factor``, ``diag`` of scipy's
+        ``leastsq``.
 
     Returns
     -------
@@ -147,7 +148,7 @@ def curve_fit(f, xdata, ydata, p0=None, sigma=None, absolute_sigma=False, check_
         jac = getattr(f, "jacobian", None)
     jac = check_jac(jac)
     options, threads = _read_threads(options)
-    front, scale, steps, max_nfev = _read_run(settings, options, n)
+    front, scale, steps, max_nfev = _read_run(settings, options, n, row)
     if kind_of(function) == "jitted" and not isinstance(x, np.ndarray):
         x = np.asarray(x, float)
     if isinstance(x, np.ndarray):
@@ -185,12 +186,12 @@ def curve_fit(f, xdata, ydata, p0=None, sigma=None, absolute_sigma=False, check_
         info = {"nfev": result.nfev, "njev": result.njev, "fvec": fvec}
         items += (info, str(result.message), int(result.status))
     found = FitResult(
-        items, names=names, popt=result.x, pcov=pcov, x=x, y=problem["y"], sigma=sigma if cholesky is not None else deviations,
-        absolute_sigma=bool(absolute_sigma), likelihood=likelihood, loss=settings["loss"], f_scale=problem["f_scale"],
-        model=model, model_name=str(model_name), jacobian=model.jacobian, cost=result.cost, lower=lower, upper=upper,
-        fixed=variables.fixed, tied=dict(tied or {}), active_mask=result.active_mask, nfev=result.nfev, njev=result.njev,
-        nit=result.nit, status=result.status, message=result.message, success=result.success, method=row.name,
-        refit=fit.refit,
+        items, names=names, popt=result.x, pcov=pcov, x=x, y=problem["y"],
+        sigma=deviations if cholesky is None else sigma, absolute_sigma=bool(absolute_sigma), likelihood=likelihood,
+        loss=settings["loss"], f_scale=problem["f_scale"], model=model, model_name=str(model_name),
+        jacobian=model.jacobian, cost=result.cost, lower=lower, upper=upper, fixed=variables.fixed,
+        tied=dict(tied or {}), active_mask=result.active_mask, nfev=result.nfev, njev=result.njev, nit=result.nit,
+        status=result.status, message=result.message, success=result.success, method=row.name, refit=fit.refit,
     )  # fmt: skip
     for name in ("history", "allvecs"):
         if name in result:
@@ -239,7 +240,7 @@ def _read_likelihood(likelihood, sigma, loss):
     return True
 
 
-def _read_run(settings, options, n):
+def _read_run(settings, options, n, row):
     """(options, scale, difference steps, max_nfev) of the run."""
     front = read_options(options)
     for name in _NOT_HERE:
@@ -251,7 +252,7 @@ def _read_run(settings, options, n):
     max_nfev = settings["max_nfev"]
     return (
         front,
-        read_scale(settings["x_scale"], n),
+        read_scale(row.defaults.get("x_scale") if settings["x_scale"] is None else settings["x_scale"], n),
         None if steps is None else read_steps(steps, n),
         100 * n if max_nfev is None else read_count("max_nfev", max_nfev),
     )

@@ -19,7 +19,7 @@ from numopt.optimize._fit_statistics import quantile
 from numopt.optimize._root_scalar import root_scalar
 from numopt.optimize._warn import warn
 
-_TRIES = 12  # steps outwards; from the fourth on each is 4, 8, 16, ... times the last: 1e16 standard errors in all
+_TRIES = 9  # steps outwards; from the fourth on each is 4, 8, 16, ... times the last: up to 1e9 standard errors in all
 _SECANT = 3  # of them that trust tau to be nearly straight
 _XTOL = 1e-7  # of the interval's half
 _TOP = 10.0  # times the quantile: what tau counts as at most, a model that can't be fitted included
@@ -116,33 +116,36 @@ class _Profile:
         return self.known[theta][0]
 
     def _refit(self, theta):
-        fit, near = self.fit, self.known[min(self.known, key=lambda at: abs(at - theta))][1]
+        fit, top = self.fit, _TOP * self.q
+        # from the nearest point of the profile; what is at the top has gone astray, and would lead others there
+        near = min((at for at, (tau, _) in self.known.items() if tau < top), key=lambda at: abs(at - theta))
+        params = self.known[near][1]
         for slope in (self.slope, 0.0):
-            start = np.clip(near + (theta - near[self.j]) * slope, fit.lower, fit.upper)
+            start = np.clip(params + (theta - near) * slope, fit.lower, fit.upper)
             start[self.j] = theta
             try:
                 popt, cost = fit.refit({self.j: theta}, start)
             except (ArithmeticError, ValueError):  # the model is not defined there
                 continue
-            if np.isfinite(cost):
-                excess = 2.0 * (cost - fit.cost) / fit.noise_variance
-                if excess < -_LOWER:
-                    warn(
-                        f"with {fit.names[self.j]} held at {theta:.6g} the others fit better than in the fit itself, "
-                        "which is no minimum: start it from there"
-                    )
-                return min(np.sqrt(max(excess, 0.0)), _TOP * self.q), np.array(popt, float)
-        return _TOP * self.q, near
+            if not np.isfinite(cost):
+                continue
+            excess = 2.0 * (cost - fit.cost) / fit.noise_variance
+            if excess < -_LOWER:
+                warn(
+                    f"with {fit.names[self.j]} held at {theta:.6g} the others fit better than in the fit itself, "
+                    "which is no minimum: start it from there"
+                )
+            if excess < top**2:
+                return np.sqrt(max(excess, 0.0)), np.array(popt, float)
+        return top, None
 
     def end(self, sign):
         """(end, note) on one side."""
         q, side = self.q, "lower" if sign < 0 else "upper"
         limit = float((self.fit.lower if sign < 0 else self.fit.upper)[self.j])
-        if sign * (limit - self.best) <= 0:
-            return limit, f"at its {side} bound"
         inside, step = self.best, self.step
         for k in range(_TRIES):
-            theta = self.best + sign * step
+            theta = float(self.best + sign * step)
             if not np.isfinite(theta):
                 break
             theta = limit if sign * (theta - limit) >= 0 else theta

@@ -82,6 +82,11 @@ class FitResult(formulas.Statistics, tuple):
     >>> low, high = fit.confidence_intervals()['vmax']
     >>> round(low, 1), round(high, 1)
     (197.3, 229.3)
+    >>> low, high = fit.confidence_band([0.05, 0.5])
+    >>> fit.predict([0.05, 0.5]).round(1).tolist(), low.round(1).tolist(), high.round(1).tolist()
+    ([93.2, 188.5], [82.4, 178.7], [104.0, 198.3])
+    >>> fit.report().splitlines()[5]
+    'vmax         212.6837       6.947    3.27 %      [197.205, 228.163]'
     """
 
     def __new__(cls, items, **fields):

@@ -5,7 +5,6 @@ import math
 import numpy as np
 
 from numopt.callbacks.models import BoundModel, Inseparable
-from numopt.catalog import SQUARES_VECTORS
 from numopt.kernels import slots as s
 from numopt.optimize._squares import ENDS, SquaresRun, new_state, within
 from numopt.optimize._variables import Variables
@@ -42,10 +41,7 @@ class FitRun(SquaresRun):
         ``central``: made anew by central differences.
         """
         if self.problem["loss"] in ("linear", "poisson") and not central:
-            n = z.size
-            size = n * (n + 1)
-            start = SQUARES_VECTORS * n + self.c.item(s.PARITY) * size
-            R = self.w[start : start + size].reshape(n, n + 1)[:, :n]
+            R = self.bound.last_triangle(z.size, self.c.item(s.PARITY))
         else:
             self.p[s.DEADLINE] = math.inf
             R = self.bound.triangle(z, 0.0, central)

@@ -95,9 +95,8 @@ def mean_variance(fit, x):
     """(f, variance of f) at x by the delta method: g' C g with g the derivatives of the model."""
     f = fit.predict(x)
     J = np.asarray(fit.jacobian(x, fit.popt), float)
-    # what is held (fixed, or at a bound) has no variance here; an infinite one makes an infinite band
+    # what is held at a bound has no variance here; an infinite one makes an infinite band
     C = np.where(np.isnan(fit.pcov), 0.0, fit.pcov)
-    C[fit.fixed], C[:, fit.fixed] = 0.0, 0.0
     with np.errstate(invalid="ignore"):
         v = np.maximum(np.sum((J @ C) * J, axis=1), 0.0)
     return f, np.where(np.isnan(v), np.inf, v)
@@ -122,17 +121,13 @@ def new_variance(fit, x, sigma):
 
 def count_band(mu, v, level):
     """Quantiles of counts whose mean is gamma distributed with mean mu and variance v: negative binomial."""
-    from scipy.stats import nbinom, poisson
+    from scipy.stats import nbinom
 
+    # a variance of no more than 1e-8 of the noise's makes no difference, and without any r would be infinite
+    r = mu**2 / np.maximum(v, 1e-8 * mu)
     tail = 0.5 * (1.0 - level)
-    r = mu**2 / np.maximum(v, 1e-12 * mu**2 + np.finfo(float).tiny)
-    found = []
-    for p in (tail, 1.0 - tail):
-        # nearly no uncertainty of the mean: a plain Poisson distribution, without cancellation in r / (r + mu)
-        plain = v <= 1e-9 * mu
-        with np.errstate(all="ignore"):
-            found.append(np.where(plain, poisson.ppf(p, mu), nbinom.ppf(p, r, r / (r + mu))))
-    return found[0], found[1]
+    low, high = (nbinom.ppf(p, r, r / (r + mu)) for p in (tail, 1.0 - tail))
+    return low, high
 
 
 class Statistics:
