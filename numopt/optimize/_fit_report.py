@@ -142,7 +142,8 @@ def _table(head, rows, kind=""):
         f'<tr><th scope="row">{escape(first)}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in rest) + "</tr>"
         for first, *rest in rows
     )
-    return f'<div class="scroll" tabindex="0"><table{kind}><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    table = f"<table{kind}><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="scroll" tabindex="0">{table}</div>'
 
 
 def _parameters(fit, level, method):
