@@ -18,7 +18,8 @@ p.alert { border-left: 4px solid var(--lost); background: var(--lost-band); colo
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 12px; border-bottom: 1px solid var(--grid); white-space: nowrap; text-align: right; }
 thead th { background: var(--band); }
-th:first-child, .noted :last-child { text-align: left; }
+th:first-child, .noted th:last-child, .noted td:last-child { text-align: left; }
+.noted td:last-child { white-space: normal; min-width: 12rem; }
 figure { margin: 1rem 0; max-width: 720px; }
 figure svg { display: block; width: 100%; height: auto; font-family: inherit; }
 """
@@ -141,7 +142,8 @@ def _table(head, rows, kind=""):
         f'<tr><th scope="row">{escape(first)}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in rest) + "</tr>"
         for first, *rest in rows
     )
-    return f'<div class="scroll"><table{kind}><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    table = f"<table{kind}><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="scroll" tabindex="0">{table}</div>'
 
 
 def _parameters(fit, level, method):
