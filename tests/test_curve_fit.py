@@ -13,6 +13,7 @@ from numba import njit, prange
 import numopt
 from numopt import OptimizeWarning, curve_fit, problems
 from numopt.callbacks.models import BoundModel
+from numopt.optimize._fit_run import FitRun
 from numopt.problems._nist import log_relative_error
 
 TIGHT = {"ftol": 1e-13, "xtol": 1e-13, "gtol": 1e-13}
@@ -298,13 +299,15 @@ class TestByRows:
 
     @pytest.mark.parametrize("model", [over_largest, smoothed, running])
     @pytest.mark.parametrize("m", [200, 3000])
-    def test_models_that_are_not_of_rows_are_called_for_all(self, model, m):
+    def test_models_that_are_not_of_rows_are_called_for_all(self, model, m, monkeypatch):
         x = np.linspace(0.1, 4.0, m)
         true = (2.0, 0.7)
         y = model(x, *true) + 1e-3 * np.cos(50 * x)
+        runs, go = [], FitRun.go
+        monkeypatch.setattr(FitRun, "go", lambda self, *args: (runs.append(1), go(self, *args))[1])
         fit = curve_fit(model, x, y, [1.5, 1.0], fixed=["a"] if model is over_largest else None)
         theirs = curve_fit(model.py_func, x, y, [1.5, 1.0], fixed=["a"] if model is over_largest else None)
-        assert fit.model.by_rows is None or m <= 256
+        assert (fit.model.by_rows is None or m <= 256) and len(runs) == 2  # noticed before the first step
         np.testing.assert_allclose(fit.popt, theirs.popt, rtol=1e-6)
 
     def test_a_model_that_is_not_of_rows_only_later_is_noticed_at_the_end(self):
