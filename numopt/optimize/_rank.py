@@ -4,7 +4,7 @@ import numpy as np
 
 DEPENDENT = 1e-13  # singular values of columns of norm 1: what is below is rounding
 NOISY = {2: 1e-7, 3: 1e-9}  # the same where the columns are made of differences, which lose digits
-_TERMS = 6
+_TERMS, _SHOWN = 6, 4
 _PIVOT = 1e-2  # share of the largest: less, and rounding would be made large
 
 
@@ -54,26 +54,29 @@ def _reduced(null):
         largest = np.abs(null[i:]).max(axis=0)
         j = int((largest > _PIVOT * largest.max()).argmax())
         k = i + int(np.abs(null[i:, j]).argmax())
-        null[[i, k]] = null[[k, i]]
-        null[i] /= null[i, j]
-        for other in range(len(null)):
-            if other != i:
-                null[other] -= null[other, j] * null[i]
+        row = null[k] / null[k, j]
+        null[k] = null[i]
+        null -= null[:, j, None] * row
+        null[i] = row
     return null
 
 
 def _said(factors, shares, names):
     """A combination in words; what has next to no share in it is left out."""
-    shown = np.flatnonzero(np.abs(shares) > 1e-6 * np.abs(shares).max())
-    factors = factors / factors[shown[0]]
+    least = 1e-6 * np.abs(shares).max()
+    shown = [
+        (name, a) for name, a, share in zip(names, factors.tolist(), shares.tolist(), strict=True) if abs(share) > least
+    ]
     text = ""
-    for j in shown[:_TERMS]:
-        size = f"{abs(factors[j]):.4g}"
-        sign = ("-" if factors[j] < 0 else "") if not text else " - " if factors[j] < 0 else " + "
-        text += sign + ("" if size == "1" else size + "*") + names[j]
-    return text + (" + ..." if shown.size > _TERMS else "")
+    for name, a in shown[:_TERMS]:
+        a /= shown[0][1]
+        size = f"{abs(a):.4g}"
+        sign = ("-" if a < 0 else "") if not text else " - " if a < 0 else " + "
+        text += sign + ("" if size == "1" else size + "*") + name
+    return text + (" + ..." if len(shown) > _TERMS else "")
 
 
 def rank_warning(found):
     """The text of a warning about what :func:`undetermined` found."""
-    return f"the residuals do not determine {'; '.join(found)} (columns of the Jacobian are dependent, to rounding)"
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return f"the residuals do not determine {'; '.join(found[:_SHOWN])}{more} (columns of the Jacobian are dependent, to rounding)"
