@@ -79,4 +79,5 @@ def _said(factors, shares, names):
 def rank_warning(found):
     """The text of a warning about what :func:`undetermined` found."""
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return f"the residuals do not determine {'; '.join(found[:_SHOWN])}{more} (columns of the Jacobian are dependent, to rounding)"
+    named = "; ".join(found[:_SHOWN])
+    return f"the residuals do not determine {named}{more} (columns of the Jacobian are dependent, to rounding)"
