@@ -120,6 +120,8 @@ class OptimizeResult(dict):
             raise ValueError("this result holds no state to save")
         method, search, c, p, w, *fixed = self.state
         more = {"fixed": fixed[0]} if fixed else {}
+        if isinstance(w, dict):  # of least_squares: p and w stand in one array, and there is more
+            p, w, more = p[: s.N_SCALARS], p[s.N_SCALARS :], w
         np.savez(path, method=method, search=search, c=c, p=p, w=w, **more)
 
 

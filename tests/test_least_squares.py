@@ -1,6 +1,10 @@
 """Sums of squares: certified answers, bounds, losses, ends of a run, what is refused."""
 
+import gc
+import pickle
 import warnings
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,9 +15,10 @@ from hypothesis import strategies as st
 from numba import carray as as_array
 from numba import cfunc, njit, types
 
-from numopt import LeastSquaresStatus, least_squares, problems
+from numopt import LeastSquaresStatus, OptimizeWarning, least_squares, problems, resume
 from numopt.catalog import SQUARES
 from numopt.kernels.oracle import void_pointer as _pointer
+from numopt.optimize._rank import undetermined
 from numopt.problems._nist import derivative, read_nist
 
 METHODS = list(SQUARES)
@@ -486,6 +491,284 @@ class TestFound:
         fun = lambda x: np.array([x[0] + x[2] - 3.0, x[1] - 1.0])  # noqa: E731
         result = least_squares(fun, [0.0, 0.0, 1.0], bounds=([-9, -9, 1], [9, 9, 1]))
         np.testing.assert_allclose(result.x, [2.0, 1.0, 1.0], rtol=1e-6)
+
+
+RESUMED = {
+    "plain": {},
+    "bounds": {"bounds": ([0, -500, -500, 0, 0], [500, 500, 500, 1, 1])},
+    "loss": {"loss": "cauchy", "f_scale": 0.02},
+    "both": {"bounds": ([0, -500, -500, 0, 0], [500, 2, 500, 1, 1]), "loss": "huber", "f_scale": 0.02},
+    "tied": {"options": {"tied": {4: "x3/2"}, "fixed": [0]}},
+    "steps": {"jac": "3-point", "diff_step": 1e-5},
+    "marquardt": {"method": "marquardt"},
+}
+
+
+class TestResume:
+    """A run that was stopped, saved, loaded and resumed is the run that was not stopped, to the last bit."""
+
+    @pytest.mark.parametrize("caller", ["jitted", "python"])
+    @pytest.mark.parametrize("case", RESUMED)
+    def test_bit_for_bit(self, case, caller, tmp_path):
+        problem = problems.nist("MGH17")
+        jitted = caller == "jitted"
+        fun = problem.residual if jitted else problem.python_residual
+        more = {"jac": problem.jacobian if jitted else problem.python_jacobian} | RESUMED[case]
+        options = more.pop("options", {})
+        start = problem.starts[1]
+        whole = least_squares(fun, start, options=options, **more)
+        part = least_squares(fun, start, options=options | {"maxiter": 4}, **more)
+        assert part.status is LeastSquaresStatus.MAXITER and whole.nit > 5
+        part.save(tmp_path / "run")
+        for state in (part, tmp_path / "run.npz", pickle.loads(pickle.dumps(part))):
+            rest = resume(state, fun, jac=more["jac"], options={"maxiter": 10**6})
+            for name in ("x", "fun", "jac", "grad", "active_mask"):
+                np.testing.assert_array_equal(rest[name], whole[name])
+            for name in ("cost", "nit", "nfev", "njev", "optimality", "status"):
+                assert rest[name] == whole[name]
+
+    def test_cut_off_within_a_step(self):
+        """The step is taken again: same points, with more evaluations."""
+        problem = problems.nist("BoxBOD")
+        whole = least_squares(problem.residual, problem.starts[0], problem.jacobian)
+        for count in (2, 5, 9):
+            part = least_squares(problem.residual, problem.starts[0], problem.jacobian, max_nfev=count)
+            assert part.status is LeastSquaresStatus.MAX_NFEV
+            rest = resume(part, problem.residual, jac=problem.jacobian, options={"max_nfev": 1000})
+            assert (rest.x == whole.x).all() and rest.cost == whole.cost and rest.nit == whole.nit
+
+    def test_what_was_a_callable_is_given_again(self):
+        loss = lambda z: np.array([np.log1p(z), 1 / (1 + z), -1 / (1 + z) ** 2])  # noqa: E731
+        options = {"loss": loss, "f_scale": 0.3}
+        start = [1.0, 1.0, 0.0]
+        whole = least_squares(decay, start, decay_jacobian, **options)
+        part = least_squares(decay, start, decay_jacobian, options={"maxiter": 2}, **options)
+        rest = resume(part, decay, jac=decay_jacobian, loss=loss, options={"maxiter": 99})
+        assert (rest.x == whole.x).all() and rest.nit == whole.nit
+        with pytest.raises(TypeError, match="loss was a callable, which no state holds"):
+            resume(part, decay, jac=decay_jacobian)
+        with pytest.raises(TypeError, match="jac was a callable, which no state holds"):
+            resume(part, decay, loss=loss)
+        fun = lambda b, y: b[0] * np.exp(-b[1] * T) + b[2] - y  # noqa: E731
+        part = least_squares(fun, start, kwargs={"y": Y}, options={"maxiter": 2})
+        assert resume(part, fun, kwargs={"y": Y}, options={"maxiter": 99}).x[0] == pytest.approx(3.0, rel=1e-6)
+
+    def test_what_is_refused(self, tmp_path):
+        part = least_squares(decay, [1.0, 1.0, 0.0], options={"maxiter": 2})
+        part.save(tmp_path / "run.npz")
+        arrays = dict(np.load(tmp_path / "run.npz"))
+        for change in ({"c": arrays["c"][:-1]}, {"w": arrays["w"][:-1]}, {"m": np.array(0)}, {"start": np.ones(4)}):
+            np.savez(tmp_path / "bad.npz", **{**arrays, **change})
+            with pytest.raises(ValueError, match="damaged"):
+                resume(tmp_path / "bad.npz", decay)
+        with pytest.raises(TypeError, match="hess and hessp are for minimize"):
+            resume(part, decay, hess=lambda x: x)
+        with pytest.raises(ValueError, match="can't be changed in a run"):
+            resume(part, decay, options={"fixed": [0]})
+        with pytest.raises(TypeError, match="loss is part of the state"):
+            resume(part, decay, loss="huber")
+        with pytest.raises(ValueError, match=r"fun must return an array of shape \(20,\)"):
+            resume(part, lambda b: decay(b)[1:], options={"maxiter": 99})
+
+
+def _without_parts(b):
+    return b[0] * np.exp(-b[1] * T) + 0.0 * b[2] - Y + 0.5
+
+
+class TestUndetermined:
+    @pytest.mark.parametrize(
+        "fun, start, said",
+        [
+            (lambda b: (b[0] + b[1]) * T - 3.0 * T, [0.2, 0.1], "x[0] - x[1]"),
+            (lambda b: (2.0 * b[0] + b[1]) * T - 3.0 * T, [0.2, 0.1], "x[0] - 0.5*x[1]"),
+            (_without_parts, [1.0, 1.0, 7.0], "x[2]"),
+            (lambda b: _without_parts(b) + b[3] - b[4] - b[5], [1.0, 1.0, 7.0, 0.0, 0.0, 0.1],
+             "x[2]; x[3] + x[5]; x[4] - x[5]"),
+        ],
+    )  # fmt: skip
+    def test_the_warning_names_it_and_there_is_an_answer(self, fun, start, said):
+        for method in METHODS:
+            for jac in ("2-point", "3-point", "cs") if len(start) < 4 else ("cs",):
+                with pytest.warns(OptimizeWarning) as caught:
+                    result = least_squares(fun, start, jac, method=method)
+                assert result.success and result.cost < 1e-10
+                (text,) = (str(w.message) for w in caught)
+                names = text.removeprefix("the residuals do not determine ").split(" (columns")[0]
+                assert sorted(names.split("; ")) == sorted(said.split("; "))
+
+    def test_jitted(self):
+        fun, jac = (
+            njit(_without_parts),
+            njit(lambda b: np.column_stack((np.exp(-b[1] * T), -b[0] * T * np.exp(-b[1] * T), 0 * T))),
+        )
+        for _ in range(3):
+            with pytest.warns(OptimizeWarning, match=r"do not determine x\[2\] \("):
+                least_squares(fun, [1.0, 1.0, 7.0], jac)
+
+    def test_no_warning_where_all_is_determined(self):
+        """However badly scaled or ill-conditioned; a variable at its bound is known."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", OptimizeWarning)
+            for name in NIST:
+                problem = problems.nist(name)
+                for jac in (problem.jacobian, "3-point"):
+                    least_squares(problem.residual, problem.starts[1], jac)
+            scale = np.array([1e-150, 1e150, 1.0])
+            jac = lambda b: decay_jacobian(b * scale) * scale  # noqa: E731
+            least_squares(lambda b: decay(b * scale), np.array([1.0, 1.0, 0.1]) / scale, jac)
+            nearly = lambda b: (b[0] + (1 + 1e-9) * b[1]) * T + 1e-9 * b[1] * T**2 - 3.0 * T  # noqa: E731
+            least_squares(nearly, [0.2, 0.1], "cs")
+            fun = lambda b: b[0] * np.exp(-b[1] * T) * b[2] - 3.0 * np.exp(-T)  # noqa: E731
+            least_squares(fun, [1.0, 1.0, 2.0], "cs", bounds=([0, 0, 2.0], [9, 9, 9]), options={"fixed": [2]})
+            least_squares(fun, [1.0, 1.0, 2.0], "cs", bounds=(0, [1.2, 9, 2.0]))
+
+    @given(st.integers(1, 7), st.integers(0, 4), st.integers(0, 10**6))
+    @settings(max_examples=60, deadline=None)
+    def test_as_many_combinations_as_the_rank_lacks(self, n, lack, seed):
+        lack = min(lack, n - 1)
+        rng = np.random.default_rng(seed)
+        A = rng.standard_normal((n + 3, n - lack)) @ rng.standard_normal((n - lack, n))
+        A *= 10.0 ** rng.integers(-100, 100, n)
+        assert len(undetermined(A, [f"x{j}" for j in range(n)])) == lack
+        A[:, 0] = 0.0
+        assert "x0" in undetermined(A, [f"x{j}" for j in range(n)])
+
+
+class TestScales:
+    @pytest.mark.parametrize("scale", [1e-250, 1e-160, 1e-120, 1e120, 1e160, 1e250])
+    @pytest.mark.parametrize("loss", ["linear", "cauchy"])
+    def test_residuals_whose_squares_do_not_fit(self, scale, loss):
+        y = Y + 0.3 * np.cos(5.0 * T)
+        fun = lambda b: b[0] * np.exp(-b[1] * T) + b[2] - y  # noqa: E731
+        start, tight = [1.0, 1.0, 0.1], {"xtol": 1e-12, "ftol": 1e-12, "loss": loss}
+        plain = least_squares(fun, start, "3-point", f_scale=0.1, **tight)
+        for scaled in (lambda b: scale * fun(b), njit(lambda b: scale * (b[0] * np.exp(-b[1] * T) + b[2] - y))):
+            for _ in range(2):  # the second run would be a copy of the first
+                result = least_squares(scaled, start, "3-point", f_scale=0.1 * scale, **tight)
+                assert result.success
+                np.testing.assert_allclose(result.x, plain.x, rtol=1e-7)
+                np.testing.assert_allclose(result.fun, scale * plain.fun, rtol=1e-5)
+                np.testing.assert_allclose(result.jac, scale * plain.jac, rtol=1e-5)
+        assert result.cost == pytest.approx(plain.cost * scale * scale, rel=1e-6) or not 1e-150 < scale < 1e150
+
+
+class TestAgain:
+    """Small runs are copies of earlier ones; nothing of those may show."""
+
+    def test_the_same_run_is_the_same_to_the_last_bit(self):
+        problem = problems.nist("Chwirut2")
+        names = ("x", "cost", "fun", "jac", "grad", "nfev", "nit", "optimality", "status", "active_mask")
+        for fun, jac in (
+            (njit(problem.residual.py_func), njit(problem.jacobian.py_func)),
+            (problem.python_residual, problem.python_jacobian),
+            (problem.python_residual, "3-point"),
+            (njit(problem.residual.py_func), "2-point"),
+        ):
+            for loss in ("linear", "soft_l1"):
+                runs = []
+                for start in (0, 1, 0, 0):
+                    runs.append(least_squares(fun, problem.starts[start], jac, loss=loss))
+                kept = [{name: np.copy(run[name]) for name in names} for run in runs]
+                least_squares(fun, problem.starts[1], jac, loss=loss)
+                other = least_squares(fun, problem.starts[0], jac, loss=loss, options={"history": True})
+                for name in names:
+                    for run in (runs[2], runs[3], other):
+                        np.testing.assert_array_equal(run[name], runs[0][name])
+                    for run, was in zip(runs, kept, strict=True):
+                        np.testing.assert_array_equal(run[name], was[name])  # no other run has written there
+                rest = resume(runs[1], fun, jac=jac)
+                np.testing.assert_allclose(rest.x, runs[1].x, rtol=1e-6)
+
+    def test_another_number_of_residuals(self):
+        fun = njit(lambda x: np.concatenate((x - 1.0, np.zeros(1))) if x[0] > 5.0 else x - 1.0)
+        assert least_squares(fun, [2.0, 3.0]).fun.size == 2
+        with pytest.raises(ValueError, match="shape"):
+            least_squares(fun, [6.0, 3.0])  # changes its length on the way
+        other = njit(lambda x: np.full(3 if x[1] == 7.0 else 2, x[0] - x[1] / 7.0))
+        assert least_squares(other, [2.0, 1.0], options={"fixed": [1]}).fun.size == 2
+        least_squares(other, [2.0, 1.0])
+        python = lambda x, m: np.full(m, x[0] - 1.0)  # noqa: E731
+        for m in (2, 3, 2, 5, 3):
+            assert least_squares(python, [2.0], args=(m,)).fun.size == m
+
+    def test_what_is_refused_is_refused_the_second_time_too(self):
+        fun = njit(lambda x: np.array([x[0] - 1.0, np.log(x[0])]))
+        for _ in range(3):
+            assert least_squares(fun, [2.0]).success
+            with pytest.raises(ValueError, match=r"not finite in the initial point: fun\(x0\)\[1\]"):
+                least_squares(fun, [-2.0])
+            with pytest.raises(ValueError, match="ftol must be"):
+                least_squares(fun, [2.0], ftol=True)
+            with pytest.raises(TypeError, match="fun must be callable"):
+                least_squares(5, [2.0])
+            with pytest.raises(TypeError, match="jac must be"):
+                least_squares(fun, [2.0], 5)
+            with pytest.raises(TypeError, match="callback must be"):
+                least_squares(fun, [2.0], callback=5)
+
+    def test_functions_are_not_held_on_to(self):
+        class Model:
+            def __call__(self, x):
+                return x - 1.0
+
+        model = Model()
+        for _ in range(3):
+            least_squares(model, [2.0, 3.0])
+        gone = weakref.ref(model)
+        del model
+        gc.collect()
+        assert gone() is None
+
+    def test_runs_inside_of_runs_and_in_threads(self):
+        def inner(x):
+            return least_squares(decay, [1.0, 1.0, x[0]], decay_jacobian).x - 2.0
+
+        def outer(x):
+            return least_squares(lambda y: inner(y) + y[0] - 1.0, [0.5], "2-point", gtol=1e-6).x - x
+
+        assert least_squares(outer, [0.3]).success
+        problem = problems.nist("Misra1a")
+        expected = least_squares(problem.residual, problem.starts[0], problem.jacobian)
+        with ThreadPoolExecutor(4) as pool:
+            fun, jac = problem.residual, problem.jacobian
+            for result in pool.map(lambda k: least_squares(fun, problem.starts[0], jac), range(200)):
+                np.testing.assert_array_equal(result.x, expected.x)
+
+    def test_callables_get_copies(self):
+        """What they keep does not change, what they change is not ours."""
+        kept = []
+
+        def fun(x):
+            kept.append((x, x.copy()))
+            r = decay(x)
+            x[:] = np.nan
+            return r
+
+        def jac(x):
+            J = decay_jacobian(x)
+            x[:] = np.nan
+            return J
+
+        for _ in range(2):
+            for f, j in ((fun, jac), (fun, "3-point"), (njit(_spoils), "2-point"), (njit(_spoils), njit(_spoils_too))):
+                result = least_squares(f, [1.0, 1.0, 0.0], j)
+                np.testing.assert_allclose(result.x, [3.0, 1.5, 0.5], rtol=1e-6)
+        assert all(np.isnan(x).all() for x, _ in kept) and all(np.isfinite(was).all() for _, was in kept)
+
+
+def _spoils(b):
+    r = b[0] * np.exp(-b[1] * T) + b[2] - Y
+    b[:] = np.nan
+    return r
+
+
+def _spoils_too(b):
+    J = np.empty((T.size, 3))
+    J[:, 0] = np.exp(-b[1] * T)
+    J[:, 1] = -b[0] * T * J[:, 0]
+    J[:, 2] = 1.0
+    b[:] = np.nan
+    return J
 
 
 class TestRefused:

@@ -108,6 +108,8 @@ def least_squares(fun, x0, jac="2-point", bounds=_NO_BOUNDS, method="lm", ftol=1
     """
     x = check_x0(x0)
     args = args if isinstance(args, tuple) else (args,)
+    if not (callback is None or callable(callback)):
+        raise TypeError(f"callback must be callable, not {type(callback).__name__}")
     settings = first = None
     if bounds is _NO_BOUNDS and type(loss) is str and (x_scale is diff_step is jac_sparsity is workers is None):
         if not (options or kwargs or verbose or jac is None):
@@ -127,8 +129,6 @@ def least_squares(fun, x0, jac="2-point", bounds=_NO_BOUNDS, method="lm", ftol=1
     front = read_options(options)
     if jac_sparsity is not None or workers is not None:
         warn("jac_sparsity and workers are not used: Jacobians are dense, differences are taken in compiled code")
-    if not (callback is None or callable(callback)):
-        raise TypeError(f"callback must be callable, not {type(callback).__name__}")
     if not (callable(fun) or address_of(fun) is not None):
         raise TypeError(f"fun must be callable or a C function pointer, not {type(fun).__name__}")
     fun, jac, args = bind_arguments(fun, jac, args, kwargs)
@@ -168,6 +168,7 @@ def least_squares(fun, x0, jac="2-point", bounds=_NO_BOUNDS, method="lm", ftol=1
     if verbose == 2:
         watched["disp"] = True
     result = run.go(callback, watched)
+    run.warn_of_rank(result)
     if verbose == 1:
         print(f"{result.message}\nnfev {result.nfev}, cost {result.cost:.4e}, optimality {result.optimality:.2e}")
     return result

@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from numopt.callbacks.bind import Bound
-from numopt.catalog import LINE_SEARCHES, METHODS, OPTION_ALIASES, OPTIONS, default_method
+from numopt.catalog import LINE_SEARCHES, METHODS, OPTION_ALIASES, OPTIONS, SQUARES, default_method
 from numopt.drivers import units
 from numopt.kernels import slots as s
 from numopt.kernels.status import NEW, RUNNING, Status
@@ -220,19 +220,24 @@ def new_state(row, values):
     return words, p
 
 
-def resume(state, fun, args=(), jac=None, hess=None, hessp=None, callback=None, options=None):
+def resume(state, fun, args=(), jac=None, hess=None, hessp=None, callback=None, options=None, kwargs=None, loss=None):
     """Go on with a run that was stopped, bit for bit as if it had not been.
 
     Parameters
     ----------
     state : OptimizeResult or path
-        A result, or the file that its ``save`` wrote.
+        A result of :func:`minimize` or :func:`least_squares`, or the file that its ``save`` wrote.
     fun, args, jac, hess, hessp, callback
-        As for :func:`minimize`; they are not part of the saved state, nor are difference steps (``eps``,
-        ``finite_diff_rel_step``).
+        As for the function that the state is of; they are not part of the saved state, nor are difference steps of
+        ``minimize`` (``eps``, ``finite_diff_rel_step``).
     options : dict, optional
         New limits: ``maxiter`` and ``maxfev`` (both count from the start of the first run), ``max_time``, and
-        whatever else is to differ, but for ``maxcor``.
+        whatever else is to differ, but for ``maxcor``.  Of ``least_squares``: ``maxiter``, ``max_nfev``, ``max_time``,
+        ``ftol``, ``xtol``, ``gtol``, ``history``, ``return_all``.
+    kwargs : dict, optional
+        Of ``least_squares``: keywords of fun and jac.
+    loss : callable, optional
+        Of ``least_squares``: the loss, where it was a callable; one with a name is part of the saved state.
 
     Returns
     -------
@@ -257,8 +262,16 @@ def resume(state, fun, args=(), jac=None, hess=None, hessp=None, callback=None, 
         saved = dict(zip((*_SAVED, "fixed"), getattr(state, "state", None) or (), strict=False))
     else:
         saved = read_arrays(state)
+    if str(saved.get("method")) in SQUARES:
+        from numopt.optimize._squares_state import resume_squares
+
+        if hess is not None or hessp is not None:
+            raise TypeError("hess and hessp are for minimize; the state is one of least_squares")
+        return resume_squares(saved, fun, args, kwargs, jac, loss, callback, options)
+    if kwargs is not None or loss is not None:
+        raise TypeError("kwargs and loss are for least_squares; the state is one of minimize")
     if not set(_SAVED) <= set(saved):
-        raise ValueError("state holds no saved run of numopt.minimize")
+        raise ValueError("state holds no saved run of numopt.minimize or numopt.least_squares")
     fixed = saved.get("fixed")
     row, sizes = METHODS.get(str(saved["method"])), (len(saved["c"]), len(saved["p"]))
     if (

@@ -10,8 +10,11 @@ from numopt.callbacks.residuals import BoundSquares
 from numopt.catalog import SQUARES_VECTORS, squares_words
 from numopt.drivers import units
 from numopt.kernels import slots as s
+from numopt.kernels import squares_slots as q
 from numopt.kernels.status import LEAST_SQUARES, NEW, RUNNING, Status
 from numopt.optimize._interrupt import INTERRUPTED, TICK, catch_interrupt, release_interrupt
+from numopt.optimize._rank import DEPENDENT, NOISY, rank_warning, undetermined
+from numopt.optimize._warn import warn
 from numopt.optimize._watch import Watch
 from numopt.result import OptimizeResult
 
@@ -47,7 +50,8 @@ def new_state(row, variables, tolerances, max_nfev, x_scale, options):
 
 def within(r):
     """Whether the sum of squares neither overflows nor falls below what can be told from zero."""
-    return SMALLEST < r.dot(r) < LARGEST
+    with np.errstate(all="ignore"):
+        return SMALLEST < r.dot(r) < LARGEST
 
 
 def residuals_at(fun, x, args, m):
@@ -107,8 +111,8 @@ class SquaresRun:
     first : ndarray (m,) or None
         The residuals at the start, where they are known.
     problem : dict
-        ``loss``, ``f_scale``; ``unit``, what the run's residuals are multiples of; ``steps``, ``y``, ``sigma``, ``cholesky`` where there are any; ``start`` of a run that
-        goes on.
+        ``loss``, ``f_scale``; where there are such ``unit``, what the run's residuals are multiples of, ``steps``,
+        ``y``, ``sigma``, ``cholesky``, and the ``start`` of a run that goes on.
     """
 
     binder: type = BoundSquares
@@ -173,6 +177,48 @@ class SquaresRun:
             raise error
         return result
 
+    def undetermined(self, names=None):
+        """The combinations of variables that the Jacobian at hand says nothing about; ``names``: of the user's."""
+        c, p, w, n = self.c, self.p, self.w, self.c.item(s.N)
+        place, scheme = c.item(s.PARITY), self.bound.block.item(q.SCHEME)
+        z, free = w[place * n : (place + 1) * n], n
+        if self.variables.bounded:
+            inside = (z > self.variables.lower) & (z < self.variables.upper)
+            free = int(inside.sum())
+        if scheme == 0 and c.item(s.NIT) > 0 and p.item(s.LSQ_RANK) == free:
+            return []  # by the factor of the last step
+        start = SQUARES_VECTORS * n + place * n * (n + 1)
+        R = w[start : start + n * (n + 1)].reshape(n, n + 1)[:, :n]
+        threshold = NOISY.get(scheme, DEPENDENT)
+        if free == n and (abs(R.diagonal()) > 10.0 * threshold * abs(R).sum(axis=0)).all():
+            return []  # where columns depend on each other, one has next to nothing left on the diagonal
+        there = self.variables.free if self.variables.map is not None else np.arange(n)
+        names = [f"x[{j}]" if names is None else names[j] for j in there]
+        if free < n:
+            R, names = R[:, inside], [name for name, good in zip(names, inside, strict=True) if good]
+        return undetermined(R, names, threshold) if names else []
+
+    def warn_of_rank(self, result):
+        """Say what the residuals do not determine, where the run ended well."""
+        if result["status"] > 0:
+            found = self.undetermined()
+            if found:
+                warn(rank_warning(found))
+
+    def state(self):
+        """All that it takes to go on, see ``numopt.optimize._squares_state``."""
+        problem, variables = self.problem, self.variables
+        loss, jac = problem["loss"], self.bound.jac
+        more = {
+            "m": self.bound.m, "start": self.start.copy(), "f_scale": problem["f_scale"], "unit": problem["unit"],
+            "loss": loss if type(loss) is str else "callable", "jac": jac if type(jac) is str else "callable",
+        }  # fmt: skip
+        if problem["steps"] is not None:
+            more["steps"] = problem["steps"]
+        if not variables.plain:
+            more.update(variables.saved())
+        return self.row.name, "", self.c.copy(), self.reals.copy(), more
+
     def report(self, failed=False):
         """The result as things stand; residuals and Jacobian are computed again where others stand in their places."""
         p, w, variables, bound = self.p, self.w, self.variables, self.bound
@@ -193,14 +239,16 @@ class SquaresRun:
                 J = weigh(self.problem["loss"], self.problem["f_scale"], r, J)
         cost, unit, gradient = p.item(s.F), self.problem["unit"], variables.spread(g)
         if unit != 1.0:
-            cost, optimality, gradient = cost * unit * unit, optimality * unit * unit, gradient * unit * unit
-            r, J = (a if a is None else a * unit for a in (r, J))
+            with np.errstate(over="ignore"):
+                cost, optimality, gradient = (a * unit * unit for a in (cost, optimality, gradient))
+                r, J = (a if a is None else a * unit for a in (r, J))
         status, success, message = ENDS[status]
         result = OptimizeResult({
             "x": x, "cost": cost, "fun": r, "jac": J, "grad": gradient, "optimality": optimality,
             "active_mask": variables.active(x), "nfev": nfev, "njev": njev, "nit": nit, "status": status,
             "message": message, "success": success,
         })  # fmt: skip
+        result.state = self.state()
         return result
 
 

@@ -32,8 +32,8 @@ class Plan:
         arrays = bound.arrays
         self.row, self.variables, self.problem = run.row, run.variables, run.problem
         self.n, self.m, self.kind, self.complete = run.c.item(s.N), bound.m, bound.kind, complete
-        self.fun, self.jac = bound.fun, bound.jac  # kept: their identity is in the key
-        self.keep = bound.keep if complete else []
+        # kept, as their identity is in the key
+        self.fun, self.jac, self.keep = (bound.fun, bound.jac, bound.keep) if complete else (None, None, [])
         # what has to stand there from the start, then the rest, the sizes of the variables first
         pieces = [run.words, bound.block, run.reals, bound.at, arrays[q.REALS], arrays[q.TYPICAL], bound.r, bound.J]
         pieces += [array for slot, array in arrays.items() if not any(array is piece for piece in pieces)]
@@ -129,14 +129,15 @@ class PlannedRun(SquaresRun):
             "optimality": p.item(s.GNORM), "active_mask": np.zeros(plan.n, int), "nfev": nfev, "njev": njev,
             "nit": nit, "status": status, "message": message, "success": success,
         })  # fmt: skip
+        result.state = self.state()
         return result
 
 
 def plain_settings(n, jac, method, ftol, xtol, gtol, max_nfev, loss, f_scale):
     """The first part of the key of a plan, with the types of numbers: 1 is as good as 1.0, True is not."""
     return (
-        n, jac if type(jac) is str else callable(jac), method, ftol, xtol, gtol, max_nfev, loss, f_scale, type(ftol), type(xtol),
-        type(gtol), type(max_nfev), type(f_scale),
+        n, jac if type(jac) is str else callable(jac), method, ftol, xtol, gtol, max_nfev, loss, f_scale,
+        type(ftol), type(xtol), type(gtol), type(max_nfev), type(f_scale),
     )  # fmt: skip
 
 
@@ -180,6 +181,7 @@ def run_again(settings, x, fun, jac, args, callback):
             raise
         del _PLANS[key]  # its number of residuals may have changed
         return None, None
+    run.warn_of_rank(result)
     run.unbind()
     plan.unused.append(run)
     if first is None:

@@ -192,6 +192,25 @@ class Variables:
         self.start, self.lower, self.upper = x, lower, upper
         if fixed is not None or tied or self.fixed.any():
             self._reduce(x.copy(), lower.copy(), upper.copy(), fixed, tied or {}, names)
+        self._see()
+
+    def saved(self):
+        """Arrays to make them from again, beside start and bounds of the run's variables."""
+        arrays = {"box": np.array(self.box), "marks": self.fixed + 2 * self.tied}
+        return arrays if self.map is None else arrays | {"map": self.map}
+
+    @classmethod
+    def restored(cls, saved, lower, upper):
+        """Those that ``saved`` is of."""
+        variables = cls.__new__(cls)
+        variables.start, variables.lower, variables.upper = saved["start"], lower, upper
+        variables.map, variables.box = saved.get("map"), tuple(saved.get("box", (lower, upper)))
+        marks = saved.get("marks", np.zeros(lower.size, int))
+        variables.fixed, variables.tied, variables.all = marks == 1, marks == 2, marks.size
+        variables._see()
+        return variables
+
+    def _see(self):
         self.free = np.flatnonzero(~(self.fixed | self.tied))
         self.bounded = bool(np.isfinite(self.lower).any() or np.isfinite(self.upper).any())
         self.plain = self.map is None and not self.bounded
