@@ -10,6 +10,7 @@ from numopt.callbacks.pointers import address_of
 from numopt.catalog import SQUARES
 from numopt.kernels.squares_slots import LOSSES
 from numopt.optimize._options import check_x0
+from numopt.optimize._sparse_squares import find_sparse, sparse_least_squares
 from numopt.optimize._squares import SquaresRun, Variables, new_state
 from numopt.optimize._warn import warn
 
@@ -112,15 +113,22 @@ def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm",
         raise ValueError(f"verbose must be 0, 1 or 2; got {verbose!r}")
     max_nfev = 100 * x.size if max_nfev is None else read_count("max_nfev", max_nfev)
     front = read_options(options)
-    if jac_sparsity is not None or workers is not None:
-        warn("jac_sparsity and workers are not used: Jacobians are dense, differences are taken in compiled code")
+    if workers is not None:
+        warn("workers is not used: differences are taken in compiled code")
     if not (callable(fun) or address_of(fun) is not None):
         raise TypeError(f"fun must be callable or a C function pointer, not {type(fun).__name__}")
     fun, jac, args = bind_arguments(fun, jac, args, kwargs)
-    variables = Variables(x, lower, upper)
     if diff_step is not None:
         diff_step = read_steps(diff_step, x.size)
     first = residuals_at(fun, x, args, front.get("m"))
+    jac, sparse = find_sparse(jac, x, args, first.size, jac_sparsity, tr_solver)
+    if sparse is not None:
+        return sparse_least_squares(
+            row.name, fun, jac, args, sparse, x, first, (lower, upper), tolerances, max_nfev, x_scale,
+            read_scale(x_scale, x.size), {"loss": loss, "f_scale": float(f_scale), "steps": diff_step}, tr_options,
+            front, callback, verbose,
+        )  # fmt: skip
+    variables = Variables(x, lower, upper)
     n = variables.start.size
     if row.name == "lm" and first.size < n:
         raise ValueError(
