@@ -75,7 +75,7 @@ def _back_to_boundary(w, s, b, hbar, radius):
 
 @reduction
 def path(k, inverse, free, s, r, radius, target, most, damping, w, v, h, hbar, scaled, out, u):
-    """Set w by (1), until |A'(A w + r)| <= ``target``: (whether it ended on the boundary, that norm).
+    """Set w by (1), until the norm of A'(A w + r) is within ``target``; whether it ended on the boundary.
 
     ``inverse`` is 1/d; v, h, hbar, scaled, out (n each) and u (m) are overwritten.
     """
@@ -87,12 +87,12 @@ def path(k, inverse, free, s, r, radius, target, most, damping, w, v, h, hbar, s
     for j in range(n):
         w[j], v[j], hbar[j] = 0.0, 0.0, 0.0
     if not 0.0 < beta < _INF:
-        return False, 0.0
+        return False
     adjoint(k, u, beta, out)
     alpha = _next_v(v, out, inverse, free, 0.0)
     zeta_bar, alpha_bar = alpha * beta, alpha
     if not zeta_bar > target:
-        return False, zeta_bar
+        return False
     for j in range(n):
         v[j] /= alpha
         h[j] = v[j]
@@ -100,7 +100,7 @@ def path(k, inverse, free, s, r, radius, target, most, damping, w, v, h, hbar, s
     rho, rho_bar, c_bar, s_bar = 1.0, 1.0, 1.0, 0.0
     for _ in range(most):
         if not goes_on(k[C]):
-            return False, abs(zeta_bar)
+            return False
         beta = forward(k, scaled, alpha, u) ** 0.5
         alpha = 0.0
         if beta > 0.0:
@@ -118,7 +118,7 @@ def path(k, inverse, free, s, r, radius, target, most, damping, w, v, h, hbar, s
         length = _advance(a, b, theta / rho, over, v, h, hbar, w, s, inverse, scaled)
         if length >= radius * radius:
             _back_to_boundary(w, s, b, hbar, radius)
-            return True, abs(zeta_bar)
+            return True
         if not (abs(zeta_bar) > target and alpha > 0.0):
             break
-    return False, abs(zeta_bar)
+    return False

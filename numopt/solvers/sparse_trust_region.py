@@ -140,16 +140,17 @@ def _image(k, inverse, y, scaled, u):
 
 
 @reduction
-def _project(x, s, a, w, d, inverse, lower, upper, change):
+def _project(bounded, x, s, a, w, d, lower, upper, change):
     """change = P(s + a w) - s, in the scaled variables; whether P changes anything."""
     bent = False
     for j in range(x.size):
-        low, high = (lower[j] - x[j]) * d[j], (upper[j] - x[j]) * d[j]
         t = s[j] + a * w[j]
-        if t < low:
-            t, bent = low, True
-        elif t > high:
-            t, bent = high, True
+        if bounded:
+            low, high = (lower[j] - x[j]) * d[j], (upper[j] - x[j]) * d[j]
+            if t < low:
+                t, bent = low, True
+            elif t > high:
+                t, bent = high, True
         change[j] = t - s[j]
     return bent
 
@@ -169,7 +170,7 @@ def _cauchy(R, k, x, g, radius, steep, left, u):
     if curvature > 0.0:
         a = min(a, steep * steep / curvature)
     for _ in range(_HALVINGS):
-        _project(x, s, a, w, d, inverse, lower, upper, v)
+        _project(True, x, s, a, w, d, lower, upper, v)
         slope = 0.0
         for j in range(x.size):
             slope += inverse[j] * g[j] * v[j]
@@ -184,25 +185,33 @@ def _cauchy(R, k, x, g, radius, steep, left, u):
 
 
 @kernel
-def _bounded_step(R, k, x, g, radius, steep, eta, left, u):
-    """Set s by (1) with bounds: (whether it ended on the boundary of the region, q(s))."""
+def _find_step(R, k, x, g, radius, steep, eta):
+    """Set s by (1): (whether it ended on the boundary of the region, q(s))."""
+    m, bounded = k[M], R.c[BOUNDED] != 0
+    r, left, u = reals(k[q.WEIGHTS] + 8 * m, m), reals(k[q.LEFT], m), reals(k[q.U], m)
     d, inverse, s, w = vector(R, _SCALE), vector(R, _INVERSE), vector(R, _S), vector(R, _W)
     v, scaled, free = vector(R, _V), vector(R, _SCALED), vector(R, _FREE)
     lower, upper, damping = lower_bounds(R), upper_bounds(R), reals(k[q.ACCURACY], 2)[1]
-    value, on_boundary = _cauchy(R, k, x, g, radius, steep, left, u), False
+    value, on_boundary = 0.0, False
+    copy(r, left)
+    for j in range(x.size):
+        s[j], free[j] = 0.0, 1.0
+    if bounded:
+        value = _cauchy(R, k, x, g, radius, steep, left, u)
     for _ in range(_ROUNDS):
-        for j in range(x.size):
-            inside = (lower[j] - x[j]) * d[j] < s[j] < (upper[j] - x[j]) * d[j]
-            free[j] = 1.0 if inside else 0.0
-        on_boundary, _ = path(
+        if bounded:
+            for j in range(x.size):
+                inside = (lower[j] - x[j]) * d[j] < s[j] < (upper[j] - x[j]) * d[j]
+                free[j] = 1.0 if inside else 0.0
+        on_boundary = path(
             k, inverse, free, s, left, radius, eta * steep, k[q.MAX_PRODUCTS], damping, w, v, vector(R, _H),
             vector(R, _HBAR), scaled, vector(R, _OUT), u,
         )  # fmt: skip
         if R.c[ABORT] != 0 or dot(w, w) == 0.0:
             break
-        a, bent, fallen = 1.0, False, False
+        a, bent, fallen, slope, curvature = 1.0, False, False, 0.0, 0.0
         for _ in range(_HALVINGS):
-            bent = _project(x, s, a, w, d, inverse, lower, upper, v)
+            bent = _project(bounded, x, s, a, w, d, lower, upper, v)
             curvature = _image(k, inverse, v, scaled, u)
             slope = dot(left, u)
             fallen = slope < 0.0 and slope + 0.5 * curvature <= _DECREASE * slope
@@ -214,36 +223,14 @@ def _bounded_step(R, k, x, g, radius, steep, eta, left, u):
         value += slope + 0.5 * curvature
         for j in range(x.size):
             s[j] += v[j]
-        for i in range(u.size):
-            left[i] += u[i]
         if not bent and a == 1.0:
             break
+        for i in range(m):
+            left[i] += u[i]
         if dot(s, s) >= 0.998 * radius * radius:
             on_boundary = True
             break
     return on_boundary, value
-
-
-@kernel
-def _find_step(R, k, x, g, radius, steep, eta):
-    """Set s by (1): (whether it ended on the boundary of the region, q(s))."""
-    m = k[M]
-    r, left, u = reals(k[q.WEIGHTS] + 8 * m, m), reals(k[q.LEFT], m), reals(k[q.U], m)
-    copy(r, left)
-    if R.c[BOUNDED] != 0:
-        return _bounded_step(R, k, x, g, radius, steep, eta, left, u)
-    inverse, s, w, free = vector(R, _INVERSE), vector(R, _S), vector(R, _W), vector(R, _FREE)
-    for j in range(x.size):
-        s[j], free[j] = 0.0, 1.0
-    on_boundary, _ = path(
-        k, inverse, free, s, left, radius, eta * steep, k[q.MAX_PRODUCTS], reals(k[q.ACCURACY], 2)[1], w,
-        vector(R, _V), vector(R, _H), vector(R, _HBAR), vector(R, _SCALED), vector(R, _OUT), u,
-    )  # fmt: skip
-    copy(w, s)
-    slope = 0.0
-    for j in range(x.size):
-        slope += inverse[j] * g[j] * s[j]
-    return on_boundary, slope + 0.5 * _image(k, inverse, s, vector(R, _SCALED), u)
 
 
 @kernel
@@ -301,14 +288,14 @@ def step(R):
         eta = max(min(eta, 0.9 * (steep / p[GG]) ** 2), _TIGHTEST)  # (2)
     ftol, xtol = p[LSQ_FTOL], p[LSQ_XTOL]
     for _ in range(_TRIALS):
-        on_boundary, value = _find_step(R, k, x, g, radius, steep, eta)
-        moved, size, length = _set_trial(R, x, xt)
-        short = moved < xtol * (xtol + size)
-        if eta > _TIGHT and given == 0.0 and not on_boundary and (short or -value < 4.0 * ftol * f):
-            eta = _TIGHT
+        on_boundary, value, moved, length, short = False, 0.0, 0.0, 0.0, False
+        for tight in range(2):
             on_boundary, value = _find_step(R, k, x, g, radius, steep, eta)
             moved, size, length = _set_trial(R, x, xt)
             short = moved < xtol * (xtol + size)
+            if tight or given > 0.0 or eta <= _TIGHT or on_boundary or not (short or -value < 4.0 * ftol * f):
+                break
+            eta = _TIGHT
         if c[ABORT] != 0:
             return FAILED
         ft = evaluate_value(R, xt, gt)
