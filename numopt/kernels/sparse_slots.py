@@ -15,7 +15,7 @@ from numopt.kernels.squares_slots import N_WORDS as _FIRST
     GROUPS,  # number of groups of columns that share no row; 0: no differences
     GROUP_POINTERS,  # where the groups begin (groups + 1, int64), their columns (int64)
     GROUP_MEMBERS,
-    ENTRY_POINTERS,  # where the entries of those columns begin (n + 1, int64), their rows, their places among the values
+    ENTRY_POINTERS,  # where the entries of those columns begin (n + 1, int64), their rows, their places in the values
     ENTRY_ROWS,
     ENTRY_PLACES,
     DIFFERENCES,  # near points, far points, kinds (3 n)

@@ -82,7 +82,7 @@ def _grouped_differences(k, z, r):
 
 @kernel
 def grad(zp, gp, n, data):
-    """Sets the gradient; the Jacobian that the products are made with, and the weighted residuals, become those at z."""
+    """Sets the gradient; the Jacobian in the products and the residuals with the loss in them become those at z."""
     k, z, g = words(data, q.N_SPARSE_WORDS), reals(zp, n), reals(gp, n)
     m, c = k[M], words(k[C], N_COUNTERS)
     r, at = _place(k, zp, m, n)

@@ -37,8 +37,8 @@ def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm",
     x0 : array_like, shape (n,)
         The start, within the bounds.
     jac : {'2-point', '3-point', 'cs', callable}, default '2-point'
-        The Jacobian ``jac(x, *args, **kwargs) -> array (m, n)``, also sparse or a LinearOperator, which is made
-        dense; or how to take differences, whose points stay within the bounds.
+        The Jacobian ``jac(x, *args, **kwargs) -> array (m, n)``, also a sparse matrix or array or a LinearOperator,
+        which are never made dense (see Notes); or how to take differences, whose points stay within the bounds.
     bounds : (array_like, array_like) or object with ``lb`` and ``ub``, default no bounds
         Lower and upper bounds, numbers or arrays (n,).  A variable with equal bounds is fixed.
     method : {'lm', 'marquardt', 'gauss-newton'}, default 'lm'
@@ -57,8 +57,16 @@ def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm",
         Where residuals count as outliers.
     diff_step : float or array_like, optional
         Relative step of the differences.
-    tr_solver, tr_options, jac_sparsity, workers
-        Accepted for scipy's sake: the subproblems are solved exactly from a triangle of n rows.
+    tr_solver : {None, 'exact', 'lsmr'}, default None
+        ``'lsmr'`` takes any Jacobian for a sparse one, ``'exact'`` makes a sparse one dense.
+    tr_options : dict, optional
+        With sparse Jacobians: ``maxiter``, the products of LSMR at most in one go (default 2 min(m, n), at least 50);
+        ``atol``, the accuracy of the steps in place of one that follows the convergence; ``damp``, damping.
+        ``btol``, ``conlim``, ``regularize`` and ``show`` are accepted for scipy's sake.
+    jac_sparsity : array_like or sparse, shape (m, n), optional
+        Where the Jacobian may be nonzero: differences are then taken for whole groups of columns at a time.
+    workers
+        Accepted for scipy's sake.
     max_nfev : int, optional
         Evaluations of fun at most, those of differences not counted; default 100 n.
     verbose : {0, 1, 2}, default 0
@@ -84,6 +92,13 @@ def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm",
         For an argument that can't be used.
     KeyboardInterrupt
         On Ctrl-C, with the best result so far as its attribute ``result``.
+
+    Notes
+    -----
+    Where ``jac`` returns a sparse Jacobian at ``x0``, and with ``jac_sparsity``, the methods ``'lm'``, ``'trf'`` and
+    ``'dogbox'`` are one: a trust region whose steps are found by LSMR, to an accuracy that follows the convergence,
+    with variables at their bounds set apart as in TRON.  ``ftol``, ``xtol`` and ``gtol`` are then tested as scipy's
+    ``trf`` tests them, any shape is taken, and ``x_scale`` None stands for 1 with a LinearOperator.
 
     References
     ----------

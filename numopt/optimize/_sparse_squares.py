@@ -37,7 +37,9 @@ def find_sparse(jac, x, args, m, jac_sparsity, tr_solver):
     kind = kind_of(jac)
     if kind == "pointer":
         if tr_solver == "lsmr":
-            raise ValueError("tr_solver='lsmr' needs a Python or jitted jac, not a C function, which fills a dense array")
+            raise ValueError(
+                "tr_solver='lsmr' needs a Python or jitted jac, not a C function, which fills a dense array"
+            )
         return jac, None
     if kind == "jitted" and tr_solver != "lsmr":
         return jac, None
@@ -60,11 +62,13 @@ def read_structure(jac_sparsity, m, n):
 
     try:
         given = jac_sparsity if issparse(jac_sparsity) else np.atleast_2d(np.asarray(jac_sparsity))
-        structure = csr_array(given != 0 if issparse(given) else given.astype(bool))
-    except (TypeError, ValueError):
+    except ValueError:  # rows of different lengths
+        given = np.empty(0, object)
+    if given.dtype.kind not in "biufc" or given.ndim != 2:
         raise ValueError(
             f"jac_sparsity must be an array or a sparse matrix of shape {(m, n)}; got {jac_sparsity!r:.80}"
-        ) from None
+        )
+    structure = csr_array(given, copy=True)
     if structure.shape != (m, n):
         raise ValueError(f"jac_sparsity must have shape {(m, n)}; got shape {structure.shape}")
     structure.sum_duplicates()
@@ -138,11 +142,9 @@ def sparse_least_squares(name, fun, jac, args, given, x, first, box, tolerances,
         w[s.N_COMMON * n : (s.N_COMMON + 1) * n] = 1.0 / scale
     if variables.bounded:
         c[s.BOUNDED] = 1
-        w[-3 * n : -2 * n], w[-2 * n : -n], w[-n:] = 1.0, *box
-    problem = problem | {
-        "lower": variables.lower if variables.bounded else None, "upper": variables.upper if variables.bounded else None,
-        "most": most, "accuracy": accuracy, "damping": damping,
-    }  # fmt: skip
+        w[-3 * n : -2 * n], w[-2 * n : -n], w[-n:] = 1.0, box[0], box[1]
+    lower, upper = box if variables.bounded else (None, None)
+    problem |= {"lower": lower, "upper": upper, "most": most, "accuracy": accuracy, "damping": damping}
     run = SparseRun(variables, words, reals, fun, jac, args, (x, first), given, problem)
     watched = {name: front[name] for name in ("history", "return_all", "max_time") if name in front}
     if verbose == 2:
