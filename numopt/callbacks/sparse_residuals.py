@@ -245,7 +245,7 @@ class BoundSparse:
             k[slot] = array.ctypes.data
 
     def _keep_pattern(self, indptr, indices):
-        self.indptr, self.indices = indptr.astype(np.int64), indices.astype(np.int32)
+        self.indptr, self.indices = indptr.astype(np.int64), indices.astype(np.uint32)
         self.block[q.POINTERS], self.block[q.COLUMNS] = self.indptr.ctypes.data, self.indices.ctypes.data
 
     def _keep_jacobian(self, J):
@@ -289,7 +289,7 @@ class BoundSparse:
             )
         from scipy.sparse import csr_array
 
-        return csr_array((self.values.copy(), self.indices.copy(), self.indptr.copy()), shape)
+        return csr_array((self.values.copy(), self.indices.astype(np.int32), self.indptr.copy()), shape)
 
     def jacobian_again(self, x):
         """The Jacobian at x, evaluated without a count."""

@@ -8,7 +8,8 @@ For the least-squares problem in w, and A = J diag(1/d) diag(free),
 
 the bidiagonalisation of Golub and Kahan from u_1 = -r / |r| gives iterates w_k along which |A'(A w_k + r)| falls and,
 for s = 0, |w_k| rises: where w_k leaves the region, the run ends on its boundary, as Steihaug's does for the method of
-conjugate gradients.  Letters and rotations are those of the paper.
+conjugate gradients.  Letters and rotations are those of the paper; u is kept beta times as long as there, so that J v
+and J'u are made in one pass over J.
 
 Reference: D. C.-L. Fong and M. Saunders, LSMR: an iterative algorithm for sparse least-squares problems, SIAM J. Sci.
 Comput. 33 (2011), 2950-2971, section 2 and 2.8 (damping).
@@ -16,7 +17,7 @@ Comput. 33 (2011), 2950-2971, section 2 and 2.8 (damping).
 
 from numopt.kernels.compiling import reduction
 from numopt.kernels.oracle import goes_on
-from numopt.kernels.sparse_products import adjoint, forward
+from numopt.kernels.sparse_products import adjoint, forth_and_back
 from numopt.kernels.squares_slots import C
 
 _INF = float("inf")
@@ -32,11 +33,11 @@ def rotation(a, b):
 
 
 @reduction
-def _next_v(v, out, inverse, free, beta):
-    """v = A'u - beta v, out = J'u; returns its norm."""
+def _next_v(v, out, inverse, free, beta, a):
+    """v = A'u / beta - a v, out = J'u; returns its norm."""
     total = 0.0
     for j in range(v.size):
-        t = free[j] * inverse[j] * out[j] - beta * v[j]
+        t = free[j] * inverse[j] * out[j] / beta - a * v[j]
         v[j] = t
         total += t * t
     return total**0.5
@@ -88,8 +89,8 @@ def path(k, inverse, free, s, r, radius, target, most, damping, w, v, h, hbar, s
         w[j], v[j], hbar[j] = 0.0, 0.0, 0.0
     if not 0.0 < beta < _INF:
         return False
-    adjoint(k, u, beta, out)
-    alpha = _next_v(v, out, inverse, free, 0.0)
+    adjoint(k, u, out)
+    alpha = _next_v(v, out, inverse, free, beta, 0.0)
     zeta_bar, alpha_bar = alpha * beta, alpha
     if not zeta_bar > target:
         return False
@@ -101,11 +102,8 @@ def path(k, inverse, free, s, r, radius, target, most, damping, w, v, h, hbar, s
     for _ in range(most):
         if not goes_on(k[C]):
             return False
-        beta = forward(k, scaled, alpha, u) ** 0.5
-        alpha = 0.0
-        if beta > 0.0:
-            adjoint(k, u, beta, out)
-            alpha = _next_v(v, out, inverse, free, beta)
+        beta = forth_and_back(k, scaled, alpha / beta, u, out) ** 0.5
+        alpha = _next_v(v, out, inverse, free, beta, beta) if beta > 0.0 else 0.0
         rho_before, rho_bar_before = rho, rho_bar
         alpha_hat = rotation(alpha_bar, damping)[2]
         c, sn, rho = rotation(alpha_hat, beta)

@@ -3,7 +3,7 @@
 from numopt.kernels.squares_slots import N_WORDS as _FIRST
 
 (
-    POINTERS,  # CSR: where the rows begin (m + 1, int64), columns (int32), values
+    POINTERS,  # CSR: where the rows begin (m + 1, uint64), columns (uint32), values
     COLUMNS,
     VALUES,
     FORWARD,  # an operator in place of a matrix: (v, u, n, m) sets u = J v, (u, v, n, m) sets v = J'u

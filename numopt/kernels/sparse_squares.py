@@ -105,7 +105,7 @@ def grad(zp, gp, n, data):
         weigh(k, panel, 1, m, 0, m, reals(k[PANEL], 4 * m))
         if k[q.FORWARD] == 0:
             weigh_rows(k)
-    adjoint(k, panel[m:], 1.0, g)
+    adjoint(k, panel[m:], g)
     for j in range(n):
         there[j] = z[j]
     return 0.0
