@@ -265,13 +265,11 @@ class TestWork:
         np.testing.assert_array_equal(rows[groups.places], groups.rows)
         assert len(groups) >= A.sum(axis=1).max(initial=1)
 
-    def test_a_full_column_takes_one_group(self):
-        """Found by the order of the fullest columns first, where the order given needs more."""
-        k = 30
-        arrow = np.eye(2 * k)
-        arrow[:, 0], arrow[0, :] = 1.0, 0.0
-        arrow[0, 0] = 1.0
-        assert len(Groups(scipy.sparse.csr_array(arrow))) == 2
+    def test_the_fullest_columns_first_where_that_takes_fewer_groups(self):
+        """The order given needs 13, a band in its own order as many as it is wide."""
+        A = scipy.sparse.csr_array(np.random.default_rng(10).random((40, 50)) < 0.1)
+        assert len(Groups(A)) == 10
+        assert len(Groups(pattern().tocsr())) == 3
 
     def test_patterns_and_duplicates_that_change_from_call_to_call(self):
         def jac(x):
@@ -384,21 +382,19 @@ class TestEnds:
             least_squares(fun, np.zeros(4), jac_sparsity=np.eye(4))
 
     def test_time_runs_out_within_the_products_of_one_step(self):
-        """An ill-conditioned operator with slow products: no evaluation of fun for a long time."""
-        n = 400
-        J = scipy.sparse.diags_array(np.geomspace(1.0, 1e-9, n)) + 1e-3 * scipy.sparse.eye_array(n, n, k=1)
-        J = J.tocsr()
+        """An ill-conditioned operator with slow products: 1603 of them for the first step."""
+        n, products = 400, []
+        J = scipy.sparse.diags_array([-np.ones(n - 1), np.full(n, 2.0), -np.ones(n - 1)], offsets=[-1, 0, 1]).tocsr()
 
         def slow(v):
+            products.append(0)
             time.sleep(0.002)
             return J @ v
 
         op = LinearOperator(J.shape, slow, rmatvec=lambda u: J.T @ u)
-        begin = time.perf_counter()
         options = {"max_time": 0.1, "factor": 1e9}
         result = least_squares(lambda x: J @ x - 1.0, np.zeros(n), lambda x: op, options=options)
-        assert result.status is LeastSquaresStatus.MAX_TIME and time.perf_counter() - begin < 1.0
-        assert result.nfev <= 3
+        assert result.status is LeastSquaresStatus.MAX_TIME and result.nfev == 1 and 1 < len(products) < 100
 
     def test_ctrl_c(self):
         import _thread
