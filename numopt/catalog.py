@@ -278,3 +278,12 @@ SQUARES_VECTORS = s.N_COMMON + 9  # of their workspace, before the triangles; as
 def squares_words(n, bounded):
     """Size of the workspace of a method for sums of squares."""
     return SQUARES_VECTORS * n + 4 * n * (n + 1) + n + 1 + (3 * n if bounded else 0)
+
+
+# with a sparse Jacobian: one solver, whatever the method's name
+SPARSE_SQUARES = Method("sparse", "inexact trust region, through LSMR", "sparse-trust-region", 10)
+
+
+def sparse_squares_words(n, bounded):
+    """Size of its workspace."""
+    return (s.N_COMMON + SPARSE_SQUARES.vectors + (3 if bounded else 0)) * n

@@ -17,6 +17,22 @@ HEAD = N_TABLE - 2  # the table of arguments is its head alone where there are n
 PANEL = 256  # rows: a panel of a few columns stays in the nearest cache
 
 
+class SparseJacobianError(TypeError):
+    """What was prepared for a dense Jacobian has met a sparse one."""
+
+
+def is_sparse(J):
+    """Whether this is a sparse matrix or a linear operator."""
+    return type(J) is not np.ndarray and (hasattr(J, "tocsr") or (hasattr(J, "matvec") and hasattr(J, "rmatvec")))
+
+
+def dense(J, n):
+    """A Jacobian of n columns that may be sparse as an array."""
+    if not is_sparse(J):
+        return J
+    return J.toarray() if hasattr(J, "toarray") else J @ np.eye(n)
+
+
 class PythonResiduals(PythonCallables):
     """The trampolines of one run."""
 
@@ -82,8 +98,8 @@ class PythonResiduals(PythonCallables):
                     out = matrices[jp] = self._view_of(jp, m * n).reshape(m, n)
                 J = self.jac((views.get(xp) if xp in views else self._view(xp, n)).copy(), *self.args)
                 if type(J) is not np.ndarray or J.shape != out.shape or J.dtype != out.dtype:
-                    J = J.toarray() if hasattr(J, "toarray") else J
-                    J = J @ np.eye(n) if hasattr(J, "matvec") else J
+                    if is_sparse(J):
+                        raise SparseJacobianError("jac returned a sparse matrix or a LinearOperator")
                     if m == 1 or n == 1:
                         J = np.asarray(J).reshape(m, n) if np.size(J) == m * n else J
                     J = as_array(J, (m, n), "jac")

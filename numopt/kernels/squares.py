@@ -30,18 +30,18 @@ from numopt.kernels.squares_range import range_triangle, range_value, triangle_o
 from numopt.kernels.triangle import absorb, gradient
 
 _INF = float("inf")
-_NOISE = 1e3 * 2.220446049250313e-16
+NOISE = 1e3 * 2.220446049250313e-16
 
 
 @kernel
-def _residuals(k, z, out):
+def residuals(k, z, out):
     """All residuals at z, by (1)."""
     call5(k[q.RESIDUAL], point(k, z), types.intp(out.ctypes.data), k[q.WHOLE], k[q.M], k[q.RESIDUAL_DATA])
     scaled(k, out, 0, k[q.M])
 
 
 @kernel
-def _place(k, zp, m, n):
+def place_of(k, zp, m, n):
     """Where the residuals at z are kept, and the point that they belong to."""
     second = 0 if zp == k[q.FIRST_X] else 8
     return reals(k[q.R] + second * m, m), reals(k[q.AT] + second * n, n)
@@ -56,9 +56,9 @@ def value(zp, n, data):
     if k[q.RANGE] != 0:
         return range_value(k, zp, n, data)
     total = 0.0
-    r, at = _place(k, zp, m, n)
+    r, at = place_of(k, zp, m, n)
     at[0] = float("nan")  # nothing stands there if the function fails
-    _residuals(k, z, r)
+    residuals(k, z, r)
     for first in range(0, m, height):
         rows = min(height, m - first)
         total += cost(k, r[first : first + rows], first, rows, work)
@@ -75,7 +75,7 @@ def _lost(near, base, count):
     for i in range(count):
         change = max(change, abs(near[i] - base[i]))
         size = max(size, abs(base[i]))
-    return change <= _NOISE * size
+    return change <= NOISE * size
 
 
 @kernel
@@ -109,13 +109,13 @@ def _whole_jacobian(k, z, r):
             if not goes_on(k[q.C]):
                 return 0, 0
             z[j] = near_z
-            _residuals(k, z, column)
+            residuals(k, z, column)
             if large or not _lost(column, r, m):
                 break
             near_z, far_z, kind = points(k, n, j, zj, True)
         if kind > 1:
             z[j] = far_z
-            _residuals(k, z, far)
+            residuals(k, z, far)
         z[j] = zj
         _quotient(r, column, far, kind, zj, near_z, far_z, m)
     return 1, m
@@ -148,7 +148,7 @@ def grad(zp, gp, n, data):
         return 0.0
     for i in range(size):
         T[i] = 0.0
-    r, at = _place(k, zp, m, n)
+    r, at = place_of(k, zp, m, n)
     for j in range(n):
         if at[j] != z[j]:
             value(zp, n, data)

@@ -11,6 +11,7 @@ from numopt.callbacks.pointers import address_of
 from numopt.catalog import SQUARES
 from numopt.kernels.squares_slots import LOSSES
 from numopt.optimize._options import check_x0
+from numopt.optimize._sparse_squares import find_sparse, sparse_least_squares
 from numopt.optimize._squares import SquaresRun, new_state, residuals_at, within
 from numopt.optimize._squares_plan import keep_plan, plain_settings, run_again
 from numopt.optimize._variables import Variables, read_fixed, read_ties
@@ -41,8 +42,8 @@ def least_squares(fun, x0, jac="2-point", bounds=_NO_BOUNDS, method="lm", ftol=1
     x0 : array_like, shape (n,)
         The start, within the bounds.
     jac : {'2-point', '3-point', 'cs', callable}, default '2-point'
-        The Jacobian ``jac(x, *args, **kwargs) -> array (m, n)``, also sparse or a LinearOperator, which is made
-        dense; or how to take differences, whose points stay within the bounds.
+        The Jacobian ``jac(x, *args, **kwargs) -> array (m, n)``, also a sparse matrix or array or a LinearOperator,
+        which are never made dense (see Notes); or how to take differences, whose points stay within the bounds.
     bounds : (array_like, array_like) or object with ``lb`` and ``ub``, default no bounds
         Lower and upper bounds, numbers or arrays (n,).  A variable with equal bounds is fixed.
     method : {'lm', 'marquardt', 'gauss-newton'}, default 'lm'
@@ -61,8 +62,16 @@ def least_squares(fun, x0, jac="2-point", bounds=_NO_BOUNDS, method="lm", ftol=1
         Where residuals count as outliers.
     diff_step : float or array_like, optional
         Relative step of the differences.
-    tr_solver, tr_options, jac_sparsity, workers
-        Accepted for scipy's sake: the subproblems are solved exactly from a triangle of n rows.
+    tr_solver : {None, 'exact', 'lsmr'}, default None
+        ``'lsmr'`` takes any Jacobian for a sparse one, ``'exact'`` makes a sparse one dense.
+    tr_options : dict, optional
+        With sparse Jacobians: ``maxiter``, the products of LSMR at most in one go (default 2 min(m, n), at least 50);
+        ``atol``, the accuracy of the steps in place of one that follows the convergence; ``damp``, damping.
+        ``btol``, ``conlim``, ``regularize`` and ``show`` are accepted for scipy's sake.
+    jac_sparsity : array_like or sparse, shape (m, n), optional
+        Where the Jacobian may be nonzero: differences are then taken for whole groups of columns at a time.
+    workers
+        Accepted for scipy's sake.
     max_nfev : int, optional
         Evaluations of fun at most, those of differences not counted; default 100 n.
     verbose : {0, 1, 2}, default 0
@@ -92,6 +101,13 @@ def least_squares(fun, x0, jac="2-point", bounds=_NO_BOUNDS, method="lm", ftol=1
     KeyboardInterrupt
         On Ctrl-C, with the best result so far as its attribute ``result``.
 
+    Notes
+    -----
+    Where ``jac`` returns a sparse Jacobian at ``x0``, and with ``jac_sparsity``, the methods ``'lm'``, ``'trf'`` and
+    ``'dogbox'`` are one: a trust region whose steps are found by LSMR, to an accuracy that follows the convergence,
+    with variables at their bounds set apart as in TRON.  ``ftol``, ``xtol`` and ``gtol`` are then tested as scipy's
+    ``trf`` tests them, any shape is taken, and ``x_scale`` None stands for 1 with a LinearOperator.
+
     References
     ----------
     J. J. Moré, The Levenberg-Marquardt algorithm: implementation and theory, Lecture Notes in Mathematics 630 (1978).
@@ -111,7 +127,7 @@ def least_squares(fun, x0, jac="2-point", bounds=_NO_BOUNDS, method="lm", ftol=1
     if not (callback is None or callable(callback)):
         raise TypeError(f"callback must be callable, not {type(callback).__name__}")
     settings = first = None
-    if bounds is _NO_BOUNDS and type(loss) is str and (x_scale is diff_step is jac_sparsity is workers is None):
+    if bounds is _NO_BOUNDS and type(loss) is str and (x_scale is diff_step is jac_sparsity is tr_solver is workers is None):
         if not (options or kwargs or verbose or jac is None):
             settings = plain_settings(x.size, jac, method, ftol, xtol, gtol, max_nfev, loss, f_scale)
             result, first = run_again(settings, x, fun, jac, args, callback)
@@ -127,12 +143,12 @@ def least_squares(fun, x0, jac="2-point", bounds=_NO_BOUNDS, method="lm", ftol=1
         raise ValueError(f"verbose must be 0, 1 or 2; got {verbose!r}")
     max_nfev = 100 * x.size if max_nfev is None else read_count("max_nfev", max_nfev)
     front = read_options(options)
-    if jac_sparsity is not None or workers is not None:
-        warn("jac_sparsity and workers are not used: Jacobians are dense, differences are taken in compiled code")
+    if workers is not None:
+        warn("workers is not used: differences are taken in compiled code")
     if not (callable(fun) or address_of(fun) is not None):
         raise TypeError(f"fun must be callable or a C function pointer, not {type(fun).__name__}")
     fun, jac, args = bind_arguments(fun, jac, args, kwargs)
-    fixed, tied = front.pop("fixed", None), front.pop("tied", None)
+    fixed, tied = front.get("fixed"), front.get("tied")
     if tied is not None:
         tied = read_ties(tied, [f"x{j}" for j in range(x.size)])
     outside = (x < lower) | (x > upper)
@@ -141,8 +157,16 @@ def least_squares(fun, x0, jac="2-point", bounds=_NO_BOUNDS, method="lm", ftol=1
     if outside.any():
         j = int(outside.argmax())
         raise ValueError(f"x0 is infeasible: x0[{j}] = {x[j]:g} is outside of its bounds ({lower[j]:g}, {upper[j]:g})")
-    variables = Variables(x, lower, upper, None if fixed is None else read_fixed(fixed, x.size), tied)
     scale, steps = read_scale(x_scale, x.size), None if diff_step is None else read_steps(diff_step, x.size)
+    jac, sparse = find_sparse(jac, x, args, jac_sparsity, tr_solver)
+    if sparse is not None:
+        if first is None:
+            first = residuals_at(fun, x, args, front.get("m"))
+        return sparse_least_squares(
+            row.name, fun, jac, args, sparse, x, first, (lower, upper), tolerances, max_nfev, x_scale, scale,
+            {"loss": loss, "f_scale": float(f_scale), "steps": steps}, tr_options, front, callback, verbose,
+        )  # fmt: skip
+    variables = Variables(x, lower, upper, None if fixed is None else read_fixed(fixed, x.size), tied)
     if variables.map is not None:
         scale, steps = (None if a is None else a[variables.free] for a in (scale, steps))
     if first is None:

@@ -8,7 +8,7 @@ again when a run is over; what a result holds are copies.
 import numpy as np
 
 from numopt.callbacks.bind import address_of_array, kind_of
-from numopt.callbacks.residuals import HEAD, BoundSquares, kind_of_both, sizes_of
+from numopt.callbacks.residuals import HEAD, BoundSquares, SparseJacobianError, kind_of_both, sizes_of
 from numopt.kernels import slots as s
 from numopt.kernels import squares_slots as q
 from numopt.kernels.status import LeastSquaresStatus
@@ -176,6 +176,8 @@ def run_again(settings, x, fun, jac, args, callback):
     run = plan.run(x, fun, jac, args, first)
     try:
         result = run.go(callback)
+    except SparseJacobianError:
+        return None, first
     except Exception as error:
         if not plan.complete or error.result.nfev > 1:
             raise
