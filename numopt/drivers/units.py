@@ -33,6 +33,8 @@ UNITS = {
     "krylov": ("numopt.solvers.krylov", "run", 1),
     "trust-region": ("numopt.solvers.trust_region", "run", 1),
     "levenberg-marquardt": ("numopt.solvers.levenberg_marquardt", "run", 1),
+    "trust-region-reflective": ("numopt.solvers.trust_region_reflective", "run", 1),
+    "dogleg": ("numopt.solvers.dogleg", "run", 1),
     "squares/value": ("numopt.kernels.squares", "value", 3),
     "squares/grad": ("numopt.kernels.squares", "grad", 4),
     "squares/value_grad": ("numopt.kernels.squares", "value_grad", 4),

@@ -117,6 +117,8 @@ def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm",
     if not (callable(fun) or address_of(fun) is not None):
         raise TypeError(f"fun must be callable or a C function pointer, not {type(fun).__name__}")
     fun, jac, args = bind_arguments(fun, jac, args, kwargs)
+    if row.interior:
+        x = into_interior(x, lower, upper)
     variables = Variables(x, lower, upper)
     if diff_step is not None:
         diff_step = read_steps(diff_step, x.size)
@@ -127,7 +129,7 @@ def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm",
             f"method 'lm' needs at least as many residuals as variables; got {first.size} and {n}: "
             "'marquardt' and 'gauss-newton' take fewer"
         )
-    scale = read_scale(x_scale, x.size)
+    scale = read_scale(row.defaults.get("x_scale") if x_scale is None else x_scale, x.size)
     if scale is not None and variables.map is not None:
         scale = scale[~variables.fixed]
     if diff_step is not None and variables.map is not None:
@@ -190,6 +192,18 @@ def read_box(bounds, n, beside):
             f"bounds: the lower bound of variable {j}, {lower[j]:g}, and the upper, {upper[j]:g}, are crossed"
         )
     return lower, upper
+
+
+def into_interior(x, lower, upper):
+    """x, moved from bounds to a distance of 1e-10 of their size, but not beyond the middle; fixed variables stay."""
+    x = x.copy()
+    for j in range(x.size):
+        apart = upper[j] - lower[j]
+        if lower[j] > -np.inf:
+            x[j] = max(x[j], lower[j] + min(0.5 * apart, 1e-10 * max(1.0, abs(lower[j]))))
+        if upper[j] < np.inf:
+            x[j] = min(x[j], upper[j] - min(0.5 * apart, 1e-10 * max(1.0, abs(upper[j]))))
+    return x
 
 
 def check_loss(loss, f_scale):

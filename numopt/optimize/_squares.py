@@ -6,9 +6,10 @@ import time
 import numpy as np
 
 from numopt.callbacks.residuals import BoundSquares
-from numopt.catalog import SQUARES_VECTORS, squares_words
+from numopt.catalog import squares_words
 from numopt.drivers import units
 from numopt.kernels import slots as s
+from numopt.kernels.squares_slots import VECTORS
 from numopt.kernels.status import LEAST_SQUARES, NEW, RUNNING, Status
 from numopt.optimize._interrupt import INTERRUPTED, TICK, catch_interrupt, release_interrupt
 from numopt.optimize._watch import Watch
@@ -67,7 +68,7 @@ def new_state(row, variables, tolerances, max_nfev, x_scale, options):
     c[s.MAXITER], c[s.MAXFEV] = options.get("maxiter", _NEVER), max_nfev
     p[s.FTOL_REL], p[s.GTOL], p[s.F_LOWER], p[s.NORM_ORDER] = -1.0, -1.0, -math.inf, math.inf
     p[s.LSQ_FTOL], p[s.LSQ_XTOL], p[s.LSQ_GTOL] = tolerances
-    p[s.RADIUS_INITIAL] = options.get("factor", 10.0)
+    p[s.RADIUS_INITIAL] = options.get("factor", row.defaults.get("factor", 10.0))
     if x_scale is not None:
         c[s.GIVEN_SCALE] = 1
         w[s.N_COMMON * n : (s.N_COMMON + 2) * n] = np.tile(1.0 / x_scale, 2)
@@ -110,7 +111,7 @@ class SquaresRun:
         here, there = words.ctypes.data, reals.ctypes.data + 8 * s.N_SCALARS
         self.bound = BoundSquares(
             fun, jac, args, n, first[1].size, first, problem, self.c, self.table, here, there,
-            there + 8 * SQUARES_VECTORS * n,
+            there + 8 * VECTORS * n,
         )  # fmt: skip
         t = self.table
         t[s.A_TICK], t[s.A_C], t[s.A_P] = TICK, here, reals.ctypes.data
@@ -178,6 +179,8 @@ class SquaresRun:
         else:
             gradient = variables.whole(g, offset=False)
         at_lower, at_upper = z <= variables.lower, z >= variables.upper
+        if self.row.interior:
+            at_lower, at_upper = near_bounds(z, variables.lower, variables.upper, p.item(s.LSQ_XTOL))
         active = variables.whole(np.where(at_upper, 1, np.where(at_lower, -1, 0)), offset=False).astype(int)
         active[variables.fixed] = -1
         room = np.where(g < 0, variables.upper - z, z - variables.lower)
@@ -187,6 +190,14 @@ class SquaresRun:
             active_mask=active, nfev=c.item(s.NFEV), njev=c.item(s.NJEV), nit=c.item(s.NIT), status=status,
             message=status.message, success=status.success,
         )  # fmt: skip
+
+
+def near_bounds(z, lower, upper, rtol):
+    """Whether variables are within rtol of the lower and of the upper bound, by scipy's rule: the nearer of the two."""
+    down, up = z - lower, upper - z
+    at_lower = np.isfinite(lower) & (down <= np.minimum(up, rtol * np.maximum(1.0, np.abs(lower))))
+    at_upper = np.isfinite(upper) & (up <= np.minimum(down, rtol * np.maximum(1.0, np.abs(upper))))
+    return at_lower, at_upper
 
 
 def weigh(loss, C, r, J):
