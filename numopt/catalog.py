@@ -274,9 +274,8 @@ SQUARES = {
         Method("gauss-newton", "Gauss-Newton", "levenberg-marquardt", variant=2),
         Method("trf", "trust-region reflective (Branch, Coleman, Li)", "trust-region-reflective",
                defaults={"factor": 100.0, "x_scale": 1.0}, interior=True),
-        Method("dogleg", "dogleg (Powell)", "dogleg", defaults={"factor": 1.0}),
-        Method("dogbox", "dogleg in a box (Voglis, Lagaris)", "dogleg", variant=1,
-               defaults={"factor": 1.0, "x_scale": 1.0}),
+        Method("dogleg", "dogleg (Powell)", "dogleg", variant=0, defaults={"x_scale": 1.0}),
+        Method("dogbox", "dogleg in a box (Voglis, Lagaris)", "dogleg", variant=1, defaults={"x_scale": 1.0}),
     )
 }  # fmt: skip
 

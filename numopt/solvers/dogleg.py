@@ -142,12 +142,16 @@ def _gauss_newton(R, x, g, T, newton):
     for j in range(n):
         s[j] = newton[j] = 0.0
     rank = factor(T, n, s, free, count, A, perm)
+    d, largest, w = vector(R, SCALE + R.c[PARITY]), 0.0, count + 1
+    for a in range(rank):
+        j = int(perm[a])
+        largest = max(largest, abs(A[a * w + a]) / d[j])
+        if abs(A[a * w + a]) / d[j] <= n * EPS * largest:
+            rank = a
+            break
     if rank == count:
         undamped_step(A, count, rank, z)
     else:
-        d, largest = vector(R, SCALE + R.c[PARITY]), 0.0
-        for a in range(rank):
-            largest = max(largest, abs(A[a * (count + 1) + a]) / d[int(perm[a])])
         damped_step(A, count, (_LEAST * largest) ** 2, d, perm, matrix(R, 3), spare_row(R), z)
     for a in range(count):
         newton[int(perm[a])] = z[a]
@@ -186,9 +190,9 @@ def _path(R, x, g, d, T, newton, count, radius):
 def _onto(x, s, lower, upper):
     """x + s; on the bound where it is meant to be."""
     t = x + s
-    if s < 0.0 and t - lower <= 4.0 * EPS * max(abs(lower), abs(x)):
+    if s < 0.0 and -_INF < lower and t - lower <= 4.0 * EPS * max(abs(lower), abs(x)):
         return lower
-    if s > 0.0 and upper - t <= 4.0 * EPS * max(abs(upper), abs(x)):
+    if s > 0.0 and upper < _INF and upper - t <= 4.0 * EPS * max(abs(upper), abs(x)):
         return upper
     return t
 
@@ -238,8 +242,10 @@ def step(R):
         short = length <= p[LSQ_XTOL] * (p[LSQ_XTOL] + xnorm)
         if not taken or ratio <= 0.25:
             radius = shrink(slope, f, ft) * min(radius, 10.0 * size)
-        elif full or ratio >= 0.75:
+        elif full:
             radius = 2.0 * size
+        elif ratio >= 0.75:
+            radius = max(radius, 2.0 * size)  # a bound may have ended the path
         p[F_TRIAL] = ft
         if taken:
             p[T], p[RADIUS] = 1.0, radius
