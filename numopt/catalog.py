@@ -48,6 +48,8 @@ class Method:
         How many n x n matrices more it takes with bounds.
     interior : bool
         Whether its iterates are strictly within the bounds.
+    geodesic : bool
+        Whether it takes steps along the geodesic on request.
     products : bool
         Whether products of the Hessian with vectors are all that it asks for: ``matrices`` are then kept only where the
         Hessian itself is given.
@@ -82,6 +84,7 @@ class Method:
     bounded_matrices: int = 0
     products: bool = False
     interior: bool = False
+    geodesic: bool = False
     mean_step: bool = False
     kept: tuple[int, int] = (2, 2)
 
@@ -269,8 +272,9 @@ def defaults(method):
 SQUARES = {
     row.name: row
     for row in (
-        Method("lm", "Levenberg-Marquardt, trust region (Moré)", "levenberg-marquardt", variant=0),
-        Method("marquardt", "Levenberg-Marquardt, damping", "levenberg-marquardt", variant=1),
+        Method("lm", "Levenberg-Marquardt, trust region (Moré)", "levenberg-marquardt", variant=0,
+               geodesic=True),
+        Method("marquardt", "Levenberg-Marquardt, damping", "levenberg-marquardt", variant=1, geodesic=True),
         Method("gauss-newton", "Gauss-Newton", "levenberg-marquardt", variant=2),
         Method("trf", "trust-region reflective (Branch, Coleman, Li)", "trust-region-reflective",
                defaults={"factor": 100.0, "x_scale": 1.0}, interior=True),

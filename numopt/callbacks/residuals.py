@@ -143,7 +143,7 @@ class BoundSquares:
         self.J = np.empty(m * max(n, whole))
         self.r, self.at = np.empty((2, m)), np.full((3, n), np.nan)
         arrays = {
-            q.R: self.r, q.J: self.J, q.PANEL: np.empty((n + 5) * height), q.AT: self.at,
+            q.R: self.r, q.J: self.J, q.PANEL: np.empty((n + 6) * height), q.AT: self.at,
             q.COLUMN: np.empty(m if scheme == 3 else 0), q.TYPICAL: np.abs(problem["start"]),
             q.REALS: np.array([problem["f_scale"]]),
         }  # fmt: skip

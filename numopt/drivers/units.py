@@ -38,6 +38,7 @@ UNITS = {
     "squares/value": ("numopt.kernels.squares", "value", 3),
     "squares/grad": ("numopt.kernels.squares", "grad", 4),
     "squares/value_grad": ("numopt.kernels.squares", "value_grad", 4),
+    "squares/curved": ("numopt.kernels.squares_curved", "curved", 5),
     "nelder-mead": ("numopt.solvers.nelder_mead", "run", 1),
     "powell": ("numopt.solvers.powell", "run", 1),
     "pattern-search": ("numopt.solvers.pattern_search", "run", 1),

@@ -15,7 +15,8 @@ from numopt.optimize._warn import warn
 
 _EPS = np.finfo(float).eps
 _JACS = ("2-point", "3-point", "cs")
-_OPTIONS = {"history": bool, "return_all": bool, "max_time": float, "maxiter": int, "factor": float, "m": int}
+_OPTIONS = {"history": bool, "return_all": bool, "max_time": float, "maxiter": int, "factor": float, "m": int,
+            "geodesic": bool, "accel_max": float}  # fmt: skip
 
 
 def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm", ftol=1e-8, xtol=1e-8, gtol=1e-8,
@@ -112,6 +113,11 @@ def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm",
         raise ValueError(f"verbose must be 0, 1 or 2; got {verbose!r}")
     max_nfev = 100 * x.size if max_nfev is None else read_count("max_nfev", max_nfev)
     front = read_options(options)
+    if "geodesic" in front and not row.geodesic:
+        able = " and ".join(repr(name) for name, other in SQUARES.items() if other.geodesic)
+        raise ValueError(f"'geodesic' is an option of {able}; got method {row.name!r}")
+    if "accel_max" in front and "geodesic" not in front:
+        raise ValueError("option 'accel_max' needs 'geodesic': it bounds the acceleration")
     if jac_sparsity is not None or workers is not None:
         warn("jac_sparsity and workers are not used: Jacobians are dense, differences are taken in compiled code")
     if not (callable(fun) or address_of(fun) is not None):

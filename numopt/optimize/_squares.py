@@ -68,6 +68,7 @@ def new_state(row, variables, tolerances, max_nfev, x_scale, options):
     c[s.MAXITER], c[s.MAXFEV] = options.get("maxiter", _NEVER), max_nfev
     p[s.FTOL_REL], p[s.GTOL], p[s.F_LOWER], p[s.NORM_ORDER] = -1.0, -1.0, -math.inf, math.inf
     p[s.LSQ_FTOL], p[s.LSQ_XTOL], p[s.LSQ_GTOL] = tolerances
+    p[s.ACCEL_MAX] = options.get("accel_max", 0.75) if "geodesic" in options else 0.0
     p[s.RADIUS_INITIAL] = options.get("factor", row.defaults.get("factor", 10.0))
     if x_scale is not None:
         c[s.GIVEN_SCALE] = 1
@@ -114,6 +115,8 @@ class SquaresRun:
             there + 8 * VECTORS * n,
         )  # fmt: skip
         t = self.table
+        if self.p[s.ACCEL_MAX] > 0.0:
+            t[s.A_HESSP] = units.address("squares/curved")
         t[s.A_TICK], t[s.A_C], t[s.A_P] = TICK, here, reals.ctypes.data
         t[s.A_W], t[s.A_W_SIZE] = there, self.w.size
         self.address = here + 8 * s.N_COUNTERS

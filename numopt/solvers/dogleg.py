@@ -62,13 +62,13 @@ from numopt.kernels.slots import (
     X,
 )
 from numopt.kernels.squares_workspace import (
+    COLUMNS,
     FREE,
+    MOVE,
     PERM,
     SCALE,
+    SCRATCH,
     SPARE,
-    S,
-    U,
-    Z,
     grad_at_trial,
     list_free,
     matrix,
@@ -138,7 +138,7 @@ def _within(R, x, d, s, q, radius):
 def _gauss_newton(R, x, g, T, newton):
     """p_N of (1), zero for what is held, that of least norm where J is rank deficient; the number of free variables."""
     n, count = x.size, list_free(R, x, g)
-    free, perm, s, z, A = vector(R, FREE), vector(R, PERM), vector(R, S), vector(R, Z), matrix(R, 2)
+    free, perm, s, z, A = vector(R, FREE), vector(R, PERM), vector(R, MOVE), vector(R, COLUMNS), matrix(R, 2)
     for j in range(n):
         s[j] = newton[j] = 0.0
     rank = factor(T, n, s, free, count, A, perm)
@@ -161,7 +161,7 @@ def _gauss_newton(R, x, g, T, newton):
 @kernel
 def _path(R, x, g, d, T, newton, count, radius):
     """Set s, the end of the path (1); whether it is that of Gauss and Newton."""
-    n, s, q, free = x.size, vector(R, S), vector(R, U), vector(R, FREE)
+    n, s, q, free = x.size, vector(R, MOVE), vector(R, SCRATCH), vector(R, FREE)
     for j in range(n):
         s[j] = q[j] = 0.0
     if _within(R, x, d, s, newton, radius) >= 1.0:
@@ -205,7 +205,7 @@ def step(R):
     x, g = vector(R, X + c[PARITY]), vector(R, G + c[PARITY])
     xt, gt = vector(R, X + 1 - c[PARITY]), vector(R, G + 1 - c[PARITY])
     T0, d = matrix(R, c[PARITY]), vector(R, SCALE + c[PARITY])
-    s, newton = vector(R, S), vector(R, SPARE)
+    s, newton = vector(R, MOVE), vector(R, SPARE)
     rescale(R, T0, n)
     count = _gauss_newton(R, x, g, T0, newton)
     gnorm, free = 0.0, vector(R, FREE)

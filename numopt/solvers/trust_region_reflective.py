@@ -64,16 +64,16 @@ from numopt.kernels.slots import (
     X,
 )
 from numopt.kernels.squares_workspace import (
+    COLUMNS,
     FREE,
+    MOVE,
     NORMS,
     PERM,
     SCALE,
+    SCRATCH,
     SIZE,
     SPARE,
     SPARE2,
-    S,
-    U,
-    Z,
     grad_at_trial,
     matrix,
     rescale,
@@ -125,7 +125,7 @@ def _hat(R, x, g, T, scale):
             A[i * w + j] = T[i * w + j] * d[j]
         A[i * w + n] = T[i * w + n]
     damp(A, n, 1.0, root, free, U_, spare_row(R))
-    s = vector(R, S)
+    s = vector(R, MOVE)
     for j in range(n):
         s[j] = 0.0
     return factor(U_, n, s, free, n, A, vector(R, PERM))
@@ -186,7 +186,7 @@ def _dot(p, q, n):
 def _select(R, x, A, radius, theta, p):
     """Change p, the solution of (2), into the best of the three steps; the reduction that it promises."""
     n = x.size
-    d, perm, q, e = vector(R, SIZE), vector(R, PERM), vector(R, SPARE2), vector(R, U)
+    d, perm, q, e = vector(R, SIZE), vector(R, PERM), vector(R, SPARE2), vector(R, SCRATCH)
     stride = _room(R, x, d, perm, p, 0.0, p)
     if stride >= 1.0:
         a, b, _ = _along(A, n, p, p, 0.0)
@@ -255,7 +255,7 @@ def step(R):
     xt, gt = vector(R, X + 1 - c[PARITY]), vector(R, G + 1 - c[PARITY])
     T0, A = matrix(R, c[PARITY]), matrix(R, 2)
     scale, d, perm = vector(R, SCALE + c[PARITY]), vector(R, SIZE), vector(R, PERM)
-    z, s = vector(R, Z), vector(R, S)
+    z, s = vector(R, COLUMNS), vector(R, MOVE)
     rescale(R, T0, n)
     gnorm, xnorm, first = 0.0, 0.0, 0.0
     for j in range(n):
@@ -272,7 +272,7 @@ def step(R):
     rank = _hat(R, x, g, T0, scale)
     theta = max(_THETA, 1.0 - gnorm)
     for _ in range(_TRIALS):
-        lam = boundary_step(A, n, rank, vector(R, SPARE), perm, radius, lam, matrix(R, 3), spare_row(R), z, vector(R, U))
+        lam = boundary_step(A, n, rank, vector(R, SPARE), perm, radius, lam, matrix(R, 3), spare_row(R), z, vector(R, SCRATCH))
         if lam > 0.0:
             size = _dot(z, z, n) ** 0.5
             for a in range(n):
