@@ -13,7 +13,9 @@ from numopt.kernels.squares_slots import VECTORS
 from numopt.kernels.triangle import column_norms
 
 # int64: Numba would compile a function once more for every plain constant that it is called with
-SCALE, SIZE, NORMS, FREE, PERM, COLUMNS, SCRATCH, MOVE, SPARE, SPARE2 = (int64(N_COMMON + k) for k in (0, 2, 3, 4, 5, 6, 7, 8, 9, 10))
+SCALE, SIZE, NORMS, FREE, PERM, COLUMNS, SCRATCH, MOVE, SPARE, SPARE2 = (
+    int64(N_COMMON + k) for k in (0, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+)
 _INF = float("inf")
 
 

@@ -41,16 +41,19 @@ def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm",
         dense; or how to take differences, whose points stay within the bounds.
     bounds : (array_like, array_like) or object with ``lb`` and ``ub``, default no bounds
         Lower and upper bounds, numbers or arrays (n,).  A variable with equal bounds is fixed.
-    method : {'lm', 'marquardt', 'gauss-newton'}, default 'lm'
-        Levenberg-Marquardt as a trust region (Moré), with damping (Marquardt), or Gauss-Newton.  All take bounds,
-        losses and any shape, but that ``'lm'`` refuses fewer residuals than variables as scipy's does.
+    method : {'lm', 'marquardt', 'gauss-newton', 'trf', 'dogleg', 'dogbox'}, default 'lm'
+        Levenberg-Marquardt as a trust region (Moré), with damping (Marquardt), Gauss-Newton, the trust-region
+        reflective method (Branch, Coleman, Li), the dogleg in an ellipsoid (Powell) or in a box (Voglis, Lagaris).  All
+        take bounds, losses and any shape, but that ``'lm'`` refuses fewer residuals than variables as scipy's does.
     ftol, xtol, gtol : float or None, default 1e-8
         Tolerances on the relative reduction of the cost, actual and predicted (which also asks that the Gauss-Newton
         step that is left change no parameter by more than 90 ``ftol``, relative, or that the cost stand still for
         three steps), on the relative step, and on the cosine of the angle between the residuals and the columns of the
-        Jacobian.  None: not tested.
+        Jacobian.  None: not tested.  The last three methods have scipy's tests instead: the reduction of the cost, the
+        step, and the largest component of the gradient (``'trf'``: times the distance from the bound).
     x_scale : array_like, 'jac' or None, default None
-        The sizes of the variables; None and ``'jac'``: from the norms of the columns of the Jacobian.
+        The sizes of the variables; ``'jac'``: from the norms of the columns of the Jacobian.  None: 1 for ``'trf'``,
+        ``'dogleg'`` and ``'dogbox'``, ``'jac'`` for the others.
     loss : {'linear', 'soft_l1', 'huber', 'cauchy', 'arctan'} or callable, default 'linear'
         ``loss(z) -> array (3, m)`` with rho, rho' and rho'' of z = (r / f_scale)**2.
     f_scale : float, default 1.0
@@ -69,7 +72,8 @@ def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm",
         ``callback(x)`` or ``callback(intermediate_result)`` after each iteration; ``StopIteration`` ends the run.
     options : dict, optional
         ``history``, ``return_all``, ``max_time`` (seconds), ``maxiter``, ``factor`` (first radius of the trust region
-        over the norm of the scaled x0, default 10), ``m`` (number of residuals of a C function).
+        over the norm of the scaled x0, default 10, ``'trf'`` 100), ``geodesic`` (``'lm'``, ``'marquardt'``: bend the
+        steps, with one more evaluation for each), ``accel_max`` (the most that they bend, default 0.75), ``m`` (number of residuals of a C function).
 
     Returns
     -------

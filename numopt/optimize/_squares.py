@@ -198,9 +198,9 @@ class SquaresRun:
 def near_bounds(z, lower, upper, rtol):
     """Whether variables are within rtol of the lower and of the upper bound, by scipy's rule: the nearer of the two."""
     down, up = z - lower, upper - z
-    at_lower = np.isfinite(lower) & (down <= np.minimum(up, rtol * np.maximum(1.0, np.abs(lower))))
-    at_upper = np.isfinite(upper) & (up <= np.minimum(down, rtol * np.maximum(1.0, np.abs(upper))))
-    return at_lower, at_upper
+    near_lower = rtol * np.maximum(1.0, np.abs(np.where(lower > -np.inf, lower, 0.0)))
+    near_upper = rtol * np.maximum(1.0, np.abs(np.where(upper < np.inf, upper, 0.0)))
+    return down <= np.minimum(up, near_lower), up <= np.minimum(down, near_upper)
 
 
 def weigh(loss, C, r, J):

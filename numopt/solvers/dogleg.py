@@ -73,7 +73,6 @@ from numopt.kernels.squares_workspace import (
     list_free,
     matrix,
     rescale,
-    shrink,
     spare_row,
 )
 from numopt.kernels.triangle import damped_step, factor, square_norm, undamped_step
@@ -83,8 +82,9 @@ EPS = 2.220446049250313e-16
 _INF = float("inf")
 _DOGLEG, _DOGBOX = range(2)
 _TRIALS = 200  # steps in a row that are not taken: each is a quarter of the one before
-_LEAST = 1e-10  # damping, relative to J, that leaves of all solutions the shortest
+_LEAST = 2.0 * EPS  # relative to J: what is smaller is rounding; as damping it leaves of all solutions the shortest
 _ROUNDING = 1e-11  # of f: what a step may promise and not keep
+_ULPS = 16.0  # units in the last place of x: a step of no more moves it by rounding
 
 
 @kernel
@@ -146,7 +146,7 @@ def _gauss_newton(R, x, g, T, newton):
     for a in range(rank):
         j = int(perm[a])
         largest = max(largest, abs(A[a * w + a]) / d[j])
-        if abs(A[a * w + a]) / d[j] <= n * EPS * largest:
+        if abs(A[a * w + a]) / d[j] <= _LEAST * largest:
             rank = a
             break
     if rank == count:
@@ -160,14 +160,14 @@ def _gauss_newton(R, x, g, T, newton):
 
 @kernel
 def _path(R, x, g, d, T, newton, count, radius):
-    """Set s, the end of the path (1); whether it is that of Gauss and Newton."""
+    """Set s, the end of the path (1)."""
     n, s, q, free = x.size, vector(R, MOVE), vector(R, SCRATCH), vector(R, FREE)
     for j in range(n):
         s[j] = q[j] = 0.0
     if _within(R, x, d, s, newton, radius) >= 1.0:
         for j in range(n):
             s[j] = newton[j]
-        return True
+        return
     for a in range(count):
         j = int(free[a])
         q[j] = -g[j] / (d[j] * d[j])
@@ -179,11 +179,10 @@ def _path(R, x, g, d, T, newton, count, radius):
         s[j] = t * q[j]
         q[j] = newton[j] - s[j]
     if t < 1.0 and R.c[VARIANT] == _DOGLEG and _size(R, d, s) >= radius * (1.0 - 1e-10):
-        return False
+        return
     t = _within(R, x, d, s, q, radius)
     for j in range(n):
         s[j] += t * q[j]
-    return False
 
 
 @kernel
@@ -211,16 +210,15 @@ def step(R):
     gnorm, free = 0.0, vector(R, FREE)
     for a in range(count):
         gnorm = max(gnorm, abs(g[int(free[a])]))
-    if gnorm <= p[LSQ_GTOL]:
+    if gnorm <= p[LSQ_GTOL] or f == 0.0:
         return GRADIENT_SMALL
     xnorm, radius = dot(x, x) ** 0.5, p[RADIUS]
     if radius < 0.0:
         first = _size(R, d, x)
         radius = p[RADIUS_INITIAL] * first if first > 0.0 else p[RADIUS_INITIAL]
     for _ in range(_TRIALS):
-        full = _path(R, x, g, d, T0, newton, count, radius)
-        slope = dot(g, s)
-        predicted = -slope - 0.5 * square_norm(T0, n, s)
+        _path(R, x, g, d, T0, newton, count, radius)
+        predicted = -dot(g, s) - 0.5 * square_norm(T0, n, s)
         size, length = _size(R, d, s), dot(s, s) ** 0.5
         for j in range(n):
             xt[j] = x[j] + s[j]
@@ -240,12 +238,10 @@ def step(R):
                 ft, ratio = _INF, -1.0
         small = 0.25 < ratio and actual <= p[LSQ_FTOL] * f
         short = length <= p[LSQ_XTOL] * (p[LSQ_XTOL] + xnorm)
-        if not taken or ratio <= 0.25:
-            radius = shrink(slope, f, ft) * min(radius, 10.0 * size)
-        elif full:
-            radius = 2.0 * size
-        elif ratio >= 0.75:
-            radius = max(radius, 2.0 * size)  # a bound may have ended the path
+        if ratio < 0.25:
+            radius = 0.25 * size
+        elif ratio > 0.75 and size > 0.95 * radius:
+            radius *= 2.0
         p[F_TRIAL] = ft
         if taken:
             p[T], p[RADIUS] = 1.0, radius
@@ -254,7 +250,8 @@ def step(R):
             return STEP_SMALL if short else ACCEPT
         if short:
             # so short a step fails for rounding where it promises next to nothing, else for a wrong Jacobian
-            return STEP_SMALL if predicted <= _ROUNDING * f and ft < _INF else FAILED
+            tiny = predicted <= _ROUNDING * f or length <= _ULPS * EPS * xnorm
+            return STEP_SMALL if tiny and ft < _INF else FAILED
         if predicted <= EPS * f:
             return FLAT
     return FAILED

@@ -109,7 +109,16 @@ from numopt.kernels.squares_workspace import (
     matrix,
     spare_row,
 )
-from numopt.kernels.triangle import boundary_step, column_norms, damped_step, factor, solve_lower, solve_upper, square_norm, undamped_step
+from numopt.kernels.triangle import (
+    boundary_step,
+    column_norms,
+    damped_step,
+    factor,
+    solve_lower,
+    solve_upper,
+    square_norm,
+    undamped_step,
+)
 from numopt.kernels.vectors import dot
 
 _TRUST_REGION, _DAMPING, _GAUSS_NEWTON = range(3)
@@ -122,6 +131,8 @@ _TRIALS = 200  # steps in a row that are not taken: each is a half of the one be
 _LEFT = 90.0  # times ftol: what the step that is left may change a parameter by
 _STREAK = 3  # steps in a row within ftol: f has come to its end, whatever the parameters do
 _ROUNDING = 1e-11  # of f: what a step may promise and not keep
+_ULPS = 16.0  # units in the last place of x: a step of no more moves it by rounding
+_BENT = 1.5e-8  # of |D x|, EPS^(1/2): the acceleration along a shorter step is below rounding
 _LAMBDA = 1e-3  # the first lambda of the damped variant
 
 
@@ -297,7 +308,7 @@ def step(R):
     for j in range(n):
         if norms[j] > 0.0 and not held(R, x, g, j):
             steep = max(steep, abs(g[j]) / norms[j])
-    if steep <= p[LSQ_GTOL] * square**0.5:
+    if steep <= p[LSQ_GTOL] * square**0.5 or f == 0.0:
         return GRADIENT_SMALL
     radius, lam, nu = p[RADIUS], p[LAMBDA], 2.0
     if radius < 0.0:
@@ -327,7 +338,7 @@ def step(R):
                     xt[j] = upper[j]
         if c[NIT] == 0 and trial == 0:
             radius = min(radius, length) if variant == _TRUST_REGION else radius
-        if p[ACCEL_MAX] > 0.0 and variant != _GAUSS_NEWTON and count > 0:
+        if p[ACCEL_MAX] > 0.0 and variant != _GAUSS_NEWTON and count > 0 and length > _BENT * xnorm:
             _accelerate(R, x, s, xt, lam, count, length)
         ft = evaluate_value(R, xt, gt)
         if c[ABORT] != 0:
@@ -384,7 +395,8 @@ def step(R):
         p[F_TRIAL] = ft
         if length <= p[LSQ_XTOL] * xnorm and worth:
             # so short a step fails for rounding where it promises next to nothing, else for a wrong Jacobian
-            return STEP_SMALL if predicted <= _ROUNDING and ft < _INF else FAILED
+            tiny = predicted <= _ROUNDING or length <= _ULPS * EPS * xnorm
+            return STEP_SMALL if tiny and ft < _INF else FAILED
         if small:
             again = False  # _settled has used S
         if predicted <= EPS and worth:

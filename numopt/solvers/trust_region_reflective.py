@@ -87,6 +87,7 @@ _INF = float("inf")
 _THETA = 0.995  # of the way to a bound: the least
 _TRIALS = 200  # steps in a row that are not taken: each is a quarter of the one before
 _ROUNDING = 1e-11  # of f: what a step may promise and not keep
+_ULPS = 16.0  # units in the last place of x: a step of no more moves it by rounding
 
 
 @kernel
@@ -264,7 +265,7 @@ def step(R):
         xnorm += x[j] * x[j]
         first += x[j] * x[j] * (scale[j] / v if ahead else scale[j] * scale[j])
     xnorm = xnorm**0.5
-    if gnorm <= p[LSQ_GTOL]:
+    if gnorm <= p[LSQ_GTOL] or f == 0.0:
         return GRADIENT_SMALL
     radius, lam = p[RADIUS], p[LAMBDA]
     if radius < 0.0:
@@ -272,7 +273,9 @@ def step(R):
     rank = _hat(R, x, g, T0, scale)
     theta = max(_THETA, 1.0 - gnorm)
     for _ in range(_TRIALS):
-        lam = boundary_step(A, n, rank, vector(R, SPARE), perm, radius, lam, matrix(R, 3), spare_row(R), z, vector(R, SCRATCH))
+        lam = boundary_step(
+            A, n, rank, vector(R, SPARE), perm, radius, lam, matrix(R, 3), spare_row(R), z, vector(R, SCRATCH)
+        )
         if lam > 0.0:
             size = _dot(z, z, n) ** 0.5
             for a in range(n):
@@ -320,7 +323,8 @@ def step(R):
             return STEP_SMALL if short else ACCEPT
         if short:
             # so short a step fails for rounding where it promises next to nothing, else for a wrong Jacobian
-            return STEP_SMALL if predicted <= _ROUNDING * f and ft < _INF else FAILED
+            tiny = predicted <= _ROUNDING * f or length <= _ULPS * EPS * xnorm
+            return STEP_SMALL if tiny and ft < _INF else FAILED
         if predicted <= EPS * f:
             return FLAT
     return FAILED
