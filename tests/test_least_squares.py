@@ -222,8 +222,7 @@ class TestBounds:
         assert ((np.array(seen) >= lower) & (np.array(seen) <= upper)).all()
         assert result.success and result.cost <= best * (1 + 1e-6) + 1e-12
         near = 1e-8 if method == "trf" else 0.0  # trf stays inside: active is what is within xtol of a bound
-        at_lower = result.x - lower <= near * np.maximum(1, np.abs(lower))
-        at_upper = upper - result.x <= near * np.maximum(1, np.abs(upper))
+        at_lower, at_upper = result.x - lower <= near, upper - result.x <= near
         np.testing.assert_array_equal(result.active_mask, np.where(at_upper, 1, -at_lower.astype(int)))
 
     def test_fixed_variables_are_left_out(self):

@@ -177,7 +177,7 @@ class TestEnds:
         start = [1.0, 1.0, 0.0]
         noisy = lambda b: decay(b) + 0.01 * np.cos(40 * T)  # noqa: E731
         run = lambda fun=decay, x0=start, jac=decay_jacobian, **more: (
-            least_squares(  # noqa: E731
+            least_squares(
                 fun, x0, jac, method=method, **more
             ).status
         )

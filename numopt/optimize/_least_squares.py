@@ -73,7 +73,8 @@ def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="lm",
     options : dict, optional
         ``history``, ``return_all``, ``max_time`` (seconds), ``maxiter``, ``factor`` (first radius of the trust region
         over the norm of the scaled x0, default 10, ``'trf'`` 100), ``geodesic`` (``'lm'``, ``'marquardt'``: bend the
-        steps, with one more evaluation for each), ``accel_max`` (the most that they bend, default 0.75), ``m`` (number of residuals of a C function).
+        steps, with one more evaluation for each), ``accel_max`` (the most that they bend, default 0.75), ``m`` (number
+        of residuals of a C function).
 
     Returns
     -------

@@ -82,7 +82,8 @@ EPS = 2.220446049250313e-16
 _INF = float("inf")
 _DOGLEG, _DOGBOX = range(2)
 _TRIALS = 200  # steps in a row that are not taken: each is a quarter of the one before
-_LEAST = 2.0 * EPS  # relative to J: what is smaller is rounding; as damping it leaves of all solutions the shortest
+_DEPENDENT = 2.0 * EPS  # relative to J: what is left of a column beside others is rounding
+_LEAST = 1e-13  # damping, relative to J, that leaves of all solutions the shortest
 _ROUNDING = 1e-11  # of f: what a step may promise and not keep
 _ULPS = 16.0  # units in the last place of x: a step of no more moves it by rounding
 
@@ -146,7 +147,7 @@ def _gauss_newton(R, x, g, T, newton):
     for a in range(rank):
         j = int(perm[a])
         largest = max(largest, abs(A[a * w + a]) / d[j])
-        if abs(A[a * w + a]) / d[j] <= _LEAST * largest:
+        if abs(A[a * w + a]) / d[j] <= _DEPENDENT * largest:
             rank = a
             break
     if rank == count:

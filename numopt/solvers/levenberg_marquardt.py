@@ -49,7 +49,6 @@ H. B. Nielsen, Damping parameter in Marquardt's method, IMM-REP-1999-05 (1999), 
 J. Nocedal and S. J. Wright, Numerical Optimization, 2nd ed., Springer 2006, section 10.3.
 """
 
-from numpy import int64
 
 from numopt.drivers.loop import make_run
 from numopt.kernels.compiling import kernel
