@@ -136,6 +136,21 @@ class TestBounds:
             best = scipy.optimize.lsq_linear(A, b, (lower, upper), method="bvls").cost
             assert result.success and result.cost <= best * (1 + 1e-7)
 
+    @pytest.mark.parametrize("method", NEW)
+    @pytest.mark.parametrize("seed", [244, 775, 1186])
+    def test_a_short_step_onto_a_bound_is_no_end(self, method, seed):
+        """The first versions took it for one (775, 1186); nor is a minimum to the last digit a failure (244)."""
+        rng = np.random.default_rng(seed)
+        n = int(rng.integers(1, 5))
+        A, b = rng.standard_normal((6, n)), 3.0 * rng.standard_normal(6)
+        lower = np.where(rng.random(n) < 0.7, -rng.random(n), -np.inf)
+        upper = np.where(rng.random(n) < 0.7, rng.random(n), np.inf)
+        start = np.clip(rng.standard_normal(n), lower, upper)
+        jac = (lambda x: A) if seed % 2 else "3-point"
+        result = least_squares(lambda x: A @ x - b, start, jac, (lower, upper), method)
+        best = scipy.optimize.lsq_linear(A, b, (lower, upper), tol=1e-14).cost
+        assert result.success and result.cost <= best * (1 + 1e-6)
+
     def test_trf_is_strictly_inside_from_a_start_on_the_bounds(self):
         lower, upper = np.array([0.0, 1.5, 0.6]), np.array([2.5, 9.0, 0.6 + 1e-9])
         seen = []
@@ -170,17 +185,24 @@ class TestRank:
         result = least_squares(fun, [0.2, 0.1], method=method)
         assert result.success and result.x[0] == pytest.approx(3.0, rel=1e-6)
 
+    @pytest.mark.parametrize("method", NEW)
+    def test_a_column_of_zeros_beside_a_variable_at_its_bound(self, method):
+        """The rest of the path was not a number."""
+        beale = problems.get("beale")
+        fun, jac = beale.residual.py_func, beale.jacobian.py_func
+        result = least_squares(fun, [1.0, 1.0], jac, ([0.4, 0.45], [np.inf, 1.4]), method)
+        assert result.success and np.isfinite(result.x).all() and result.cost < 7.0
+
 
 class TestEnds:
     @pytest.mark.parametrize("method", NEW)
     def test_statuses(self, method):
         start = [1.0, 1.0, 0.0]
         noisy = lambda b: decay(b) + 0.01 * np.cos(40 * T)  # noqa: E731
-        run = lambda fun=decay, x0=start, jac=decay_jacobian, **more: (
-            least_squares(
-                fun, x0, jac, method=method, **more
-            ).status
-        )
+
+        def run(fun=decay, jac=decay_jacobian, **more):
+            return least_squares(fun, start, jac, method=method, **more).status
+
         assert run(ftol=None, xtol=None) is LeastSquaresStatus.GTOL
         assert run(noisy, gtol=None, xtol=None) is LeastSquaresStatus.FTOL
         assert run(noisy, gtol=None, ftol=None) is LeastSquaresStatus.XTOL

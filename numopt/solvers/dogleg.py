@@ -15,14 +15,14 @@ bounds allow.  The model falls along all of it.
 ===  ========  ==============================================================================================
 
 Bounds: variables at a bound with a gradient that pushes outwards stay; (1) is in the others.  A variable that meets its
-bound on the path is set on it, and the path ends.
+bound on the path is set on it, and the path goes on towards the minimum in those that are left.
 
 J is never seen here: all that is needed of it is its triangle (numopt.kernels.triangle).
 
 Convergence, as in scipy: \|g_j\| <= gtol for all j that are not held; an actual reduction of f within ftol f, of at
 least a quarter of what the model promised; \|p\| <= xtol (xtol + \|x\|).
 
-Workspace: see numopt.kernels.squares_workspace; the spare vector holds p_N.
+Workspace: see numopt.kernels.squares_workspace; the spare vectors hold p_N and what of a step is fixed.
 
 References
 ----------
@@ -69,6 +69,7 @@ from numopt.kernels.squares_workspace import (
     SCALE,
     SCRATCH,
     SPARE,
+    SPARE2,
     grad_at_trial,
     list_free,
     matrix,
@@ -122,7 +123,7 @@ def _within(R, x, d, s, q, radius):
             a += (d[j] * q[j]) ** 2
             b += d[j] * q[j] * d[j] * s[j]
             e += (d[j] * s[j]) ** 2
-        if a + 2.0 * b + e > 0.0:
+        if a > 0.0 and a + 2.0 * b + e > 0.0:
             root = max(b * b - a * e, 0.0) ** 0.5
             t = -e / (b + root) if b > 0.0 else (root - b) / a
     if R.c[BOUNDED] != 0:
@@ -133,57 +134,6 @@ def _within(R, x, d, s, q, radius):
             elif q[j] < 0.0:
                 t = min(t, (lower[j] - x[j] - s[j]) / q[j])
     return max(t, 0.0)
-
-
-@kernel
-def _gauss_newton(R, x, g, T, newton):
-    """p_N of (1), zero for what is held, that of least norm where J is rank deficient; the number of free variables."""
-    n, count = x.size, list_free(R, x, g)
-    free, perm, s, z, A = vector(R, FREE), vector(R, PERM), vector(R, MOVE), vector(R, COLUMNS), matrix(R, 2)
-    for j in range(n):
-        s[j] = newton[j] = 0.0
-    rank = factor(T, n, s, free, count, A, perm)
-    d, largest, w = vector(R, SCALE + R.c[PARITY]), 0.0, count + 1
-    for a in range(rank):
-        j = int(perm[a])
-        largest = max(largest, abs(A[a * w + a]) / d[j])
-        if abs(A[a * w + a]) / d[j] <= _DEPENDENT * largest:
-            rank = a
-            break
-    if rank == count:
-        undamped_step(A, count, rank, z)
-    else:
-        damped_step(A, count, (_LEAST * largest) ** 2, d, perm, matrix(R, 3), spare_row(R), z)
-    for a in range(count):
-        newton[int(perm[a])] = z[a]
-    return count
-
-
-@kernel
-def _path(R, x, g, d, T, newton, count, radius):
-    """Set s, the end of the path (1)."""
-    n, s, q, free = x.size, vector(R, MOVE), vector(R, SCRATCH), vector(R, FREE)
-    for j in range(n):
-        s[j] = q[j] = 0.0
-    if _within(R, x, d, s, newton, radius) >= 1.0:
-        for j in range(n):
-            s[j] = newton[j]
-        return
-    for a in range(count):
-        j = int(free[a])
-        q[j] = -g[j] / (d[j] * d[j])
-    t = -dot(g, q) / square_norm(T, n, q)
-    for j in range(n):
-        q[j] *= t
-    t = _within(R, x, d, s, q, radius)
-    for j in range(n):
-        s[j] = t * q[j]
-        q[j] = newton[j] - s[j]
-    if t < 1.0 and R.c[VARIANT] == _DOGLEG and _size(R, d, s) >= radius * (1.0 - 1e-10):
-        return
-    t = _within(R, x, d, s, q, radius)
-    for j in range(n):
-        s[j] += t * q[j]
 
 
 @kernel
@@ -198,6 +148,86 @@ def _onto(x, s, lower, upper):
 
 
 @kernel
+def _gauss_newton(R, T, fixed, count, out):
+    """p_N of (1) for the free variables, beside the step ``fixed`` of the others; the shortest if J is deficient.
+
+    Sets the entries of ``out`` for the free variables; ``fixed`` is zero there.
+    """
+    free, perm, z, A = vector(R, FREE), vector(R, PERM), vector(R, COLUMNS), matrix(R, 2)
+    rank = factor(T, fixed.size, fixed, free, count, A, perm)
+    d, largest, w = vector(R, SCALE + R.c[PARITY]), 0.0, count + 1
+    for a in range(rank):
+        j = int(perm[a])
+        largest = max(largest, abs(A[a * w + a]) / d[j])
+        if abs(A[a * w + a]) / d[j] <= _DEPENDENT * largest:
+            rank = a
+            break
+    if rank == count or rank == 0:
+        undamped_step(A, count, rank, z)
+    else:
+        damped_step(A, count, (_LEAST * largest) ** 2, d, perm, matrix(R, 3), spare_row(R), z)
+    for a in range(count):
+        out[int(perm[a])] = z[a]
+
+
+@kernel
+def _still_free(R, x, s, q, count):
+    """Leave those variables out of the list that are on the bound that q pushes them to; how many are left."""
+    free, lower, upper, kept = vector(R, FREE), lower_bounds(R), upper_bounds(R), 0
+    for a in range(count):
+        j = int(free[a])
+        at_lower = q[j] < 0.0 and _onto(x[j], s[j], lower[j], upper[j]) == lower[j]
+        at_upper = q[j] > 0.0 and _onto(x[j], s[j], lower[j], upper[j]) == upper[j]
+        if not (at_lower or at_upper):
+            free[kept] = free[a]
+            kept += 1
+    return kept
+
+
+@kernel
+def _path(R, x, g, d, T, newton, radius):
+    """Set s, the end of the path (1), which goes on from a bound without the variables that are on it."""
+    n, s, q, free, fixed = x.size, vector(R, MOVE), vector(R, SCRATCH), vector(R, FREE), vector(R, SPARE2)
+    count = list_free(R, x, g)
+    for j in range(n):
+        s[j] = q[j] = 0.0
+    if _within(R, x, d, s, newton, radius) >= 1.0:
+        for j in range(n):
+            s[j] = newton[j]
+        return
+    for a in range(count):
+        j = int(free[a])
+        q[j] = -g[j] / (d[j] * d[j])
+    curvature = square_norm(T, n, q)
+    t = -dot(g, q) / curvature if curvature > 0.0 else 1.0
+    for j in range(n):
+        q[j] *= t
+    t = _within(R, x, d, s, q, radius)
+    for j in range(n):
+        s[j] = t * q[j]
+        q[j] = newton[j] - s[j]
+    for _ in range(n + 1):
+        if _size(R, d, s) >= radius * (1.0 - 1e-10) and R.c[VARIANT] == _DOGLEG:
+            return
+        t = _within(R, x, d, s, q, radius)
+        for j in range(n):
+            s[j] += t * q[j]
+        if t >= 1.0 or R.c[BOUNDED] == 0:
+            return
+        kept = _still_free(R, x, s, q, count)
+        if kept == count or kept == 0:
+            return  # at the end of the region
+        count = kept
+        for j in range(n):
+            fixed[j], q[j] = s[j], 0.0
+        for a in range(count):
+            fixed[int(free[a])] = 0.0
+        _gauss_newton(R, T, fixed, count, q)
+        for a in range(count):
+            q[int(free[a])] -= s[int(free[a])]
+
+
+@kernel
 def step(R):
     """One iteration: trials until one is taken."""
     c, p = R.c, R.p
@@ -207,7 +237,10 @@ def step(R):
     T0, d = matrix(R, c[PARITY]), vector(R, SCALE + c[PARITY])
     s, newton = vector(R, MOVE), vector(R, SPARE)
     rescale(R, T0, n)
-    count = _gauss_newton(R, x, g, T0, newton)
+    count = list_free(R, x, g)
+    for j in range(n):
+        s[j] = newton[j] = 0.0
+    _gauss_newton(R, T0, s, count, newton)
     gnorm, free = 0.0, vector(R, FREE)
     for a in range(count):
         gnorm = max(gnorm, abs(g[int(free[a])]))
@@ -218,13 +251,16 @@ def step(R):
         first = _size(R, d, x)
         radius = p[RADIUS_INITIAL] * first if first > 0.0 else p[RADIUS_INITIAL]
     for _ in range(_TRIALS):
-        _path(R, x, g, d, T0, newton, count, radius)
+        _path(R, x, g, d, T0, newton, radius)
         predicted = -dot(g, s) - 0.5 * square_norm(T0, n, s)
+        met = False
         size, length = _size(R, d, s), dot(s, s) ** 0.5
         for j in range(n):
             xt[j] = x[j] + s[j]
             if c[BOUNDED] != 0:
-                xt[j] = _onto(x[j], s[j], lower_bounds(R)[j], upper_bounds(R)[j])
+                lower, upper = lower_bounds(R)[j], upper_bounds(R)[j]
+                xt[j] = _onto(x[j], s[j], lower, upper)
+                met = met or (s[j] != 0.0 and (xt[j] == lower or xt[j] == upper))
         ft = evaluate_value(R, xt, gt)
         if c[ABORT] != 0:
             return FAILED
@@ -237,8 +273,9 @@ def step(R):
                 return FAILED
             if not taken:
                 ft, ratio = _INF, -1.0
-        small = 0.25 < ratio and actual <= p[LSQ_FTOL] * f
-        short = length <= p[LSQ_XTOL] * (p[LSQ_XTOL] + xnorm)
+        # a step that a bound has ended says nothing of what is left
+        small = not met and 0.25 < ratio and actual <= p[LSQ_FTOL] * f
+        short = not met and length <= p[LSQ_XTOL] * (p[LSQ_XTOL] + xnorm)
         if ratio < 0.25:
             radius = 0.25 * size
         elif ratio > 0.75 and size > 0.95 * radius:
@@ -253,8 +290,8 @@ def step(R):
             # so short a step fails for rounding where it promises next to nothing, else for a wrong Jacobian
             tiny = predicted <= _ROUNDING * f or length <= _ULPS * EPS * xnorm
             return STEP_SMALL if tiny and ft < _INF else FAILED
-        if predicted <= EPS * f:
-            return FLAT
+        if predicted <= EPS * f and not met:
+            return REDUCTION_SMALL if 0.0 < p[LSQ_FTOL] and abs(actual) <= p[LSQ_FTOL] * f else FLAT
     return FAILED
 
 

@@ -49,18 +49,9 @@ H. B. Nielsen, Damping parameter in Marquardt's method, IMM-REP-1999-05 (1999), 
 J. Nocedal and S. J. Wright, Numerical Optimization, 2nd ed., Springer 2006, section 10.3.
 """
 
-
 from numopt.drivers.loop import make_run
 from numopt.kernels.compiling import kernel
-from numopt.kernels.oracle import (
-    admitted,
-    call_hessp,
-    evaluate_grad,
-    evaluate_value,
-    lower_bounds,
-    upper_bounds,
-    vector,
-)
+from numopt.kernels.oracle import admitted, call_hessp, evaluate_value, lower_bounds, upper_bounds, vector
 from numopt.kernels.slots import (
     ABORT,
     ACCEL_MAX,
@@ -103,6 +94,7 @@ from numopt.kernels.squares_workspace import (
     SCRATCH,
     SIZE,
     SPARE,
+    grad_at_trial,
     held,
     list_free,
     matrix,
@@ -226,7 +218,7 @@ def _accelerate(R, x, s, xt, lam, count, length):
 
     The factor of (1) for the free variables is that of the step just found.
     """
-    n, w = x.size, count + 1
+    w = count + 1
     out, z, perm = vector(R, SPARE), vector(R, COLUMNS), vector(R, PERM)
     d = vector(R, SCALE + R.c[PARITY])
     if not admitted(R):
@@ -353,10 +345,9 @@ def step(R):
         small = worth and abs(actual) <= p[LSQ_FTOL] and predicted <= p[LSQ_FTOL] and ratio <= 2.0
         taken = ratio >= _ACCEPT
         if taken:
-            if not evaluate_grad(R, xt, gt) or c[ABORT] != 0:
+            taken = grad_at_trial(R, xt, gt)
+            if c[ABORT] != 0:
                 return FAILED
-            for j in range(n):
-                taken = taken and abs(gt[j]) < _INF
             if not taken:
                 ft = _INF
         if variant == _TRUST_REGION:

@@ -19,8 +19,8 @@ has p = D q.  Where x + p leaves the box, the best by the model of three steps i
 the way to the first bound; the path reflected there, as far as the next bound or the radius; the minimum along -D g.
 theta = max(0.995, 1 - max v_j \|g_j\|): every iterate is strictly inside.
 
-J is never seen here: that is what its triangle R is for (numopt.kernels.triangle).  The rows of C^(1/2) are rotated into
-R D, and what remains is the problem of Levenberg and Marquardt, solved by Moré's method with unit scaling.
+J is never seen here: that is what its triangle R is for (numopt.kernels.triangle).  The rows of C^(1/2) are rotated
+into R D, and what remains is the problem of Levenberg and Marquardt, solved by Moré's method with unit scaling.
 
 Convergence, as in scipy: max v_j \|g_j\| <= gtol; an actual reduction of f within ftol f, of at least a quarter of what
 the model promised; \|p\| <= xtol (xtol + \|x\|).
@@ -326,7 +326,7 @@ def step(R):
             tiny = predicted <= _ROUNDING * f or length <= _ULPS * EPS * xnorm
             return STEP_SMALL if tiny and ft < _INF else FAILED
         if predicted <= EPS * f:
-            return FLAT
+            return REDUCTION_SMALL if 0.0 < p[LSQ_FTOL] and abs(actual) <= p[LSQ_FTOL] * f else FLAT
     return FAILED
 
 
