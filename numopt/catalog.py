@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from numopt.kernels import slots as s
+from numopt.kernels import squares_slots as q
 
 # line search -> (number in the options, unit)
 LINE_SEARCHES = {
@@ -45,6 +46,10 @@ class Method:
         The compiled unit that runs it with bounds, if that is another one.
     bounded_matrices : int
         How many n x n matrices more it takes with bounds.
+    interior : bool
+        Whether its iterates are strictly within the bounds.
+    geodesic : bool
+        Whether it takes steps along the geodesic on request.
     products : bool
         Whether products of the Hessian with vectors are all that it asks for: ``matrices`` are then kept only where the
         Hessian itself is given.
@@ -78,6 +83,8 @@ class Method:
     bounded_unit: str | None = None
     bounded_matrices: int = 0
     products: bool = False
+    interior: bool = False
+    geodesic: bool = False
     mean_step: bool = False
     kept: tuple[int, int] = (2, 2)
 
@@ -265,19 +272,21 @@ def defaults(method):
 SQUARES = {
     row.name: row
     for row in (
-        Method("lm", "Levenberg-Marquardt, trust region (Moré)", "levenberg-marquardt", variant=0),
-        Method("marquardt", "Levenberg-Marquardt, damping", "levenberg-marquardt", variant=1),
+        Method("lm", "Levenberg-Marquardt, trust region (Moré)", "levenberg-marquardt", variant=0,
+               geodesic=True),
+        Method("marquardt", "Levenberg-Marquardt, damping", "levenberg-marquardt", variant=1, geodesic=True),
         Method("gauss-newton", "Gauss-Newton", "levenberg-marquardt", variant=2),
+        Method("trf", "trust-region reflective (Branch, Coleman, Li)", "trust-region-reflective",
+               defaults={"factor": 100.0, "x_scale": 1.0}, interior=True),
+        Method("dogleg", "dogleg (Powell)", "dogleg", variant=0, defaults={"x_scale": 1.0}),
+        Method("dogbox", "dogleg in a box (Voglis, Lagaris)", "dogleg", variant=1, defaults={"x_scale": 1.0}),
     )
-}
-
-
-SQUARES_VECTORS = s.N_COMMON + 9  # of their workspace, before the triangles; as in numopt.solvers.levenberg_marquardt
+}  # fmt: skip
 
 
 def squares_words(n, bounded):
     """Size of the workspace of a method for sums of squares."""
-    return SQUARES_VECTORS * n + 4 * n * (n + 1) + n + 1 + (3 * n if bounded else 0)
+    return q.VECTORS * n + 4 * n * (n + 1) + n + 1 + (3 * n if bounded else 0)
 
 
 # with a sparse Jacobian: one solver, whatever the method's name

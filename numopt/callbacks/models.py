@@ -184,7 +184,7 @@ class BoundModel:
             column = height * whole if callable(fun.jac) else (n + 1) * height
             self.arrays = {q.MARKS: np.zeros(2 * n + 1 + (n + 1) * whole), q.BLOCK_TRIANGLE: np.empty(n * (n + 1))}
         self.arrays |= {
-            q.PANEL: np.empty((n + 5) * height), q.COLUMN: np.empty(column), q.FULL: np.empty(whole),
+            q.PANEL: np.empty((n + 6) * height), q.COLUMN: np.empty(column), q.FULL: np.empty(whole),
             q.REALS: np.array([problem["f_scale"], FLOOR]), q.TYPICAL: sizes_of(problem["start"]),
         }  # fmt: skip
         for slot, name in ((q.STEPS, "steps"), (q.SIGMA, "sigma"), (q.CHOLESKY, "cholesky"), (q.Y, "y"),

@@ -173,7 +173,7 @@ class BoundSquares:
         height = m if problem["cholesky"] is not None or callable(loss) else min(m, PANEL)
         self.J, self.r, self.at = np.empty(m * max(n, whole)), np.empty(2 * m), np.full(3 * n, np.nan)
         arrays = {
-            q.R: self.r, q.J: self.J, q.PANEL: np.empty((n + 5) * height), q.AT: self.at,
+            q.R: self.r, q.J: self.J, q.PANEL: np.empty((n + 6) * height), q.AT: self.at,
             q.COLUMN: np.empty(m if scheme == 3 else 0), q.TYPICAL: sizes_of(problem["start"]),
             q.REALS: np.array([problem["f_scale"], FLOOR]),
         }  # fmt: skip

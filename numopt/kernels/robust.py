@@ -27,7 +27,7 @@ def rho(kind, z):
     """(rho, rho', rho'') of z >= 0."""
     if kind == q.SOFT_L1:
         t = 1.0 + z
-        return 2.0 * (t**0.5 - 1.0), t**-0.5, -0.5 * t**-1.5
+        return 2.0 * z / (1.0 + t**0.5), t**-0.5, -0.5 * t**-1.5
     if kind == q.HUBER:
         if z <= 1.0:
             return z, 1.0, 0.0

@@ -91,8 +91,8 @@ N_COUNTERS = 40
 RADIUS = 38
 # options of the trust region
 (RADIUS_INITIAL, RADIUS_MAX, ETA) = range(39, 42)
-# least squares: tolerances, and the damping
-(LSQ_FTOL, LSQ_XTOL, LSQ_GTOL, LAMBDA, LSQ_RANK) = range(42, 47)
+# least squares: tolerances, the damping, and the largest acceleration beside a step (0: none is asked for)
+(LSQ_FTOL, LSQ_XTOL, LSQ_GTOL, LAMBDA, LSQ_RANK, ACCEL_MAX) = range(42, 48)
 # methods without derivatives: tolerances on the spread of points and values; the state
 (XATOL, FATOL, MESH, F_BASE, F_START, LARGEST, T_LOW, F_LOW) = range(48, 56)
 # the state of the line search, see numopt.linesearch

@@ -122,7 +122,7 @@ def _whole_jacobian(k, z, r):
 
 
 @kernel
-def _mapped(k, row, j, n):
+def mapped(k, row, j, n):
     """Entry j of a row of the Jacobian in all variables times the map."""
     if k[q.MAP] == 0:
         return row[j]
@@ -167,7 +167,7 @@ def grad(zp, gp, n, data):
         for j in range(n):
             if given and k[q.MAP] != 0:
                 for i in range(rows):
-                    panel[j * height + i] = _mapped(k, J[(first + i) * by_row : (first + i + 1) * by_row], j, n)
+                    panel[j * height + i] = mapped(k, J[(first + i) * by_row : (first + i + 1) * by_row], j, n)
             else:
                 at_j = j * by_column + first * by_row
                 for i in range(rows):

@@ -1,5 +1,7 @@
 """Where things stand in the block of words behind a sum of squares; see ``kernels.squares``.  Imports no Numba."""
 
+from numopt.kernels.slots import N_COMMON
+
 (
     RESIDUAL,  # (x, r, n, m, data)
     RESIDUAL_DATA,
@@ -42,3 +44,5 @@
 N_WORDS = 37
 LINEAR, SOFT_L1, HUBER, CAUCHY, ARCTAN, CALLABLE, POISSON = range(7)
 LOSSES = ("linear", "soft_l1", "huber", "cauchy", "arctan")
+
+VECTORS = N_COMMON + 11  # of the workspace of a method, see ``kernels.squares_workspace``

@@ -31,7 +31,7 @@ class FitRun(SquaresRun):
         x, unit = variables.whole(z), self.problem["unit"]
         status, success, message = ENDS[status]
         return OptimizeResult({
-            "x": x, "z": z, "cost": self.p.item(s.F) * unit * unit, "active_mask": variables.active(x), "nfev": nfev,
+            "x": x, "z": z, "cost": self.p.item(s.F) * unit * unit, "active_mask": variables.active(x, self.near), "nfev": nfev,
             "njev": njev, "nit": nit, "status": status, "message": message, "success": success,
         })  # fmt: skip
 
@@ -88,10 +88,15 @@ class Fit:
         self.model, self.row, self.names, self.lower, self.upper = model, row, names, lower, upper
         self.held, self.ties, self.problem, self.tolerances = held, ties, problem, tolerances
         self.max_nfev, self.scale, self.options = max_nfev, scale, options
+        if "geodesic" in options:
+            model.by_rows = None  # see numopt.kernels.squares_curved
 
     def variables(self, start, held):
         """The variables of a run."""
-        return Variables(start, self.lower, self.upper, held or None, self.ties, self.names)
+        found = Variables(start, self.lower, self.upper, held or None, self.ties, self.names)
+        if self.row.interior:
+            found.go_inside()
+        return found
 
     def run(self, variables, whole, callback=None, watched=None):
         """(the run, its result); ``whole``: the model at the start, None: not to be compared."""

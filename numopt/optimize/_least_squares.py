@@ -21,7 +21,7 @@ _EPS = np.finfo(float).eps
 _NO_BOUNDS = (-np.inf, np.inf)
 _JACS = ("2-point", "3-point", "cs")
 _OPTIONS = {"history": bool, "return_all": bool, "max_time": float, "maxiter": int, "factor": float, "m": int,
-            "fixed": list, "tied": dict}  # fmt: skip
+            "geodesic": bool, "accel_max": float, "fixed": list, "tied": dict}  # fmt: skip
 
 
 def least_squares(fun, x0, jac="2-point", bounds=_NO_BOUNDS, method="lm", ftol=1e-8, xtol=1e-8, gtol=1e-8,
@@ -46,16 +46,19 @@ def least_squares(fun, x0, jac="2-point", bounds=_NO_BOUNDS, method="lm", ftol=1
         which are never made dense (see Notes); or how to take differences, whose points stay within the bounds.
     bounds : (array_like, array_like) or object with ``lb`` and ``ub``, default no bounds
         Lower and upper bounds, numbers or arrays (n,).  A variable with equal bounds is fixed.
-    method : {'lm', 'marquardt', 'gauss-newton'}, default 'lm'
-        Levenberg-Marquardt as a trust region (Moré), with damping (Marquardt), or Gauss-Newton.  All take bounds,
-        losses and any shape, but that ``'lm'`` refuses fewer residuals than variables as scipy's does.
+    method : {'lm', 'marquardt', 'gauss-newton', 'trf', 'dogleg', 'dogbox'}, default 'lm'
+        Levenberg-Marquardt as a trust region (Moré), with damping (Marquardt), Gauss-Newton, the trust-region
+        reflective method (Branch, Coleman, Li), the dogleg in an ellipsoid (Powell) or in a box (Voglis, Lagaris).  All
+        take bounds, losses and any shape, but that ``'lm'`` refuses fewer residuals than variables as scipy's does.
     ftol, xtol, gtol : float or None, default 1e-8
         Tolerances on the relative reduction of the cost, actual and predicted (which also asks that the Gauss-Newton
         step that is left change no parameter by more than 90 ``ftol``, relative, or that the cost stand still for
         three steps), on the relative step, and on the cosine of the angle between the residuals and the columns of the
-        Jacobian.  None: not tested.
+        Jacobian.  None: not tested.  The last three methods have scipy's tests instead: the reduction of the cost, the
+        step, and the largest component of the gradient (``'trf'``: times the distance from the bound).
     x_scale : array_like, 'jac' or None, default None
-        The sizes of the variables; None and ``'jac'``: from the norms of the columns of the Jacobian.
+        The sizes of the variables; ``'jac'``: from the norms of the columns of the Jacobian.  None: 1 for ``'trf'``,
+        ``'dogleg'`` and ``'dogbox'``, ``'jac'`` for the others.
     loss : {'linear', 'soft_l1', 'huber', 'cauchy', 'arctan'} or callable, default 'linear'
         ``loss(z) -> array (3, m)`` with rho, rho' and rho'' of z = (r / f_scale)**2.
     f_scale : float, default 1.0
@@ -82,10 +85,11 @@ def least_squares(fun, x0, jac="2-point", bounds=_NO_BOUNDS, method="lm", ftol=1
         ``callback(x)`` or ``callback(intermediate_result)`` after each iteration; ``StopIteration`` ends the run.
     options : dict, optional
         ``history``, ``return_all``, ``max_time`` (seconds), ``maxiter``, ``factor`` (first radius of the trust region
-        over the norm of the scaled x0, default 10), ``m`` (number of residuals of a C function), ``fixed`` (indices of
-        variables that keep their values), ``tied`` (variables that follow others: ``{2: "2*x0 - x1"}``, index to
-        linear expression in ``x0``, ``x1``, ...; what x0 says of them is not looked at, and their bounds are passed on
-        to the one variable that they follow).
+        over the norm of the scaled x0, default 10, ``'trf'`` 100), ``geodesic`` (``'lm'``, ``'marquardt'``: bend the
+        steps, with one more evaluation for each), ``accel_max`` (the most that they bend, default 0.75), ``m`` (number
+        of residuals of a C function), ``fixed`` (indices of variables that keep their values), ``tied`` (variables that
+        follow others: ``{2: "2*x0 - x1"}``, index to linear expression in ``x0``, ``x1``, ...; what x0 says of them is
+        not looked at, and their bounds are passed on to the one variable that they follow).
 
     Returns
     -------
@@ -127,7 +131,11 @@ def least_squares(fun, x0, jac="2-point", bounds=_NO_BOUNDS, method="lm", ftol=1
     if not (callback is None or callable(callback)):
         raise TypeError(f"callback must be callable, not {type(callback).__name__}")
     settings = first = None
-    if bounds is _NO_BOUNDS and type(loss) is str and (x_scale is diff_step is jac_sparsity is tr_solver is workers is None):
+    if (
+        bounds is _NO_BOUNDS
+        and type(loss) is str
+        and (x_scale is diff_step is jac_sparsity is tr_solver is workers is None)
+    ):
         if not (options or kwargs or verbose or jac is None):
             settings = plain_settings(x.size, jac, method, ftol, xtol, gtol, max_nfev, loss, f_scale)
             result, first = run_again(settings, x, fun, jac, args, callback)
@@ -143,6 +151,11 @@ def least_squares(fun, x0, jac="2-point", bounds=_NO_BOUNDS, method="lm", ftol=1
         raise ValueError(f"verbose must be 0, 1 or 2; got {verbose!r}")
     max_nfev = 100 * x.size if max_nfev is None else read_count("max_nfev", max_nfev)
     front = read_options(options)
+    if "geodesic" in front and not row.geodesic:
+        able = " and ".join(repr(name) for name, other in SQUARES.items() if other.geodesic)
+        raise ValueError(f"'geodesic' is an option of {able}; got method {row.name!r}")
+    if "accel_max" in front and "geodesic" not in front:
+        raise ValueError("option 'accel_max' needs 'geodesic': it bounds the acceleration")
     if workers is not None:
         warn("workers is not used: differences are taken in compiled code")
     if not (callable(fun) or address_of(fun) is not None):
@@ -166,7 +179,11 @@ def least_squares(fun, x0, jac="2-point", bounds=_NO_BOUNDS, method="lm", ftol=1
             row.name, fun, jac, args, sparse, x, first, (lower, upper), tolerances, max_nfev, x_scale, scale,
             {"loss": loss, "f_scale": float(f_scale), "steps": steps}, tr_options, front, callback, verbose,
         )  # fmt: skip
+    if scale is None:
+        scale = read_scale(row.defaults.get("x_scale"), x.size)
     variables = Variables(x, lower, upper, None if fixed is None else read_fixed(fixed, x.size), tied)
+    if row.interior:
+        variables.go_inside()
     if variables.map is not None:
         scale, steps = (None if a is None else a[variables.free] for a in (scale, steps))
     if first is None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from numopt.callbacks.bind import address_of_array, kind_of
 from numopt.callbacks.residuals import BoundSquares
-from numopt.catalog import SQUARES_VECTORS, squares_words
+from numopt.catalog import squares_words
 from numopt.drivers import units
 from numopt.kernels import slots as s
 from numopt.kernels import squares_slots as q
@@ -38,7 +38,8 @@ def new_state(row, variables, tolerances, max_nfev, x_scale, options):
     c[s.MAXITER], c[s.MAXFEV] = options.get("maxiter", _NEVER), max_nfev
     p[s.FTOL_REL], p[s.GTOL], p[s.F_LOWER], p[s.NORM_ORDER] = -1.0, -1.0, -math.inf, math.inf
     p[s.LSQ_FTOL], p[s.LSQ_XTOL], p[s.LSQ_GTOL] = tolerances
-    p[s.RADIUS_INITIAL] = options.get("factor", 10.0)
+    p[s.ACCEL_MAX] = options.get("accel_max", 0.75) if "geodesic" in options else 0.0
+    p[s.RADIUS_INITIAL] = options.get("factor", row.defaults.get("factor", 10.0))
     if x_scale is not None:
         c[s.GIVEN_SCALE] = 1
         w[s.N_COMMON * n : (s.N_COMMON + 2) * n] = np.tile(1.0 / x_scale, 2)
@@ -124,6 +125,7 @@ class SquaresRun:
         n = self.c.item(s.N)
         bounded = variables.bounded
         self.start = problem.get("start", variables.start)
+        self.near = self.p.item(s.LSQ_XTOL) if row.interior else 0.0  # of a bound counts as at it
         self.problem = problem = _NOTHING | problem | {
             "start": self.start,
             "lower": variables.lower if bounded else None, "upper": variables.upper if bounded else None,
@@ -132,9 +134,11 @@ class SquaresRun:
         here, there = address_of_array(words), address_of_array(reals)
         w = there + 8 * s.N_SCALARS
         self.bound = self.binder(
-            fun, jac, args, n, m, first, problem, self.c, self.table, here, w, w + 8 * SQUARES_VECTORS * n
+            fun, jac, args, n, m, first, problem, self.c, self.table, here, w, w + 8 * q.VECTORS * n
         )
         t = self.table
+        if self.p[s.ACCEL_MAX] > 0.0:
+            t[s.A_HESSP] = units.address("squares/curved")
         t[s.A_TICK], t[s.A_C], t[s.A_P], t[s.A_W], t[s.A_W_SIZE] = TICK, here, there, w, self.w.size
         self.address = here + 8 * s.N_COUNTERS
 
@@ -187,7 +191,7 @@ class SquaresRun:
             free = int(inside.sum())
         if scheme == 0 and c.item(s.NIT) > 0 and p.item(s.LSQ_RANK) == free:
             return []  # by the factor of the last step
-        start = SQUARES_VECTORS * n + place * n * (n + 1)
+        start = q.VECTORS * n + place * n * (n + 1)
         R = w[start : start + n * (n + 1)].reshape(n, n + 1)[:, :n]
         threshold = NOISY.get(scheme, DEPENDENT)
         if free == n and (abs(R.diagonal()) > 10.0 * threshold * abs(R).sum(axis=0)).all():
@@ -245,7 +249,7 @@ class SquaresRun:
         status, success, message = ENDS[status]
         result = OptimizeResult({
             "x": x, "cost": cost, "fun": r, "jac": J, "grad": gradient, "optimality": optimality,
-            "active_mask": variables.active(x), "nfev": nfev, "njev": njev, "nit": nit, "status": status,
+            "active_mask": variables.active(x, self.near), "nfev": nfev, "njev": njev, "nit": nit, "status": status,
             "message": message, "success": success,
         })  # fmt: skip
         result.state = self.state()

@@ -107,7 +107,7 @@ def _set_limits(c, p, options):
                 raise ValueError(f"option {name!r} must be None or a number >= 0; got {value!r}")
             p[_TOLERANCES[name]] = value
     front = read_options(options)
-    for name in ("factor", "m", "fixed", "tied"):
+    for name in ("factor", "m", "fixed", "tied", "geodesic", "accel_max"):
         if name in front:
             raise ValueError(f"option {name!r} can't be changed in a run")
     c[s.MAXITER] = front.pop("maxiter", c[s.MAXITER])

@@ -281,16 +281,41 @@ class Variables:
         room = np.where(g < 0, self.upper - z, z - self.lower)
         return float(np.abs(np.where(np.isfinite(room), room, 1.0) * g).max())
 
-    def active(self, x):
-        """-1 where x is at its lower bound, which it is where the bounds are equal, 1 at its upper, else 0."""
+    def go_inside(self):
+        """Move the start from bounds to a distance of 1e-10 of their size, but not beyond the middle."""
+        x, lower, upper = self.start.copy(), self.lower, self.upper
+        for j in range(x.size):
+            apart = upper[j] - lower[j]
+            if lower[j] > -np.inf:
+                x[j] = max(x[j], lower[j] + min(0.5 * apart, 1e-10 * max(1.0, abs(lower[j]))))
+            if upper[j] < np.inf:
+                x[j] = min(x[j], upper[j] - min(0.5 * apart, 1e-10 * max(1.0, abs(upper[j]))))
+        self.start = x
+
+    def active(self, x, rtol=0.0):
+        """-1 where x is at its lower bound, which it is where the bounds are equal, 1 at its upper, else 0.
+
+        ``rtol``: a point that is strictly within the bounds is at one within rtol of it, by scipy's rule.
+        """
         if self.plain:
             return np.zeros(x.size, int)
         lower, upper = self.box
+        if rtol > 0.0:
+            at_lower, at_upper = _near_bounds(x, lower, upper, rtol)
+            return np.where(at_lower, -1, np.where(at_upper, 1, 0))
         if self.tied.any():
             # what follows a variable that is at its bound is at its own but for rounding
             near = np.where(self.tied & np.isfinite(x), _ULPS * np.finfo(float).eps * np.abs(x), 0.0)
             lower, upper = lower + near, upper - near
         return np.where(x <= lower, -1, np.where(x >= upper, 1, 0))
+
+
+def _near_bounds(z, lower, upper, rtol):
+    """Whether variables are within rtol of the lower and of the upper bound, by scipy's rule: the nearer of the two."""
+    down, up = z - lower, upper - z
+    near_lower = rtol * np.maximum(1.0, np.abs(np.where(lower > -np.inf, lower, 0.0)))
+    near_upper = rtol * np.maximum(1.0, np.abs(np.where(upper < np.inf, upper, 0.0)))
+    return down <= np.minimum(up, near_lower), up <= np.minimum(down, near_upper)
 
 
 def _pass_on(k, j, offset, a, lower, upper, x, names):

@@ -16,6 +16,15 @@ triangle of its QR factorisation (numopt.kernels.triangle), which the objective 
 2    Gauss-Newton       lambda = 0, the step of least norm where J is rank deficient, shortened until f falls
 ===  =================  =======================================================================================
 
+Geodesic acceleration, an option of the first two: where r bends along the step p, the second derivative r'' along it,
+from one more evaluation, gives
+
+.. math::
+
+    (J^T J + \lambda D^2) a = -J^T r'', \qquad x + p + a / 2                                                     (2)
+
+as the trial point, where 2 |D a| <= alpha |D p|; else the trial point is x + p.
+
 After three trials in a row that were not taken, no D_j is less than a tenth of |D x| over the size that x_j has or had:
 a parameter that hardly shows in the residuals (its exponential has died out, say) would else be sent anywhere for next
 to nothing.
@@ -28,24 +37,24 @@ gtol; the actual and the predicted relative reduction of f are within ftol, and 
 would change no parameter by more than 90 ftol (or, after three such steps, lower f by more than ftol^(1/2), relative);
 |D p| is within xtol |D x|.
 
-Workspace, after the common vectors: two scalings D, sizes, norms, free, perm, z, u, s (n each); two triangles, S and U
-(n x (n + 1) each); a row (n + 1).
+Workspace: see numopt.kernels.squares_workspace; the spare vector holds J'r''.
 
 References
 ----------
 J. J. Moré, The Levenberg-Marquardt algorithm: implementation and theory, in: Numerical Analysis, Lecture Notes in
 Mathematics 630 (1978), 105-116.
+M. K. Transtrum and J. P. Sethna, Improvements to the Levenberg-Marquardt algorithm for nonlinear least-squares
+minimization, arXiv:1201.5885 (2012): section 5.
 H. B. Nielsen, Damping parameter in Marquardt's method, IMM-REP-1999-05 (1999), eq. (2.5).
 J. Nocedal and S. J. Wright, Numerical Optimization, 2nd ed., Springer 2006, section 10.3.
 """
 
-from numpy import int64
-
 from numopt.drivers.loop import make_run
 from numopt.kernels.compiling import kernel
-from numopt.kernels.oracle import evaluate_grad, evaluate_value, lower_bounds, upper_bounds, vector
+from numopt.kernels.oracle import admitted, call_hessp, evaluate_value, lower_bounds, upper_bounds, vector
 from numopt.kernels.slots import (
     ABORT,
+    ACCEL_MAX,
     ACCEPT,
     BOUNDED,
     CHOICE,
@@ -60,7 +69,7 @@ from numopt.kernels.slots import (
     LSQ_GTOL,
     LSQ_RANK,
     LSQ_XTOL,
-    N_COMMON,
+    NFEV,
     NIT,
     PARITY,
     RADIUS,
@@ -75,13 +84,35 @@ from numopt.kernels.slots import (
     T,
     X,
 )
-from numopt.kernels.triangle import boundary_step, column_norms, damped_step, factor, square_norm, undamped_step
+from numopt.kernels.squares_workspace import (
+    COLUMNS,
+    FREE,
+    MOVE,
+    NORMS,
+    PERM,
+    SCALE,
+    SCRATCH,
+    SIZE,
+    SPARE,
+    grad_at_trial,
+    held,
+    list_free,
+    matrix,
+    spare_row,
+)
+from numopt.kernels.triangle import (
+    boundary_step,
+    column_norms,
+    damped_step,
+    factor,
+    solve_lower,
+    solve_upper,
+    square_norm,
+    undamped_step,
+)
 from numopt.kernels.vectors import dot
 
 _TRUST_REGION, _DAMPING, _GAUSS_NEWTON = range(3)
-_SCALE, _SIZE, _NORMS, _FREE, _PERM, _Z, _U, _S = (int64(N_COMMON + k) for k in (0, 2, 3, 4, 5, 6, 7, 8))
-VECTORS = int64(N_COMMON + 9)
-
 EPS = 2.220446049250313e-16
 _INF = float("inf")
 _FLOOR = 0.1  # of |D x| over the size of x_j: the least D_j
@@ -91,23 +122,9 @@ _TRIALS = 200  # steps in a row that are not taken: each is a half of the one be
 _LEFT = 90.0  # times ftol: what the step that is left may change a parameter by
 _STREAK = 3  # steps in a row within ftol: f has come to its end, whatever the parameters do
 _ROUNDING = 1e-11  # of f: what a step may promise and not keep
+_ULPS = 16.0  # units in the last place of x: a step of no more moves it by rounding
+_BENT = 1.5e-8  # of |D x|, EPS^(1/2): the acceleration along a shorter step is below rounding
 _LAMBDA = 1e-3  # the first lambda of the damped variant
-
-
-@kernel
-def _matrix(R, k):
-    """The k-th of the n x (n + 1) matrices: two triangles, S, U."""
-    n = R.c[N]
-    size = n * (n + 1)
-    start = VECTORS * n + k * size
-    return R.w[start : start + size]
-
-
-@kernel
-def _row(R):
-    n = R.c[N]
-    start = VECTORS * n + 4 * n * (n + 1)
-    return R.w[start : start + n + 1]
 
 
 @kernel
@@ -116,7 +133,7 @@ def init(R):
     c, p = R.c, R.p
     c[FRESH] = 1
     if c[NIT] == 0:
-        x, size = vector(R, X + c[PARITY]), vector(R, _SIZE)
+        x, size = vector(R, X + c[PARITY]), vector(R, SIZE)
         for j in range(x.size):
             size[j] = abs(x[j])
         p[RADIUS], p[LAMBDA] = -1.0, 0.0
@@ -126,8 +143,8 @@ def init(R):
 def _rescale(R, x, T, careful):
     """D and sizes for x, from those of the point before; |D x|."""
     c = R.c
-    d, before = vector(R, _SCALE + c[PARITY]), vector(R, _SCALE + 1 - c[PARITY])
-    norms, size = vector(R, _NORMS), vector(R, _SIZE)
+    d, before = vector(R, SCALE + c[PARITY]), vector(R, SCALE + 1 - c[PARITY])
+    norms, size = vector(R, NORMS), vector(R, SIZE)
     column_norms(T, x.size, norms)
     xnorm = 0.0
     for j in range(x.size):
@@ -150,31 +167,12 @@ def _rescale(R, x, T, careful):
 
 
 @kernel
-def _held(R, x, g, j):
-    """Whether x_j is at a bound and its gradient pushes outwards."""
-    if R.c[BOUNDED] == 0:
-        return False
-    return (x[j] <= lower_bounds(R)[j] and g[j] > 0.0) or (x[j] >= upper_bounds(R)[j] and g[j] < 0.0)
-
-
-@kernel
-def _free_variables(R, x, g):
-    """List the variables that are not held; their number."""
-    free, count = vector(R, _FREE), 0
-    for j in range(x.size):
-        if not _held(R, x, g, j):
-            free[count] = float(j)
-            count += 1
-    return count
-
-
-@kernel
 def _find_step(R, x, g, T, radius, lam, again):
-    """Set s, the step: (lambda, whether a bound cut it).  ``again``: S is that of this point already."""
-    n, count = x.size, _free_variables(R, x, g)
-    free, perm, s = vector(R, _FREE), vector(R, _PERM), vector(R, _S)
-    z, u, d = vector(R, _Z), vector(R, _U), vector(R, _SCALE + R.c[PARITY])
-    S, U, row, cut = _matrix(R, 2), _matrix(R, 3), _row(R), False
+    """Set s, the step: (lambda, whether a bound cut it, free variables).  ``again``: S is of this point already."""
+    n, count = x.size, list_free(R, x, g)
+    free, perm, s = vector(R, FREE), vector(R, PERM), vector(R, MOVE)
+    z, u, d = vector(R, COLUMNS), vector(R, SCRATCH), vector(R, SCALE + R.c[PARITY])
+    S, U, row, cut = matrix(R, 2), matrix(R, 3), spare_row(R), False
     for j in range(n):
         s[j] = 0.0
     while count > 0:
@@ -211,7 +209,43 @@ def _find_step(R, x, g, T, radius, lam, again):
         count, cut = kept, True
         for a in range(count):
             s[int(free[a])] = 0.0
-    return lam, cut
+    return lam, cut, count
+
+
+@kernel
+def _accelerate(R, x, s, xt, lam, count, length):
+    """Add half the acceleration (2) to the trial point, where it is small beside the step and within the bounds.
+
+    The factor of (1) for the free variables is that of the step just found.
+    """
+    w = count + 1
+    out, z, perm = vector(R, SPARE), vector(R, COLUMNS), vector(R, PERM)
+    d = vector(R, SCALE + R.c[PARITY])
+    if not admitted(R):
+        return
+    R.c[NFEV] += 1
+    call_hessp(R, x, s, out)
+    if R.c[ABORT] != 0:
+        return
+    rank = count if lam > 0.0 else int(R.p[LSQ_RANK])
+    A = matrix(R, 3 if lam > 0.0 else 2)
+    for a in range(count):
+        z[a] = -out[int(perm[a])] if a < rank else 0.0
+    solve_lower(A, w, rank, z)
+    solve_upper(A, w, rank, z)
+    size = 0.0
+    for a in range(rank):
+        size += (d[int(perm[a])] * z[a]) ** 2
+    if not 2.0 * size**0.5 <= R.p[ACCEL_MAX] * length:
+        return
+    if R.c[BOUNDED] != 0:
+        lower, upper = lower_bounds(R), upper_bounds(R)
+        for a in range(rank):
+            j = int(perm[a])
+            if not lower[j] <= xt[j] + 0.5 * z[a] <= upper[j]:
+                return
+    for a in range(rank):
+        xt[int(perm[a])] += 0.5 * z[a]
 
 
 @kernel
@@ -220,14 +254,14 @@ def _settled(R, x, g, T, xnorm, square, patient):
 
     Or, out of patience, whether it promises next to no reduction of f = ``square`` / 2, whatever the parameters do.
     """
-    n, count = x.size, _free_variables(R, x, g)
+    n, count = x.size, list_free(R, x, g)
     if count == 0:
         return True
-    perm, s, z, S = vector(R, _PERM), vector(R, _S), vector(R, _Z), _matrix(R, 2)
-    d = vector(R, _SCALE + R.c[PARITY])
+    perm, s, z, S = vector(R, PERM), vector(R, MOVE), vector(R, COLUMNS), matrix(R, 2)
+    d = vector(R, SCALE + R.c[PARITY])
     for j in range(n):
         s[j] = 0.0
-    rank = factor(T, n, s, vector(R, _FREE), count, S, perm)
+    rank = factor(T, n, s, vector(R, FREE), count, S, perm)
     undamped_step(S, count, rank, z)
     if not patient:
         promise = 0.0
@@ -254,18 +288,18 @@ def step(R):
         vector(R, X + 1 - c[PARITY]),
         vector(R, G + 1 - c[PARITY]),
     )
-    T0, T1 = _matrix(R, c[PARITY]), _matrix(R, 1 - c[PARITY])
-    s, d = vector(R, _S), vector(R, _SCALE + c[PARITY])
+    T0, T1 = matrix(R, c[PARITY]), matrix(R, 1 - c[PARITY])
+    s, d = vector(R, MOVE), vector(R, SCALE + c[PARITY])
     f = p[F]
     careful = c[CHOICE] != 0
     xnorm = _rescale(R, x, T0, careful)
-    norms = vector(R, _NORMS)
+    norms = vector(R, NORMS)
     square = 2.0 * f
     steep = 0.0
     for j in range(n):
-        if norms[j] > 0.0 and not _held(R, x, g, j):
+        if norms[j] > 0.0 and not held(R, x, g, j):
             steep = max(steep, abs(g[j]) / norms[j])
-    if steep <= p[LSQ_GTOL] * square**0.5:
+    if steep <= p[LSQ_GTOL] * square**0.5 or f == 0.0:
         return GRADIENT_SMALL
     radius, lam, nu = p[RADIUS], p[LAMBDA], 2.0
     if radius < 0.0:
@@ -278,7 +312,7 @@ def step(R):
         if trial == _WASTED and not careful and c[GIVEN_SCALE] == 0:
             careful = True
             xnorm = _rescale(R, x, T0, True)
-        lam, cut = _find_step(R, x, g, T0, radius, lam, again)
+        lam, cut, count = _find_step(R, x, g, T0, radius, lam, again)
         again = not cut
         length, slope = 0.0, dot(g, s)
         for j in range(n):
@@ -295,6 +329,8 @@ def step(R):
                     xt[j] = upper[j]
         if c[NIT] == 0 and trial == 0:
             radius = min(radius, length) if variant == _TRUST_REGION else radius
+        if p[ACCEL_MAX] > 0.0 and variant != _GAUSS_NEWTON and count > 0 and length > _BENT * xnorm:
+            _accelerate(R, x, s, xt, lam, count, length)
         ft = evaluate_value(R, xt, gt)
         if c[ABORT] != 0:
             return FAILED
@@ -309,10 +345,9 @@ def step(R):
         small = worth and abs(actual) <= p[LSQ_FTOL] and predicted <= p[LSQ_FTOL] and ratio <= 2.0
         taken = ratio >= _ACCEPT
         if taken:
-            if not evaluate_grad(R, xt, gt) or c[ABORT] != 0:
+            taken = grad_at_trial(R, xt, gt)
+            if c[ABORT] != 0:
                 return FAILED
-            for j in range(n):
-                taken = taken and abs(gt[j]) < _INF
             if not taken:
                 ft = _INF
         if variant == _TRUST_REGION:
@@ -350,7 +385,8 @@ def step(R):
         p[F_TRIAL] = ft
         if length <= p[LSQ_XTOL] * xnorm and worth:
             # so short a step fails for rounding where it promises next to nothing, else for a wrong Jacobian
-            return STEP_SMALL if predicted <= _ROUNDING and ft < _INF else FAILED
+            tiny = predicted <= _ROUNDING or length <= _ULPS * EPS * xnorm
+            return STEP_SMALL if tiny and ft < _INF else FAILED
         if small:
             again = False  # _settled has used S
         if predicted <= EPS and worth:
