@@ -184,7 +184,8 @@ class BoundSparse:
         typical[typical == 0.0] = 1.0
         arrays = {
             sq.R: self.r, sq.AT: self.at, sq.PANEL: np.empty(4 * height), sq.TYPICAL: typical,
-            sq.REALS: np.array([problem["f_scale"], FLOOR]), q.WEIGHTS: np.ones(2 * m), q.LEFT: np.zeros(m), q.U: np.zeros(m),
+            sq.REALS: np.array([problem["f_scale"], FLOOR]), q.WEIGHTS: np.ones(2 * m), q.LEFT: np.zeros(m),
+            q.U: np.zeros(m),
             q.IMAGE: np.zeros(m), q.DIFFERENCES: np.zeros(three * n), q.SHIFTED: np.zeros(2 * m if three else 0),
             q.KEPT_X: np.zeros(n if three else 0), q.ACCURACY: np.array([problem["accuracy"], problem["damping"]]),
         }  # fmt: skip

@@ -4,7 +4,8 @@ With v the step and h a tenth of it,
 
     r'' = 2 / h ((r(x + h v) - r(x)) / h - J v)                                                         (1)
 
-costs one evaluation.  It is for residuals that are made all at once (no RANGE).  With a loss, rows of J are weighted as in (2) of ``kernels.squares``, and r'' as they are.
+costs one evaluation.  It is for residuals that are made all at once (no RANGE).  With a loss, rows of J are weighted as
+in (2) of ``kernels.squares``, and r'' as they are.
 
 Reference: M. K. Transtrum and J. P. Sethna, Improvements to the Levenberg-Marquardt algorithm for nonlinear
 least-squares minimization, arXiv:1201.5885 (2012), (17).

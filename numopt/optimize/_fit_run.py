@@ -31,8 +31,8 @@ class FitRun(SquaresRun):
         x, unit = variables.whole(z), self.problem["unit"]
         status, success, message = ENDS[status]
         return OptimizeResult({
-            "x": x, "z": z, "cost": self.p.item(s.F) * unit * unit, "active_mask": variables.active(x, self.near), "nfev": nfev,
-            "njev": njev, "nit": nit, "status": status, "message": message, "success": success,
+            "x": x, "z": z, "cost": self.p.item(s.F) * unit * unit, "active_mask": variables.active(x, self.near),
+            "nfev": nfev, "njev": njev, "nit": nit, "status": status, "message": message, "success": success,
         })  # fmt: skip
 
     def triangle(self, z, central=False):
