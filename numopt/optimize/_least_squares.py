@@ -179,7 +179,7 @@ def least_squares(fun, x0, jac="2-point", bounds=_NO_BOUNDS, method="lm", ftol=1
             row.name, fun, jac, args, sparse, x, first, (lower, upper), tolerances, max_nfev, x_scale, scale,
             {"loss": loss, "f_scale": float(f_scale), "steps": steps}, tr_options, front, callback, verbose,
         )  # fmt: skip
-    if scale is None:
+    if x_scale is None:
         scale = read_scale(row.defaults.get("x_scale"), x.size)
     variables = Variables(x, lower, upper, None if fixed is None else read_fixed(fixed, x.size), tied)
     if row.interior:

@@ -125,7 +125,6 @@ class SquaresRun:
         n = self.c.item(s.N)
         bounded = variables.bounded
         self.start = problem.get("start", variables.start)
-        self.near = self.p.item(s.LSQ_XTOL) if row.interior else 0.0  # of a bound counts as at it
         self.problem = problem = _NOTHING | problem | {
             "start": self.start,
             "lower": variables.lower if bounded else None, "upper": variables.upper if bounded else None,
@@ -141,6 +140,11 @@ class SquaresRun:
             t[s.A_HESSP] = units.address("squares/curved")
         t[s.A_TICK], t[s.A_C], t[s.A_P], t[s.A_W], t[s.A_W_SIZE] = TICK, here, there, w, self.w.size
         self.address = here + 8 * s.N_COUNTERS
+
+    @property
+    def near(self):
+        """How near to a bound, relative, counts as at it."""
+        return self.p.item(s.LSQ_XTOL) if self.row.interior else 0.0
 
     def go(self, callback=None, front=None):
         """Run to an end; the result."""

@@ -179,7 +179,7 @@ def run_again(settings, x, fun, jac, args, callback):
     except SparseJacobianError:
         return None, first
     except Exception as error:
-        if not plan.complete or error.result.nfev > 1:
+        if not plan.complete or not hasattr(error, "result") or error.result.nfev > 1:
             raise
         del _PLANS[key]  # its number of residuals may have changed
         return None, None
