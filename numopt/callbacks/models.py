@@ -4,7 +4,7 @@ import ctypes
 
 import numpy as np
 
-from numopt.callbacks.bind import kind_of
+from numopt.callbacks.bind import address_of_array, kind_of
 from numopt.callbacks.residuals import FLOOR, PANEL, PythonResiduals, sizes_of
 from numopt.callbacks.threads import BLOCK, LEAST, Threads, cores
 from numopt.drivers import units
@@ -70,6 +70,8 @@ class Model:
             possible = kind_of(self.jac) == "jitted"
         elif self.single and not possible:
             raise ValueError("jac='cs' needs an f of all rows of x; the jitted f takes a single one")
+        if whole and self.m <= PANEL:
+            single = False  # one slice holds all rows: then there are no two ways to call the model
         if possible and not jitted_models.starts_threads(self.f, self.n, self.x_type, single):
             self.by_rows = "rows" if single else "slices"
         # whether there are two ways to call it that may differ
@@ -192,7 +194,7 @@ class BoundModel:
             if problem[name] is not None:
                 self.arrays[slot] = np.ascontiguousarray(problem[name], float)
         for slot, array in self.arrays.items():
-            k[slot] = array.ctypes.data
+            k[slot] = address_of_array(array) if array.size and array.flags.writeable else array.ctypes.data
         k[q.M], k[q.WHOLE], k[q.FREE], k[q.HEIGHT], k[q.C] = m, whole, n, height, counters
         k[q.SCHEME] = 0 if callable(fun.jac) or fun.jac == "cs" else 3 if central else 2
         k[q.TRIANGLES], k[q.FIRST_X], k[q.FIRST_G] = triangles, workspace + 8 * s.X0 * n, workspace + 8 * s.G0 * n

@@ -193,6 +193,8 @@ def read_start(p0, names, lower, upper, f, x, y):
     else:
         start = np.ones(len(names))
         low, high = np.isfinite(lower), np.isfinite(upper)
+        if not (low.any() or high.any()) and p0 is None:
+            return start
         start[low & high] = 0.5 * (lower[low & high] + upper[low & high])
         start[low & ~high] = lower[low & ~high] + 1.0
         start[~low & high] = upper[~low & high] - 1.0

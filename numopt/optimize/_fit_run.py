@@ -125,9 +125,8 @@ class Fit:
         if problem["loss"] == "poisson":
             return {}
         r = self.weighted(np.subtract(whole, problem["y"]))
-        with np.errstate(over="ignore"):
-            if within(r) or not r.any():
-                return {}
+        if within(r) or not r.any():
+            return {}
         unit = 2.0 ** math.floor(math.log2(np.abs(r).max()))
         sigma = unit * (1.0 if problem["sigma"] is None else problem["sigma"])
         return {"unit": unit, "sigma": np.broadcast_to(sigma, r.shape), "f_scale": problem["f_scale"] / unit}
@@ -154,12 +153,23 @@ def inverse(R, m, noise):
     There is no inverse where that is within ``noise``, or within the rounding of a triangle of m rows.
     """
     n = R.shape[1]
-    if not np.isfinite(R).all():
-        return 1.0, None, None
-    norms = np.sqrt((R * R).sum(axis=0))
-    if (norms == 0.0).any():
+    norms = np.sqrt(np.add.reduce(R * R, axis=0))
+    least = float(norms.min())
+    if not (least > 0.0 and math.isfinite(least) and math.isfinite(float(norms.max()))):
+        if not np.isfinite(R).all():
+            return 1.0, None, None
         return 1.0, None, (norms == 0.0).astype(float)
-    _, size, V = np.linalg.svd(R / norms)
+    S = R / norms
+    try:
+        half = np.linalg.inv(S)
+    except np.linalg.LinAlgError:
+        half = np.full_like(S, np.inf)
+    # no more than what the singular values would give: the norms are Frobenius'
+    ratio = 1.0 / (n * float(half.ravel().dot(half.ravel()))) ** 0.5
+    if ratio > _DELICATE:
+        half /= norms[:, None]
+        return ratio, half @ half.T, None
+    _, size, V = np.linalg.svd(S)
     ratio = size[-1] / size[0]
     if ratio <= max(noise, 4.0 * _EPS * max(m, n) ** 0.5):
         return ratio, None, V[-1] / norms
