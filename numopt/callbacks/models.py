@@ -70,8 +70,6 @@ class Model:
             possible = kind_of(self.jac) == "jitted"
         elif self.single and not possible:
             raise ValueError("jac='cs' needs an f of all rows of x; the jitted f takes a single one")
-        if whole and self.m <= PANEL:
-            single = False  # one slice holds all rows: then there are no two ways to call the model
         if possible and not jitted_models.starts_threads(self.f, self.n, self.x_type, single):
             self.by_rows = "rows" if single else "slices"
         # whether there are two ways to call it that may differ
