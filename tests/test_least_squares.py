@@ -503,6 +503,10 @@ RESUMED = {
     "steps": {"jac": "3-point", "diff_step": 1e-5},
     "sizes": {"jac": "3-point"},
     "marquardt": {"method": "marquardt"},
+    "geodesic": {"options": {"geodesic": True}},
+    "trf": {"method": "trf", "bounds": ([0, -500, -500, 0, 0], [500, 2, 500, 1, 1])},
+    "dogleg": {"method": "dogleg"},  # there is another method of that name
+    "dogbox": {"method": "dogbox", "bounds": ([0, -500, -500, 0, 0], [500, 2, 500, 1, 1])},
 }
 
 

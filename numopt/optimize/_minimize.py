@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from numopt.callbacks.bind import Bound
-from numopt.catalog import LINE_SEARCHES, METHODS, OPTION_ALIASES, OPTIONS, SQUARES, default_method
+from numopt.catalog import LINE_SEARCHES, METHODS, OPTION_ALIASES, OPTIONS, default_method
 from numopt.drivers import units
 from numopt.kernels import slots as s
 from numopt.kernels.status import NEW, RUNNING, Status
@@ -262,7 +262,7 @@ def resume(state, fun, args=(), jac=None, hess=None, hessp=None, callback=None, 
         saved = dict(zip((*_SAVED, "fixed"), getattr(state, "state", None) or (), strict=False))
     else:
         saved = read_arrays(state)
-    if str(saved.get("method")) in SQUARES:
+    if isinstance(saved.get("w"), dict) or "unit" in saved:  # not by the method: there are two called dogleg
         from numopt.optimize._squares_state import resume_squares
 
         if hess is not None or hessp is not None:

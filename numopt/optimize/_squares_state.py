@@ -29,8 +29,8 @@ def resume_squares(saved, fun, args, kwargs, jac, loss, callback, options):
         saved = {**saved["w"], "c": saved["c"], "p": reals[: s.N_SCALARS], "w": reals[s.N_SCALARS :]} | {
             "method": saved["method"]
         }
-    row = SQUARES[str(saved["method"])]
-    if not _sound(saved):
+    row = SQUARES.get(str(saved.get("method")))
+    if row is None or not _sound(saved):
         raise ValueError("state was written by another version of numopt, or is damaged; it can't be resumed")
     words = np.zeros(s.N_COUNTERS + s.N_TABLE, np.int64)
     words[: s.N_COUNTERS] = saved["c"]
