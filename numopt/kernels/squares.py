@@ -91,7 +91,7 @@ def _quotient(base, near, far, kind, zj, near_z, far_z, count):
 
 
 @kernel
-def _whole_jacobian(k, z, r):
+def whole_jacobian(k, z, r):
     """Set J; (its step from row to row, from column to column), or (0, 0) if cut off."""
     n, m, whole = z.size, k[q.M], k[q.WHOLE]
     if k[q.JACOBIAN] != 0:
@@ -155,7 +155,7 @@ def grad(zp, gp, n, data):
             break
     there = reals(k[q.AT] + 16 * n, n)
     there[0] = float("nan")
-    by_row, by_column = _whole_jacobian(k, z, r)
+    by_row, by_column = whole_jacobian(k, z, r)
     if by_column == 0 or c[ABORT] != 0:
         return 0.0
     for j in range(n):

@@ -16,7 +16,7 @@ from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import goes_on
 from numopt.kernels.robust import reals, weigh, words
 from numopt.kernels.slots import ABORT, N_COUNTERS
-from numopt.kernels.squares import mapped, place_of, residuals
+from numopt.kernels.squares import mapped, place_of, residuals, whole_jacobian
 from numopt.kernels.squares_points import scaled_column
 
 _H = 0.1
@@ -62,17 +62,21 @@ def _panel(k, n, height, first, rows, r, J, by_row, by_column, panel):
 
 @kernel
 def curved(zp, vp, outp, n, data):
-    """Sets J'r'' along v at z, NaN if residuals and Jacobian of another point are kept."""
+    """Sets J'r'' along v at z; residuals and Jacobian of z are those that are kept, or made again in a run that goes on."""
     k, z, v, out = words(data, q.N_WORDS), reals(zp, n), reals(vp, n), reals(outp, n)
     height, m, c = k[q.HEIGHT], k[q.M], words(k[q.C], N_COUNTERS)
     panel, at_z = reals(k[q.PANEL], (n + 2) * height), reals(k[q.AT] + 16 * n, n)
     r, at = place_of(k, zp, m, n)
     other = 8 if zp == k[q.FIRST_X] else 0
     there = reals(k[q.R] + other * m, m)
+    again = False
     for j in range(n):
-        if at[j] != z[j] or at_z[j] != z[j]:
-            out[0] = float("nan")
-            return 0.0
+        again = again or at[j] != z[j] or at_z[j] != z[j]
+    if again:
+        residuals(k, z, r)
+        whole_jacobian(k, z, r)
+        for j in range(n):
+            at[j] = at_z[j] = z[j]
     reals(k[q.AT] + other * n, n)[0] = float("nan")
     by_row, by_column = 1, m
     if k[q.JACOBIAN] != 0:
