@@ -62,7 +62,7 @@ def _panel(k, n, height, first, rows, r, J, by_row, by_column, panel):
 
 @kernel
 def curved(zp, vp, outp, n, data):
-    """Sets J'r'' along v at z; residuals and Jacobian of z are those that are kept, or made again in a run that goes on."""
+    """Sets J'r'' along v at z, of the residuals and Jacobian kept; in a run that goes on they are made again."""
     k, z, v, out = words(data, q.N_WORDS), reals(zp, n), reals(vp, n), reals(outp, n)
     height, m, c = k[q.HEIGHT], k[q.M], words(k[q.C], N_COUNTERS)
     panel, at_z = reals(k[q.PANEL], (n + 2) * height), reals(k[q.AT] + 16 * n, n)
