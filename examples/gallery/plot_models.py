@@ -23,7 +23,7 @@ assert np.abs(model(x, *fit.popt) - model(x, *truth)).max() < 0.2
 # %%
 # The guess is close already; the fit ends where it would end from the true parameters.
 
-fig, axes = plt.subplots(2, 1, figsize=(8, 6), sharex=True, height_ratios=[3, 1])
+fig, axes = plt.subplots(2, 1, figsize=(8, 6), sharex=True, height_ratios=[3, 1], layout="constrained")
 axes[0].plot(x, y, ".", color="0.6", markersize=3, label="data")
 axes[0].plot(x, model(x, *start), "--", label="guess")
 axes[0].plot(x, model(x, *fit.popt), label="fit")
@@ -36,4 +36,3 @@ axes[0].legend(fontsize="small", ncols=2)
 axes[1].plot(x, y - model(x, *fit.popt), ".", markersize=3)
 axes[1].axhline(0, color="0.6", linewidth=0.6)
 axes[1].set(xlabel="x", ylabel="residual")
-fig.tight_layout()
