@@ -2,6 +2,7 @@
 
 import gc
 import pickle
+import threading
 import warnings
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from numba import carray as as_array
 from numba import cfunc, njit, types
 
-from numopt import LeastSquaresStatus, OptimizeWarning, least_squares, problems, resume
+from numopt import LeastSquaresStatus, OptimizeWarning, curve_fit, least_squares, problems, resume
 from numopt.catalog import SQUARES
 from numopt.kernels.oracle import void_pointer as _pointer
 from numopt.optimize._rank import undetermined
@@ -820,3 +821,30 @@ class TestRefused:
             warnings.simplefilter("always")
             least_squares(decay, [1.0, 1.0, 0.5], workers=2)
         assert "not used" in str(caught[0].message)
+
+
+def test_new_functions_on_several_threads_at_once():
+    """Each thread compiles adapters of its own; runs are prepared by those of other threads."""
+    start, failed = threading.Barrier(4), []
+
+    def work(k):
+        fun = njit(lambda b, y: b[0] * np.exp(-b[1] * T) - y)
+        model = njit(lambda t, a, b: a * np.exp(-b * t))
+        start.wait()
+        try:
+            for i in range(10):
+                truth = [1.0 + k + 0.1 * i, 0.8]
+                y = truth[0] * np.exp(-0.8 * T)
+                python = lambda b: b[0] * np.exp(-b[1] * T) - y  # noqa: B023, E731
+                np.testing.assert_allclose(least_squares(fun, [1.0, 1.0], args=(y,)).x, truth, rtol=1e-5)
+                np.testing.assert_allclose(least_squares(python, [1.0, 1.0]).x, truth, rtol=1e-5)
+                np.testing.assert_allclose(curve_fit(model, T, y).popt, truth, rtol=1e-5)
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed

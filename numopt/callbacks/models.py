@@ -55,7 +55,10 @@ class Model:
         self.plain, self.shape = False, (m,)
         self.jitted = kind_of(function) == "jitted"
         if self.jitted and isinstance(x, np.ndarray) and x.ndim in (1, 2) and x.shape[-1] == m:
-            self._look()
+            from numba.core.compiler_lock import global_compiler_lock
+
+            with global_compiler_lock:  # Numba's own does not cover all that making an adapter takes
+                self._look()
 
     def _look(self):
         """How a jitted model can be called."""
@@ -180,7 +183,10 @@ class BoundModel:
             self.arrays = {q.R: np.empty((2, m)), q.J: np.empty(m * max(n, whole)), q.AT: np.full((3, n), np.nan)}
         else:
             height = PANEL
-            self._by_rows(fun, n, problem["map"], k, counters)
+            from numba.core.compiler_lock import global_compiler_lock
+
+            with global_compiler_lock:
+                self._by_rows(fun, n, problem["map"], k, counters)
             column = height * whole if callable(fun.jac) else (n + 1) * height
             self.arrays = {q.MARKS: np.zeros(2 * n + 1 + (n + 1) * whole), q.BLOCK_TRIANGLE: np.empty(n * (n + 1))}
         self.arrays |= {

@@ -63,10 +63,13 @@ def residuals_at(fun, x, args, m):
             raise ValueError("a C function needs options={'m': number of residuals}")
         return np.zeros(m)
     if kind == "jitted" and not fun.overloads:
+        from numba.core.compiler_lock import global_compiler_lock
+
         from numopt.callbacks import arguments, jitted, jitted_residuals
 
-        # compiled and checked first: what does not compile is said in one line
-        jitted_residuals.residuals(jitted.with_arguments(fun, 1 + len(args)), arguments.types_of(args))
+        with global_compiler_lock:
+            # compiled and checked first: what does not compile is said in one line
+            jitted_residuals.residuals(jitted.with_arguments(fun, 1 + len(args)), arguments.types_of(args))
     r = fun(x.copy(), *args)
     if type(r) is np.ndarray and r.ndim == 1 and r.dtype == np.float64 and 0 < r.size < 1000 and within(r):
         return r
