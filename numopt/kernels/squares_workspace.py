@@ -6,7 +6,7 @@ the triangles of the two places of x, S and U (n x (n + 1) each); a row (n + 1).
 
 from numpy import int64
 
-from numopt.kernels.compiling import kernel
+from numopt.kernels.compiling import inlined, kernel
 from numopt.kernels.oracle import evaluate_grad, lower_bounds, upper_bounds, vector
 from numopt.kernels.slots import ABORT, BOUNDED, GIVEN_SCALE, N_COMMON, NIT, PARITY, N
 from numopt.kernels.squares_slots import VECTORS
@@ -19,7 +19,7 @@ SCALE, SIZE, NORMS, FREE, PERM, COLUMNS, SCRATCH, MOVE, SPARE, SPARE2 = (
 _INF = float("inf")
 
 
-@kernel
+@inlined
 def matrix(R, k):
     """The k-th of the n x (n + 1) matrices: two triangles, S, U."""
     n = R.c[N]
@@ -28,7 +28,7 @@ def matrix(R, k):
     return R.w[start : start + size]
 
 
-@kernel
+@inlined
 def spare_row(R):
     """Room for one row of a triangle."""
     n = R.c[N]
@@ -48,6 +48,10 @@ def held(R, x, g, j):
 def list_free(R, x, g):
     """List the variables that are not held; their number."""
     free, count = vector(R, FREE), 0
+    if R.c[BOUNDED] == 0:
+        for j in range(x.size):
+            free[j] = float(j)
+        return x.size
     for j in range(x.size):
         if not held(R, x, g, j):
             free[count] = float(j)
@@ -71,7 +75,7 @@ def rescale(R, T, n):
             d[j] = norms[j] if norms[j] > 0.0 else 1.0
 
 
-@kernel
+@inlined
 def grad_at_trial(R, xt, gt):
     """Whether the gradient at the trial point is finite; sets it, and c[ABORT] if cut off."""
     if not evaluate_grad(R, xt, gt) or R.c[ABORT] != 0:

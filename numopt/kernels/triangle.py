@@ -12,6 +12,7 @@ Levenberg-Marquardt algorithm: implementation and theory, in: Numerical Analysis
 from numopt.kernels.compiling import kernel, reduction
 
 DEPENDENT = 1e-14  # of a column's norm: what is left of it beside others is rounding
+_CLEAR = 1e-5  # of a column's norm: where as much is left of every column as they stand, there is no need to pivot
 CLOSE = 0.1  # |D z| this near to the radius, relative, is on the boundary (Moré 1978)
 
 
@@ -92,14 +93,35 @@ def square_norm(T, n, p):
     return total
 
 
+@reduction
+def _independent(T, n):
+    """Whether more than a little is left of each column beside those before it."""
+    wide = n + 1
+    for j in range(n):
+        above = 0.0
+        for i in range(j):
+            above += T[i * wide + j] * T[i * wide + j]
+        size = T[j * wide + j] * T[j * wide + j]
+        if not size > _CLEAR * _CLEAR * (size + above):
+            return False
+    return True
+
+
 @kernel
 def factor(T, n, s, free, count, S, perm):
     """The pivoted factor of the columns ``free`` of R, with c + R s on its right: S, flat, n x (count + 1).
 
     ``s``: the step of the other variables, zero for those in ``free``.  ``perm`` (as doubles): which of the variables
     stands in which column.  Returns the rank: a column of which next to nothing is left beside those before ends it.
+    R itself will do where all variables are free and its columns are far from dependent.
     """
     wide, w = n + 1, count + 1
+    if count == n and _independent(T, n):
+        for i in range(n * wide):
+            S[i] = T[i]
+        for a in range(n):
+            perm[a] = float(a)
+        return n
     for i in range(n):
         for a in range(count):
             j = int(free[a])
