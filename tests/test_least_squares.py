@@ -823,6 +823,37 @@ class TestRefused:
         assert "not used" in str(caught[0].message)
 
 
+@pytest.mark.parametrize("jac", ["2-point", "3-point"])
+def test_steps_of_differences_of_a_repeated_run_are_by_its_own_start(jac):
+    """They were what stood in the memory of a run that is prepared by another."""
+    from numopt.optimize import _squares_plan
+
+    problem = problems.nist("Rat43")
+    fun = njit(problem.python_residual)  # of no run before
+    alone = [least_squares(problem.python_residual, start, jac) for start in problem.starts]
+    least_squares(fun, problem.starts[0], jac)
+    plans = [plan for plan in _squares_plan._PLANS.values() if plan is not None and plan.fun is fun]
+    assert len(plans) == 1 and plans[0].complete
+    for k in (0, 1, 0, 1):
+        for run in plans[0].unused:
+            run.sizes[:] = 1e6
+        result = least_squares(fun, problem.starts[k], jac)
+        np.testing.assert_allclose(result.x, alone[k].x, rtol=1e-5)
+        assert result.success and abs(result.nfev - alone[k].nfev) <= 2
+
+
+@pytest.mark.parametrize("loss", ["cauchy", "arctan"])
+def test_a_radius_does_not_grow_after_a_step_that_bounds_bend_uphill(loss):
+    """The run stayed at the start until it had no trials left."""
+    rng, t = np.random.default_rng(1), np.linspace(0, 4, 40)
+    y = 2.5 * np.exp(-1.3 * t) + 0.5 + 0.05 * rng.standard_normal(40)
+    y[::9] += 1
+    fun = lambda b: b[0] * np.exp(-b[1] * t) + b[2] - y  # noqa: E731
+    options = {"bounds": ([0, 0, 0], [2, 5, 1]), "loss": loss, "f_scale": 0.2}
+    ours, theirs = (solve(fun, [1, 1.6, 0.7], **options) for solve in (least_squares, scipy.optimize.least_squares))
+    assert ours.success and ours.cost <= theirs.cost * (1 + 1e-6)
+
+
 def test_new_functions_on_several_threads_at_once():
     """Each thread compiles adapters of its own; runs are prepared by those of other threads."""
     start, failed = threading.Barrier(4), []

@@ -60,6 +60,8 @@ class Plan:
         run.words[: self.head] = run.template
         run.w[: self.n] = x
         run.start = x
+        if self.scheme:
+            run.sizes[:] = sizes_of(x)
         if not self.complete:
             run.bind(x, fun, jac, args, first)
         return run
@@ -103,8 +105,6 @@ class PlannedRun(SquaresRun):
             bound.keep = []
             bound.bind(self.plan.kind, self.plan.problem["loss"], first, address_of_array(self.words))
             self.template[: self.plan.p] = self.words[: self.plan.p]
-        if self.plan.scheme:
-            self.sizes[:] = sizes_of(x)
 
     def unbind(self):
         """Hold on to nothing of the user's."""
@@ -181,7 +181,7 @@ def run_again(settings, x, fun, jac, args, callback):
     except Exception as error:
         if not plan.complete or not hasattr(error, "result") or error.result.nfev > 1:
             raise
-        del _PLANS[key]  # its number of residuals may have changed
+        _PLANS.pop(key, None)  # its number of residuals may have changed
         return None, None
     run.warn_of_rank(result)
     run.unbind()

@@ -355,7 +355,7 @@ def step(R):
                 shrink = 0.5
                 if actual < 0.0:
                     t = slope / square
-                    shrink = 0.5 * t / (t + 0.5 * actual)
+                    shrink = min(0.5, 0.5 * t / (t + 0.5 * actual))  # more where bounds bend the step uphill
                 if not ft < 100.0 * f or not shrink >= 0.1:
                     shrink = 0.1
                 radius = shrink * min(radius, 10.0 * length)
