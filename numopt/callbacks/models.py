@@ -86,7 +86,8 @@ class Model:
         try:
             found = self.function(x, *params)
         except _SHOWS_ITSELF:
-            if self.jitted or not first or not isinstance(x, np.ndarray) or x.ndim == 0:
+            # a jitted model of a single row may compile for an array and fail when it meets one
+            if (self.jitted and self.by_rows != "rows") or not first or not isinstance(x, np.ndarray) or x.ndim == 0:
                 raise
             try:
                 found = self._one_by_one(x, params)

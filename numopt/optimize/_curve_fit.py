@@ -151,17 +151,18 @@ def curve_fit(f, xdata, ydata, p0=None, sigma=None, absolute_sigma=False, check_
     front, scale, steps, max_nfev = _read_run(settings, options, n, row)
     if kind_of(function) == "jitted" and not isinstance(x, np.ndarray):
         x = np.asarray(x, float)
+    # of their own: a result reads them again when it is asked
     if isinstance(x, np.ndarray):
-        x = np.ascontiguousarray(x)
+        x = np.array(x, order="C")
     model = Model(function, jac, x, m, n, threads)
     problem = {
         "loss": "poisson" if poisson else settings["loss"], "f_scale": float(settings["f_scale"]), "steps": steps,
-        "y": np.ascontiguousarray(y), "sigma": deviations, "cholesky": cholesky,
+        "y": np.array(y), "sigma": deviations, "cholesky": cholesky,
     }  # fmt: skip
     tolerances = read_tolerances(*(settings[name] for name in ("ftol", "xtol", "gtol")))
     fit = Fit(model, row, names, lower, upper, held, ties, problem, tolerances, max_nfev, scale, front)
     variables = fit.variables(start, held)
-    free = variables.start.size
+    free = variables.free.size
     if row.name == "lm" and m < free:
         raise TypeError(
             f"method 'lm' needs at least as many data points as parameters; got {m} and {free}: "

@@ -52,6 +52,8 @@ class FitRun(SquaresRun):
 
         ``scaled``: by the sum of squares over the degrees of freedom.
         """
+        if self.variables.free.size == 0:
+            return np.zeros((self.variables.all, self.variables.all)), None
         freedom = self.bound.m - z.size
         if scaled and freedom <= 0:
             return None, None
@@ -172,7 +174,7 @@ def inverse(R, m, noise):
     _, size, V = np.linalg.svd(S)
     ratio = size[-1] / size[0]
     if ratio <= max(noise, 4.0 * _EPS * max(m, n) ** 0.5):
-        return ratio, None, V[-1] / norms
+        return ratio, None, V[-1] * norms  # as numopt.optimize._rank has it
     half = (V.T / size) / norms[:, None]
     return ratio, half @ half.T, None
 

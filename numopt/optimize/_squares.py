@@ -247,7 +247,7 @@ class SquaresRun:
         if J is not None:
             J = variables.columns(J)
             if self.problem["loss"] != "linear":
-                J = weigh(self.problem["loss"], self.problem["f_scale"], r, J)
+                J = J * slopes(self.problem["loss"], self.problem["f_scale"], r)[:, None]
         cost, unit, gradient = p.item(s.F), self.problem["unit"], variables.spread(g)
         if unit != 1.0:
             with np.errstate(over="ignore"):
@@ -263,8 +263,8 @@ class SquaresRun:
         return result
 
 
-def weigh(loss, C, r, J):
-    """The Jacobian with the loss in it, by (2) of numopt.kernels.squares."""
+def slopes(loss, C, r):
+    """The weights of rows of a Jacobian with the loss in it, (m,), by (2) of numopt.kernels.squares without its floor."""
     z = (r / C) ** 2
     if callable(loss):
         d1, d2 = np.asarray(loss(z), float)[1:]
@@ -277,5 +277,4 @@ def weigh(loss, C, r, J):
         d1, d2 = 1 / (1 + z), -1 / (1 + z) ** 2
     else:
         d1, d2 = 1 / (1 + z * z), -2 * z / (1 + z * z) ** 2
-    slope = np.sqrt(np.maximum(d1 + 2 * z * d2, np.finfo(float).eps))
-    return J * slope[:, None]
+    return np.sqrt(np.maximum(d1 + 2 * z * d2, np.finfo(float).eps))
