@@ -694,3 +694,31 @@ def test_bound_models_are_of_rows_where_they_can_be():
         curve_fit(JITTED, x, y, sigma=np.eye(40))
         curve_fit(decay, x, y)
         assert not taken
+
+
+@pytest.mark.parametrize("m", [60, 1000])
+def test_a_jitted_model_of_a_row_that_branches(m):
+    """It compiles for all rows too, and fails when it meets them."""
+    step = njit(lambda x, a, b: a if x < 2.0 else b)
+    x = np.linspace(0.0, 4.0, m)
+    popt, _ = curve_fit(step, x, np.where(x < 2.0, 3.0, 5.0))
+    np.testing.assert_allclose(popt, [3.0, 5.0], rtol=1e-8)
+
+
+@pytest.mark.parametrize("jac", [None, lambda x, a, b: np.column_stack([np.exp(-b * x), -a * x * np.exp(-b * x)])])
+def test_every_parameter_held(jac):
+    x = np.linspace(0.0, 4.0, 50)
+    f = lambda x, a, b: a * np.exp(-b * x)  # noqa: E731
+    for more in ({"fixed": {"a": 2.0, "b": 1.2}}, {"fixed": ["a"], "tied": {"b": "0.6*a"}, "p0": [2.0, 1.2]}):
+        fit = curve_fit(f, x, f(x, 2.5, 1.3), jac=jac, **more)
+        np.testing.assert_allclose(fit.popt, [2.0, 1.2])
+        assert not fit.pcov.any() and fit.dof == 50
+
+
+def test_a_result_has_data_of_its_own():
+    x = np.linspace(0.0, 4.0, 50)
+    y = 2.5 * np.exp(-1.3 * x) + 0.01 * np.cos(40.0 * x)
+    fit = curve_fit(lambda x, a, b: a * np.exp(-b * x), x, y)
+    expected = 2.0 * fit.cost
+    x[:], y[:] = 0.0, 0.0
+    assert fit.chisqr == pytest.approx(expected, rel=1e-10)

@@ -460,3 +460,21 @@ class TestRefused:
             assert result.success
             counts.append(result.nfev)
         assert min(counts[:3]) > counts[3] == least_squares(broyden, -np.ones(N), broyden_jacobian).nfev
+
+
+@pytest.mark.parametrize("form", ["matrix", "operator", "2-point"])
+@pytest.mark.parametrize("loss", ["soft_l1", "cauchy"])
+def test_the_jacobian_of_a_result_has_the_weights_of_a_dense_one(form, loss):
+    """Those of the run have a floor, which a covariance must not know of."""
+    t = np.linspace(0.0, 2.0, 30)
+    y = 3.0 * np.exp(-1.5 * t) + 0.01 * np.cos(40.0 * t)
+    y[::7] += 2.0
+    fun = lambda b: b[0] * np.exp(-b[1] * t) - y  # noqa: E731
+    dense = lambda b: np.column_stack([np.exp(-b[1] * t), -b[0] * t * np.exp(-b[1] * t)])  # noqa: E731
+    jac, sparsity = form, np.ones((30, 2))
+    if form != "2-point":
+        make = scipy.sparse.csr_array if form == "matrix" else scipy.sparse.linalg.aslinearoperator
+        jac, sparsity = lambda b: make(dense(b)), None
+    result = least_squares(fun, [2.0, 1.0], jac, loss=loss, f_scale=0.05, jac_sparsity=sparsity)
+    reference = scipy.optimize.least_squares(fun, result.x, dense, loss=loss, f_scale=0.05, max_nfev=1)
+    np.testing.assert_allclose(result.jac @ np.eye(2), reference.jac, atol=1e-5 * abs(reference.jac).max())

@@ -271,23 +271,29 @@ class BoundSparse:
         """The residuals at x, which stands in that place; None if others stand there."""
         return self.r[place].copy() if np.array_equal(self.at[place], x) else None
 
-    def jacobian(self, x):
-        """The Jacobian at x with the loss in it, a sparse array or an operator; None if the last was made elsewhere."""
+    def jacobian(self, x, slopes=None):
+        """The Jacobian at x with the loss in it, a sparse array or an operator; None if the last was made elsewhere.
+
+        ``slopes``: the weights (m,) of the loss that its rows are to have, in place of the run's, which have a floor.
+        """
         if not np.array_equal(self.at[2], x):
             return None
         shape = self.m, self.n
         if self.operator is not None:
-            if self.block[sq.LOSS] == sq.LINEAR:
+            if slopes is None:
                 return self.operator
             from scipy.sparse.linalg import LinearOperator
 
-            J, w = self.operator, self.weights[: self.m].copy()
+            J, w = self.operator, slopes
             return LinearOperator(
                 shape, matvec=lambda v: w * np.ravel(J.matvec(v)), rmatvec=lambda u: J.rmatvec(w * np.ravel(u))
             )
         from scipy.sparse import csr_array
 
-        return csr_array((self.values.copy(), self.indices.astype(np.int32), self.indptr.copy()), shape)
+        values = self.values.copy()
+        if slopes is not None:
+            values *= np.repeat(slopes / self.weights[: self.m], np.diff(self.indptr))
+        return csr_array((values, self.indices.astype(np.int32), self.indptr.copy()), shape)
 
     def jacobian_again(self, x):
         """The Jacobian at x, evaluated without a count."""

@@ -151,13 +151,12 @@ def curve_fit(f, xdata, ydata, p0=None, sigma=None, absolute_sigma=False, check_
     front, scale, steps, max_nfev = _read_run(settings, options, n, row)
     if kind_of(function) == "jitted" and not isinstance(x, np.ndarray):
         x = np.asarray(x, float)
-    # of their own: a result reads them again when it is asked
     if isinstance(x, np.ndarray):
-        x = np.array(x, order="C")
+        x = np.ascontiguousarray(x)
     model = Model(function, jac, x, m, n, threads)
     problem = {
         "loss": "poisson" if poisson else settings["loss"], "f_scale": float(settings["f_scale"]), "steps": steps,
-        "y": np.array(y), "sigma": deviations, "cholesky": cholesky,
+        "y": np.ascontiguousarray(y), "sigma": deviations, "cholesky": cholesky,
     }  # fmt: skip
     tolerances = read_tolerances(*(settings[name] for name in ("ftol", "xtol", "gtol")))
     fit = Fit(model, row, names, lower, upper, held, ties, problem, tolerances, max_nfev, scale, front)
@@ -181,6 +180,11 @@ def curve_fit(f, xdata, ydata, p0=None, sigma=None, absolute_sigma=False, check_
         pcov = np.full((n, n), np.inf)
         if result.success:
             _warn_of(undetermined, m, free, [names[j] for j in variables.free])
+    del run
+    # a result reads its data when it is asked: they are its own, copied when the memory of the run is free again
+    problem["y"] = problem["y"].copy()
+    if isinstance(x, np.ndarray):
+        model.x = x = x.copy()
     items = (result.x, pcov)
     if full_output:
         fvec = fit.weighted(np.asarray(model.at(result.x), float) - problem["y"])

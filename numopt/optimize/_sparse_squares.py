@@ -12,7 +12,7 @@ from numopt.catalog import SPARSE_SQUARES, sparse_squares_words
 from numopt.kernels import slots as s
 from numopt.kernels.status import LEAST_SQUARES, NEW, RUNNING, Status
 from numopt.optimize._interrupt import TICK
-from numopt.optimize._squares import SquaresRun
+from numopt.optimize._squares import SquaresRun, slopes
 from numopt.result import OptimizeResult
 
 _SERVED = ("lm", "trf", "dogbox")
@@ -169,7 +169,7 @@ class SparseRun(SquaresRun):
         self.row, self.variables, self.words, self.reals = SPARSE_SQUARES, variables, words, reals
         self.c, self.table = words[: s.N_COUNTERS], words[s.N_COUNTERS :]
         self.p, self.w = reals[: s.N_SCALARS], reals[s.N_SCALARS :]
-        self.fun, self.args = fun, args
+        self.fun, self.args, self.loss, self.f_scale = fun, args, problem["loss"], problem["f_scale"]
         here, there = words.ctypes.data, reals.ctypes.data + 8 * s.N_SCALARS
         self.bound = BoundSparse(fun, jac, args, first, given, problem, self.c, self.table, here, there)
         t = self.table
@@ -182,12 +182,15 @@ class SparseRun(SquaresRun):
         c, p, w, n, box = self.c, self.p, self.w, self.c.item(s.N), self.variables
         place = c.item(s.PARITY)
         x, g = (w[k * n : (k + 1) * n].copy() for k in (s.X0 + place, s.G0 + place))
-        r, J = self.bound.residuals(x, place), self.bound.jacobian(x)
+        r = self.bound.residuals(x, place)
         if r is None and not failed:
             r = np.atleast_1d(np.asarray(self.fun(x.copy(), *self.args), float))
+        weights = None if self.loss == "linear" or r is None else slopes(self.loss, self.f_scale, r)
+        J = self.bound.jacobian(x, weights)
         if J is None and not failed:
             p[s.DEADLINE] = math.inf
-            J = self.bound.jacobian_again(x)
+            self.bound.jacobian_again(x)
+            J = self.bound.jacobian(x, weights)
         status = LEAST_SQUARES[Status(c.item(s.STATUS)) if c[s.STATUS] != RUNNING else Status.INTERRUPTED]
         active = np.where(x >= box.upper, 1, np.where(x <= box.lower, -1, 0))
         active[box.fixed] = -1

@@ -264,7 +264,7 @@ class SquaresRun:
 
 
 def slopes(loss, C, r):
-    """The weights of rows of a Jacobian with the loss in it, (m,), by (2) of numopt.kernels.squares without its floor."""
+    """The weights of a Jacobian's rows with the loss in it, (m,): (2) of numopt.kernels.squares without its floor."""
     z = (r / C) ** 2
     if callable(loss):
         d1, d2 = np.asarray(loss(z), float)[1:]
