@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numba import njit, prange
 
 import numopt
-from numopt import OptimizeWarning, curve_fit, problems
+from numopt import OptimizeWarning, curve_fit, least_squares, problems
 from numopt.callbacks.models import BoundModel
 from numopt.optimize._fit_run import FitRun
 from numopt.problems._nist import log_relative_error
@@ -722,3 +722,11 @@ def test_a_result_has_data_of_its_own():
     expected = 2.0 * fit.cost
     x[:], y[:] = 0.0, 0.0
     assert fit.chisqr == pytest.approx(expected, rel=1e-10)
+
+
+def test_the_same_combination_is_named_as_by_least_squares():
+    x = np.linspace(0.0, 1.0, 20)
+    with pytest.warns(OptimizeWarning, match=r"do not determine a - 1000\*b$"):
+        curve_fit(lambda x, a, b: (a + 1000.0 * b) * x, x, 3.0 * x + 0.1)
+    with pytest.warns(OptimizeWarning, match=r"do not determine x\[0\] - 1000\*x\[1\] \("):
+        least_squares(lambda p: (p[0] + 1000.0 * p[1]) * x - 3.0 * x - 0.1, [1.0, 1.0])

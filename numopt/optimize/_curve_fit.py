@@ -16,7 +16,7 @@ from numopt.optimize._fit_input import (
     read_start,
 )
 from numopt.optimize._fit_result import FitResult
-from numopt.optimize._fit_run import Fit, combination
+from numopt.optimize._fit_run import Fit
 from numopt.optimize._least_squares import (
     check_jac,
     check_loss,
@@ -27,6 +27,7 @@ from numopt.optimize._least_squares import (
     read_steps,
     read_tolerances,
 )
+from numopt.optimize._rank import listed
 from numopt.optimize._warn import warn
 
 # what least_squares takes besides; those of scipy's leastsq that are the same under another name
@@ -175,11 +176,12 @@ def curve_fit(f, xdata, ydata, p0=None, sigma=None, absolute_sigma=False, check_
     del whole
     if settings["verbose"] == 1:
         print(f"{result.message}\nnfev {result.nfev}, cost {result.cost:.4e}")
-    pcov, undetermined = run.covariance(result.z, jac, not (absolute_sigma or poisson))
+    free_names = [names[j] for j in variables.free]
+    pcov, undetermined = run.covariance(result.z, jac, not (absolute_sigma or poisson), free_names)
     if pcov is None:
         pcov = np.full((n, n), np.inf)
         if result.success:
-            _warn_of(undetermined, m, free, [names[j] for j in variables.free])
+            _warn_of(undetermined, m, free)
     del run
     # a result reads its data when it is asked: they are its own, copied when the memory of the run is free again
     problem["y"] = problem["y"].copy()
@@ -298,10 +300,10 @@ def _values_at_start(model, variables, y, names, poisson):
     return whole
 
 
-def _warn_of(undetermined, m, free, names):
+def _warn_of(undetermined, m, free):
     text = "Covariance of the parameters could not be estimated"
-    if undetermined is not None:
-        text += f": the data do not determine {combination(undetermined, names)}"
+    if undetermined:
+        text += f": the data do not determine {listed(undetermined)}"
     elif m <= free:
         text += f": {m} data points leave no degrees of freedom for {free} parameters"
     warn(text)

@@ -6,6 +6,7 @@ import numpy as np
 
 from numopt.callbacks.models import BoundModel, Inseparable
 from numopt.kernels import slots as s
+from numopt.optimize._rank import undetermined
 from numopt.optimize._squares import ENDS, SquaresRun, new_state, within
 from numopt.optimize._variables import Variables
 from numopt.result import OptimizeResult
@@ -47,25 +48,27 @@ class FitRun(SquaresRun):
             R = self.bound.triangle(z, 0.0, central)
         return R
 
-    def covariance(self, z, jac, scaled):
-        """(covariance of all of the user's parameters, None); or (None, direction that is not determined, or None).
+    def covariance(self, z, jac, scaled, names):
+        """(covariance of all of the user's parameters, []); or (None, combinations that are not determined).
 
-        ``scaled``: by the sum of squares over the degrees of freedom.
+        ``scaled``: by the sum of squares over the degrees of freedom; ``names``: of the run's parameters.
         """
-        if self.variables.free.size == 0:
-            return np.zeros((self.variables.all, self.variables.all)), None
-        freedom = self.bound.m - z.size
+        variables, m = self.variables, self.bound.m
+        if variables.free.size == 0:
+            return np.zeros((variables.all, variables.all)), []
+        freedom = m - z.size
         if scaled and freedom <= 0:
-            return None, None
-        found = inverse(self.triangle(z), self.bound.m, _NOISE.get(jac, 0.0) if isinstance(jac, str) else 0.0)
-        if jac == "2-point" and found[0] < _DELICATE:
-            found = inverse(self.triangle(z, True), self.bound.m, _NOISE["3-point"])
-        _, C, v = found
-        if C is not None and self.variables.map is not None:
-            C = self.variables.map[1:].T @ C @ self.variables.map[1:]
-        if C is not None:
-            C = C * (2.0 * self.p[s.F] / freedom) if scaled else C / self.problem["unit"] / self.problem["unit"]
-        return C, v
+            return None, []
+        R, noise = self.triangle(z), _NOISE.get(jac, 0.0) if isinstance(jac, str) else 0.0
+        least, C = inverse(R, m, noise)
+        if jac == "2-point" and least < _DELICATE:
+            R, noise = self.triangle(z, True), _NOISE["3-point"]
+            least, C = inverse(R, m, noise)
+        if C is None:
+            return None, undetermined(R, names, z.size**0.5 * _singular(R, m, noise))
+        if variables.map is not None:
+            C = variables.map[1:].T @ C @ variables.map[1:]
+        return C * (2.0 * self.p[s.F] / freedom) if scaled else C / self.problem["unit"] / self.problem["unit"], []
 
 
 class Fit:
@@ -149,42 +152,30 @@ class Fit:
         return r if self.problem["cholesky"] is None else np.linalg.solve(self.problem["cholesky"], r)
 
 
-def inverse(R, m, noise):
-    """(least singular value over the largest of R with columns of norm 1, inverse of R'R or None, null vector or None).
+def _singular(R, m, noise):
+    """The least singular value over the largest, from which on a triangle of m rows counts as singular."""
+    return max(noise, 4.0 * _EPS * max(m, R.shape[1]) ** 0.5)
 
-    There is no inverse where that is within ``noise``, or within the rounding of a triangle of m rows.
-    """
+
+def inverse(R, m, noise):
+    """(least singular value over the largest of R with columns of norm 1, the inverse of R'R or None if singular)."""
     n = R.shape[1]
     norms = np.sqrt(np.add.reduce(R * R, axis=0))
-    least = float(norms.min())
-    if not (least > 0.0 and math.isfinite(least) and math.isfinite(float(norms.max()))):
-        if not np.isfinite(R).all():
-            return 1.0, None, None
-        return 1.0, None, (norms == 0.0).astype(float)
+    if not (float(norms.min()) > 0.0 and math.isfinite(float(norms.max()))):
+        return 1.0, None
     S = R / norms
     try:
         half = np.linalg.inv(S)
     except np.linalg.LinAlgError:
         half = np.full_like(S, np.inf)
     # no more than what the singular values would give: the norms are Frobenius'
-    ratio = 1.0 / (n * float(half.ravel().dot(half.ravel()))) ** 0.5
-    if ratio > _DELICATE:
+    least = 1.0 / (n * float(half.ravel().dot(half.ravel()))) ** 0.5
+    if least > _DELICATE:
         half /= norms[:, None]
-        return ratio, half @ half.T, None
+        return least, half @ half.T
     _, size, V = np.linalg.svd(S)
-    ratio = size[-1] / size[0]
-    if ratio <= max(noise, 4.0 * _EPS * max(m, n) ** 0.5):
-        return ratio, None, V[-1] * norms  # as numopt.optimize._rank has it
+    least = size[-1] / size[0]
+    if least <= _singular(R, m, noise):
+        return least, None
     half = (V.T / size) / norms[:, None]
-    return ratio, half @ half.T, None
-
-
-def combination(v, names):
-    """A direction in words: ``a - 0.5*b``, its largest entry 1."""
-    v = v / v[np.argmax(np.abs(v))]
-    text = ""
-    for a, name in zip(v, names, strict=True):
-        if abs(a) > 1e-3:
-            size = "" if abs(abs(a) - 1.0) < 1e-3 else f"{abs(a):.3g}*"
-            text += (" - " if a < 0 else " + ") + size + name
-    return text.removeprefix(" + ").replace(" - ", "-", 1) if text.startswith(" - ") else text.removeprefix(" + ")
+    return least, half @ half.T

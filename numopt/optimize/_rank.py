@@ -76,8 +76,12 @@ def _said(factors, shares, names):
     return text + (" + ..." if len(shown) > _TERMS else "")
 
 
+def listed(found):
+    """What :func:`undetermined` found, as a part of a sentence."""
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return "; ".join(found[:_SHOWN]) + more
+
+
 def rank_warning(found):
     """The text of a warning about what :func:`undetermined` found."""
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    named = "; ".join(found[:_SHOWN])
-    return f"the residuals do not determine {named}{more} (columns of the Jacobian are dependent, to rounding)"
+    return f"the residuals do not determine {listed(found)} (columns of the Jacobian are dependent, to rounding)"
