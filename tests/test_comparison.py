@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -497,7 +498,7 @@ class TestNist:
         assert (error.digits, error.rss_digits, error.solved) == (0.0, 0.0, False) and error.message == "ValueError: no"
 
     def test_files_and_folders(self, tmp_path):
-        source = _nist.library._nist._FOLDER
+        source = Path(problems.__file__).with_name("nist_files")
         (tmp_path / "Mine.dat").write_text((source / "DanWood.dat").read_text())
         (tmp_path / "Other.dat").write_text((source / "Misra1a.dat").read_text())
         file = str(tmp_path / "Mine.dat")

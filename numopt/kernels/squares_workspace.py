@@ -1,4 +1,4 @@
-"""What the methods for sums of squares have in common: their workspace, the scaling, the active set.
+"""What the methods for sums of squares have in common: their workspace, scaling, active set, trials.
 
 Workspace, after the common vectors: two scalings D, sizes, norms, free, perm, z, u, s, and two spare vectors (n each);
 the triangles of the two places of x, S and U (n x (n + 1) each); a row (n + 1).
@@ -7,8 +7,24 @@ the triangles of the two places of x, S and U (n x (n + 1) each); a row (n + 1).
 from numpy import int64
 
 from numopt.kernels.compiling import inlined, kernel
-from numopt.kernels.oracle import evaluate_grad, lower_bounds, upper_bounds, vector
-from numopt.kernels.slots import ABORT, BOUNDED, GIVEN_SCALE, N_COMMON, NIT, PARITY, N
+from numopt.kernels.oracle import evaluate_grad, evaluate_value, lower_bounds, upper_bounds, vector
+from numopt.kernels.slots import (
+    ABORT,
+    ACCEPT,
+    BOUNDED,
+    FAILED,
+    FLAT,
+    GIVEN_SCALE,
+    LSQ_FTOL,
+    LSQ_XTOL,
+    N_COMMON,
+    NIT,
+    PARITY,
+    REDUCTION_SMALL,
+    STEP_SMALL,
+    TRY,
+    N,
+)
 from numopt.kernels.squares_slots import VECTORS
 from numopt.kernels.triangle import column_norms
 
@@ -16,6 +32,9 @@ from numopt.kernels.triangle import column_norms
 SCALE, SIZE, NORMS, FREE, PERM, COLUMNS, SCRATCH, MOVE, SPARE, SPARE2 = (
     int64(N_COMMON + k) for k in (0, 2, 3, 4, 5, 6, 7, 8, 9, 10)
 )
+EPS = 2.220446049250313e-16
+ROUNDING = 1e-11  # of f: what a step may promise and not keep
+ULPS = 16.0  # units in the last place of x: a step of no more moves it by rounding
 _INF = float("inf")
 
 
@@ -93,4 +112,39 @@ def shrink(slope, f, ft):
         return 0.1  # NaN too
     if ft <= f:
         return 0.5
-    return max(0.5 * slope / (slope + f - ft), 0.1)
+    # more than a half, or negative, where bounds have bent the step uphill
+    return max(min(0.5 * slope / (slope + f - ft), 0.5), 0.1)
+
+
+@kernel
+def judged(R, xt, gt, f, predicted):
+    """Evaluate the trial point: (f there, how far f falls, share of the promise, whether it is lower and regular)."""
+    ft = evaluate_value(R, xt, gt)
+    actual = f - ft
+    ratio = actual / predicted if predicted > 0.0 and ft < _INF else -1.0  # NaN too
+    if not actual > 0.0 or R.c[ABORT] != 0:
+        return ft, actual, ratio, False
+    if grad_at_trial(R, xt, gt):
+        return ft, actual, ratio, True
+    return _INF, actual, -1.0, False
+
+
+@kernel
+def verdict(R, f, ft, actual, predicted, ratio, taken, length, xnorm, met):
+    """How a step ends by scipy's tests, TRY if with another trial; ``met``: a bound has ended it.
+
+    ``length`` and ``xnorm`` are Euclidean.  A step that a bound has ended says nothing of what is left.
+    """
+    p = R.p
+    short = not met and length <= p[LSQ_XTOL] * (p[LSQ_XTOL] + xnorm)
+    if taken:
+        if not met and 0.25 < ratio and actual <= p[LSQ_FTOL] * f:
+            return REDUCTION_SMALL
+        return STEP_SMALL if short else ACCEPT
+    if short:
+        # so short a step fails for rounding where it promises next to nothing, else for a wrong Jacobian
+        tiny = predicted <= ROUNDING * f or length <= ULPS * EPS * xnorm
+        return STEP_SMALL if tiny and ft < _INF else FAILED
+    if predicted <= EPS * f and not met:
+        return REDUCTION_SMALL if 0.0 < p[LSQ_FTOL] and abs(actual) <= p[LSQ_FTOL] * f else FLAT
+    return TRY

@@ -35,25 +35,20 @@ J. Nocedal and S. J. Wright, Numerical Optimization, 2nd ed., Springer 2006, sec
 
 from numopt.drivers.loop import make_run
 from numopt.kernels.compiling import kernel
-from numopt.kernels.oracle import evaluate_value, lower_bounds, upper_bounds, vector
+from numopt.kernels.oracle import lower_bounds, upper_bounds, vector
 from numopt.kernels.slots import (
     ABORT,
-    ACCEPT,
     BOUNDED,
     F_TRIAL,
     FAILED,
-    FLAT,
     FRESH,
     GRADIENT_SMALL,
-    LSQ_FTOL,
     LSQ_GTOL,
-    LSQ_XTOL,
     NIT,
     PARITY,
     RADIUS,
     RADIUS_INITIAL,
-    REDUCTION_SMALL,
-    STEP_SMALL,
+    TRY,
     VARIANT,
     F,
     G,
@@ -70,11 +65,12 @@ from numopt.kernels.squares_workspace import (
     SCRATCH,
     SPARE,
     SPARE2,
-    grad_at_trial,
+    judged,
     list_free,
     matrix,
     rescale,
     spare_row,
+    verdict,
 )
 from numopt.kernels.triangle import damped_step, factor, square_norm, undamped_step
 from numopt.kernels.vectors import dot
@@ -85,8 +81,6 @@ _DOGLEG, _DOGBOX = range(2)
 _TRIALS = 200  # steps in a row that are not taken: each is a quarter of the one before
 _DEPENDENT = 2.0 * EPS  # relative to J: what is left of a column beside others is rounding
 _LEAST = 1e-13  # damping, relative to J, that leaves of all solutions the shortest
-_ROUNDING = 1e-11  # of f: what a step may promise and not keep
-_ULPS = 16.0  # units in the last place of x: a step of no more moves it by rounding
 
 
 @kernel
@@ -261,21 +255,9 @@ def step(R):
                 lower, upper = lower_bounds(R)[j], upper_bounds(R)[j]
                 xt[j] = _onto(x[j], s[j], lower, upper)
                 met = met or (s[j] != 0.0 and (xt[j] == lower or xt[j] == upper))
-        ft = evaluate_value(R, xt, gt)
+        ft, actual, ratio, taken = judged(R, xt, gt, f, predicted)
         if c[ABORT] != 0:
             return FAILED
-        actual = f - ft
-        ratio = actual / predicted if predicted > 0.0 and ft < _INF else -1.0  # NaN too
-        taken = actual > 0.0
-        if taken:
-            taken = grad_at_trial(R, xt, gt)
-            if c[ABORT] != 0:
-                return FAILED
-            if not taken:
-                ft, ratio = _INF, -1.0
-        # a step that a bound has ended says nothing of what is left
-        small = not met and 0.25 < ratio and actual <= p[LSQ_FTOL] * f
-        short = not met and length <= p[LSQ_XTOL] * (p[LSQ_XTOL] + xnorm)
         if ratio < 0.25:
             radius = 0.25 * size
         elif ratio > 0.75 and size > 0.95 * radius:
@@ -283,15 +265,9 @@ def step(R):
         p[F_TRIAL] = ft
         if taken:
             p[T], p[RADIUS] = 1.0, radius
-            if small:
-                return REDUCTION_SMALL
-            return STEP_SMALL if short else ACCEPT
-        if short:
-            # so short a step fails for rounding where it promises next to nothing, else for a wrong Jacobian
-            tiny = predicted <= _ROUNDING * f or length <= _ULPS * EPS * xnorm
-            return STEP_SMALL if tiny and ft < _INF else FAILED
-        if predicted <= EPS * f and not met:
-            return REDUCTION_SMALL if 0.0 < p[LSQ_FTOL] and abs(actual) <= p[LSQ_FTOL] * f else FLAT
+        task = verdict(R, f, ft, actual, predicted, ratio, taken, length, xnorm, met)
+        if task != TRY:
+            return task
     return FAILED
 
 

@@ -90,14 +90,17 @@ from numopt.kernels.squares_workspace import (
     MOVE,
     NORMS,
     PERM,
+    ROUNDING,
     SCALE,
     SCRATCH,
     SIZE,
     SPARE,
+    ULPS,
     grad_at_trial,
     held,
     list_free,
     matrix,
+    shrink,
     spare_row,
 )
 from numopt.kernels.triangle import (
@@ -121,8 +124,6 @@ _WASTED = 3  # trials in a row that are not taken: then no D_j may be so small a
 _TRIALS = 200  # steps in a row that are not taken: each is a half of the one before at most
 _LEFT = 90.0  # times ftol: what the step that is left may change a parameter by
 _STREAK = 3  # steps in a row within ftol: f has come to its end, whatever the parameters do
-_ROUNDING = 1e-11  # of f: what a step may promise and not keep
-_ULPS = 16.0  # units in the last place of x: a step of no more moves it by rounding
 _BENT = 1.5e-8  # of |D x|, EPS^(1/2): the acceleration along a shorter step is below rounding
 _LAMBDA = 1e-3  # the first lambda of the damped variant
 
@@ -352,14 +353,9 @@ def step(R):
                 ft = _INF
         if variant == _TRUST_REGION:
             if not taken or ratio <= 0.25:
-                shrink = 0.5
-                if actual < 0.0:
-                    t = slope / square
-                    shrink = min(0.5, 0.5 * t / (t + 0.5 * actual))  # more where bounds bend the step uphill
-                if not ft < 100.0 * f or not shrink >= 0.1:
-                    shrink = 0.1
-                radius = shrink * min(radius, 10.0 * length)
-                lam /= shrink
+                less = shrink(slope, f, ft)
+                radius = less * min(radius, 10.0 * length)
+                lam /= less
             elif lam == 0.0 or ratio >= 0.75:
                 radius = 2.0 * length
                 lam *= 0.5
@@ -385,7 +381,7 @@ def step(R):
         p[F_TRIAL] = ft
         if length <= p[LSQ_XTOL] * xnorm and worth:
             # so short a step fails for rounding where it promises next to nothing, else for a wrong Jacobian
-            tiny = predicted <= _ROUNDING or length <= _ULPS * EPS * xnorm
+            tiny = predicted <= ROUNDING or length <= ULPS * EPS * xnorm
             return STEP_SMALL if tiny and ft < _INF else FAILED
         if small:
             again = False  # _settled has used S

@@ -37,26 +37,21 @@ T. F. Coleman and Y. Li, An interior trust region approach for nonlinear minimiz
 
 from numopt.drivers.loop import make_run
 from numopt.kernels.compiling import kernel
-from numopt.kernels.oracle import evaluate_value, lower_bounds, upper_bounds, vector
+from numopt.kernels.oracle import lower_bounds, upper_bounds, vector
 from numopt.kernels.slots import (
     ABORT,
-    ACCEPT,
     BOUNDED,
     F_TRIAL,
     FAILED,
-    FLAT,
     FRESH,
     GRADIENT_SMALL,
     LAMBDA,
-    LSQ_FTOL,
     LSQ_GTOL,
-    LSQ_XTOL,
     NIT,
     PARITY,
     RADIUS,
     RADIUS_INITIAL,
-    REDUCTION_SMALL,
-    STEP_SMALL,
+    TRY,
     F,
     G,
     N,
@@ -74,11 +69,12 @@ from numopt.kernels.squares_workspace import (
     SIZE,
     SPARE,
     SPARE2,
-    grad_at_trial,
+    judged,
     matrix,
     rescale,
     shrink,
     spare_row,
+    verdict,
 )
 from numopt.kernels.triangle import boundary_step, damp, factor
 
@@ -86,8 +82,6 @@ EPS = 2.220446049250313e-16
 _INF = float("inf")
 _THETA = 0.995  # of the way to a bound: the least
 _TRIALS = 200  # steps in a row that are not taken: each is a quarter of the one before
-_ROUNDING = 1e-11  # of f: what a step may promise and not keep
-_ULPS = 16.0  # units in the last place of x: a step of no more moves it by rounding
 
 
 @kernel
@@ -295,20 +289,9 @@ def step(R):
             if c[BOUNDED] != 0:
                 xt[j] = _inside(x[j], s[j], lower_bounds(R)[j], upper_bounds(R)[j])
         length = length**0.5
-        ft = evaluate_value(R, xt, gt)
+        ft, actual, ratio, taken = judged(R, xt, gt, f, predicted)
         if c[ABORT] != 0:
             return FAILED
-        actual = f - ft
-        ratio = actual / predicted if predicted > 0.0 and ft < _INF else -1.0  # NaN too
-        taken = actual > 0.0
-        if taken:
-            taken = grad_at_trial(R, xt, gt)
-            if c[ABORT] != 0:
-                return FAILED
-            if not taken:
-                ft, ratio = _INF, -1.0
-        small = 0.25 < ratio and actual <= p[LSQ_FTOL] * f
-        short = length <= p[LSQ_XTOL] * (p[LSQ_XTOL] + xnorm)
         before = radius
         if not taken or ratio <= 0.25:
             radius = shrink(slope, f, ft) * min(radius, 10.0 * size)
@@ -318,15 +301,9 @@ def step(R):
         p[F_TRIAL] = ft
         if taken:
             p[T], p[RADIUS], p[LAMBDA] = 1.0, radius, lam
-            if small:
-                return REDUCTION_SMALL
-            return STEP_SMALL if short else ACCEPT
-        if short:
-            # so short a step fails for rounding where it promises next to nothing, else for a wrong Jacobian
-            tiny = predicted <= _ROUNDING * f or length <= _ULPS * EPS * xnorm
-            return STEP_SMALL if tiny and ft < _INF else FAILED
-        if predicted <= EPS * f:
-            return REDUCTION_SMALL if 0.0 < p[LSQ_FTOL] and abs(actual) <= p[LSQ_FTOL] * f else FLAT
+        task = verdict(R, f, ft, actual, predicted, ratio, taken, length, xnorm, False)
+        if task != TRY:
+            return task
     return FAILED
 
 
