@@ -347,3 +347,11 @@ class TestGeodesic:
     def test_refused(self, method, options, message):
         with pytest.raises(ValueError, match=message):
             least_squares(decay, [1.0, 1.0, 0.2], method=method, options=options)
+
+
+@pytest.mark.parametrize("method", ["dogleg", "dogbox", "trf"])
+def test_a_variable_that_no_longer_shows_is_not_sent_away(method):
+    """Its Gauss-Newton step had a square that overflows: at 1e152 every step of the other was short beside x."""
+    problem = problems.get("jennrich_sampson", scale=10)
+    result = least_squares(problem.residual, problem.x0, problem.jacobian, method=method, max_nfev=1000)
+    assert abs(result.x).max() < 1e6 and result.cost < 150.0

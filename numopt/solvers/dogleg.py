@@ -112,14 +112,21 @@ def _within(R, x, d, s, q, radius):
                 side = radius if q[j] > 0.0 else -radius
                 t = min(t, (side / d[j] - s[j]) / q[j])
     else:
+        # in multiples of the largest entry: the step to a variable's end that hardly shows has a square that overflows
+        largest = 0.0
+        for j in range(x.size):
+            largest = max(largest, abs(d[j] * q[j]))
+        if not largest < _INF:
+            return 0.0
         a, b, e = 0.0, 0.0, -radius * radius
         for j in range(x.size):
-            a += (d[j] * q[j]) ** 2
-            b += d[j] * q[j] * d[j] * s[j]
+            u = d[j] * q[j] / largest if largest > 0.0 else 0.0
+            a += u * u
+            b += u * d[j] * s[j]
             e += (d[j] * s[j]) ** 2
-        if a > 0.0 and a + 2.0 * b + e > 0.0:
+        if a > 0.0:
             root = max(b * b - a * e, 0.0) ** 0.5
-            t = -e / (b + root) if b > 0.0 else (root - b) / a
+            t = min(t, (-e / (b + root) if b > 0.0 else (root - b) / a) / largest)
     if R.c[BOUNDED] != 0:
         lower, upper = lower_bounds(R), upper_bounds(R)
         for j in range(x.size):
