@@ -119,7 +119,7 @@ def key():
         import llvmlite
 
         digest = hashlib.sha256()
-        for folder in ("kernels", "losses", "penalties", "linesearch", "solvers", "scalar", "drivers"):
+        for folder in ("kernels", "losses", "penalties", "linesearch", "solvers", "scalar", "drivers", "network"):
             for path in sorted((_PACKAGE / folder).glob("*.py")):
                 digest.update(path.name.encode() + path.read_bytes())
         digest.update(_numba_version())

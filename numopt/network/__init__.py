@@ -1,0 +1,1 @@
+"""Multilayer perceptrons as functions of their weights: layers, losses, derivatives, first-order training."""

@@ -1,0 +1,1 @@
+"""Multilayer perceptrons behind the interface of scikit-learn."""
