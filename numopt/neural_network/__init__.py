@@ -1,1 +1,6 @@
 """Multilayer perceptrons behind the interface of scikit-learn."""
+
+from numopt.neural_network._classifier import MLPClassifier
+from numopt.neural_network._regressor import MLPRegressor
+
+__all__ = ["MLPClassifier", "MLPRegressor"]

@@ -1,0 +1,197 @@
+"""Parameters of the multilayer perceptrons: what they may be, and what they become for a trainer."""
+
+import math
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+
+from numopt.kernels import first_order_slots as o
+from numopt.network._network import ACTIVATIONS
+from numopt.network._trainer import AVERAGES
+
+SCHEDULES = ("constant", "invscaling", "adaptive", "inverse-time", "step", "exponential", "cosine")
+INITS = ("auto", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "orthogonal", "sparse")
+
+_POSITIVE = Interval(Real, 0, None, closed="neither")
+_NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
+_COUNT = Interval(Integral, 1, None, closed="left")
+_SHARE = Interval(Real, 0, 1, closed="left")
+
+CONSTRAINTS: dict = {
+    "hidden_layer_sizes": ["array-like", _COUNT],
+    "activation": [StrOptions(set(ACTIVATIONS)), "array-like"],
+    "solver": [str],
+    "alpha": [_NOT_NEGATIVE],
+    "batch_size": [StrOptions({"auto"}), _COUNT],
+    "learning_rate": [StrOptions(set(SCHEDULES)), callable],
+    "learning_rate_init": [_POSITIVE],
+    "power_t": [_NOT_NEGATIVE],
+    "max_iter": [_COUNT],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [_NOT_NEGATIVE],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "nesterovs_momentum": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [_SHARE],
+    "beta_1": [_SHARE],
+    "beta_2": [_SHARE],
+    "epsilon": [_POSITIVE],
+    "n_iter_no_change": [_COUNT, Options(Real, {np.inf})],
+    "max_fun": [_COUNT],
+    "alpha_l1": [_NOT_NEGATIVE],
+    "init": [StrOptions(set(INITS)), callable],
+    "init_gain": [_POSITIVE],
+    "init_nonzero": [_COUNT],
+    "bias_init": [StrOptions({"auto", "zeros", "small_positive"}), Interval(Real, None, None, closed="neither")],
+    "output_bias": [StrOptions({"auto", "class_frequencies"})],
+    "batch_norm": ["boolean"],
+    "dropout": [_SHARE, "array-like"],
+    "clip_norm": [None, _POSITIVE],
+    "clip_value": [None, _POSITIVE],
+    "averaging": [None, StrOptions(set(AVERAGES) - {"none"})],
+    "pretrain": ["boolean"],
+    "schedule_params": [None, dict],
+    "solver_params": [None, dict],
+    "progress": ["boolean"],
+    "n_threads": [None, _COUNT],
+}
+
+# name -> (slot, accepted)
+_SCHEDULE_PARAMS = {
+    "kappa": (o.KAPPA, _NOT_NEGATIVE),
+    "drop": (o.DROP, Interval(Real, 0, 1, closed="right")),
+    "drop_every": (o.DROP_EVERY, _POSITIVE),
+    "gamma": (o.GAMMA, Interval(Real, 0, 1, closed="right")),
+    "period": (o.PERIOD, _POSITIVE),
+    "lr_min": (o.LR_MIN, _NOT_NEGATIVE),
+    "warmup": (o.WARMUP, _NOT_NEGATIVE),
+}
+_SOLVER_PARAMS = {
+    "rho": (o.RHO, _SHARE),
+    "weight_decay": (o.WEIGHT_DECAY, _NOT_NEGATIVE),
+    "gain_up": (o.GAIN_UP, _NOT_NEGATIVE),
+    "gain_down": (o.GAIN_DOWN, _SHARE),
+    "average_decay": (None, _SHARE),
+    "average_start": (None, _NOT_NEGATIVE),
+}
+_SCHEDULE_CODES = {
+    "constant": o.CONSTANT, "inverse-time": o.INVERSE_TIME, "step": o.STEPWISE, "exponential": o.EXPONENTIAL,
+    "cosine": o.COSINE, "invscaling": o.GIVEN, "adaptive": o.ADAPTIVE,
+}  # fmt: skip
+
+
+def checked(name, given, accepted):
+    """The entries of a dict of parameters, each with its slot, refused where there is no such name or value."""
+    found = {}
+    for key, value in (given or {}).items():
+        if key not in accepted:
+            raise ValueError(f"{name} has no entry {key!r}; it may have {', '.join(map(repr, accepted))}")
+        slot, constraint = accepted[key]
+        if isinstance(value, (bool, np.bool_)) or not constraint.is_satisfied_by(value):
+            raise ValueError(f"{name}[{key!r}] must be {constraint}, got {value!r}")
+        found[key] = slot, float(value)
+    return found
+
+
+def hidden_sizes(model):
+    """hidden_layer_sizes as a list of integers."""
+    given = model.hidden_layer_sizes
+    sizes = list(given) if np.ndim(given) else [given]
+    if not all(isinstance(k, Integral) and not isinstance(k, (bool, np.bool_)) and k > 0 for k in sizes):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}: integers, the units of each hidden layer")
+    return [int(k) for k in sizes]
+
+
+def activations(model, hidden):
+    """The activation of each hidden layer."""
+    given = model.activation
+    names = [given] * len(hidden) if isinstance(given, str) else list(given)
+    if len(names) != len(hidden) or any(name not in ACTIVATIONS for name in names):
+        raise ValueError(
+            f"activation must be one of {', '.join(map(repr, ACTIVATIONS))}, or one of them for each of the "
+            f"{len(hidden)} hidden layers, got {given!r}"
+        )
+    return names
+
+
+def dropout(model, hidden):
+    """The probability of each hidden layer, or None where nothing is dropped."""
+    given = model.dropout
+    shares = list(given) if np.ndim(given) else [given] * len(hidden)
+    if len(shares) != len(hidden) or not all(isinstance(p, Real) and 0 <= p < 1 for p in shares):
+        raise ValueError(
+            f"dropout must be a number in [0, 1), or one for each of the {len(hidden)} hidden layers, got {given!r}"
+        )
+    return [float(p) for p in shares] if any(shares) else None
+
+
+def schedule(model):
+    """The name of the schedule; Adam has none of scikit-learn's schedules, as in scikit-learn."""
+    name = model.learning_rate
+    if callable(name):
+        return "function"
+    return "constant" if model.solver == "adam" and name in ("invscaling", "adaptive") else name
+
+
+def trainer_options(model, per_epoch):
+    """The rule of ``model.solver`` and the arguments of a Trainer."""
+    name, rule = schedule(model), model.solver
+    if rule == "sgd" and model.momentum > 0:
+        rule = "nesterov" if model.nesterovs_momentum else "momentum"
+    solver = checked("solver_params", model.solver_params, _SOLVER_PARAMS)
+    scalars = {
+        o.LR_INIT: model.learning_rate_init, o.MOMENTUM: model.momentum, o.BETA_1: model.beta_1,
+        o.BETA_2: model.beta_2, o.EPSILON: model.epsilon, o.POWER_T: model.power_t, o.PER_EPOCH: per_epoch,
+        o.SCHEDULE: _SCHEDULE_CODES.get(name, o.GIVEN), o.PERIOD: model.max_iter,
+        o.EPSILON_HAT: float(rule in ("adam", "amsgrad")),
+    }  # fmt: skip
+    scalars |= dict(checked("schedule_params", model.schedule_params, _SCHEDULE_PARAMS).values())
+    scalars |= {slot: value for slot, value in solver.values() if slot is not None}
+    return rule, {
+        "scalars": scalars,
+        "clip_norm": math.inf if model.clip_norm is None else model.clip_norm,
+        "clip_value": math.inf if model.clip_value is None else model.clip_value,
+        "average": model.averaging or "none",
+        "average_decay": solver.get("average_decay", (None, 0.999))[1],
+        "average_start": int(solver.get("average_start", (None, 0.0))[1] * per_epoch),
+    }
+
+
+def full_batch_solvers():
+    """Names of the solvers that see all samples at once."""
+    from numopt.neural_network._full_batch import FULL_BATCH_SOLVERS
+
+    return FULL_BATCH_SOLVERS
+
+
+def is_stochastic(model):
+    """Whether the solver is a first-order rule; refuses what is no solver."""
+    if model.solver in o.RULES:
+        return True
+    if model.solver not in full_batch_solvers():
+        names = ", ".join(map(repr, (*o.RULES, *full_batch_solvers())))
+        raise ValueError(f"The 'solver' parameter must be one of {names}. Got {model.solver!r} instead.")
+    return False
+
+
+def check_solver(model, loss, sizes):
+    """Refuses a full-batch solver that can't serve the loss or the options, with the list of those that can."""
+    if model.solver in o.RULES:
+        checked("solver_params", model.solver_params, _SOLVER_PARAMS)
+        checked("schedule_params", model.schedule_params, _SCHEDULE_PARAMS)
+        return
+    for name, off in (("batch_norm", False), ("averaging", None), ("pretrain", False)):
+        if getattr(model, name) != off and name == "averaging":
+            raise ValueError(f"{name} needs a stochastic solver ({', '.join(o.RULES)}), got solver={model.solver!r}")
+
+
+def check_together(model, incremental):
+    """Refuses parameters that exclude each other."""
+    if model.early_stopping and incremental:
+        raise ValueError("partial_fit does not support early_stopping=True")
+    if model.averaging and model.batch_norm:
+        raise ValueError("averaging and batch_norm exclude each other: running statistics have no averaged weights")

@@ -1,0 +1,84 @@
+"""The state of a stochastic fit, and the weights that stand for the best so far."""
+
+import numpy as np
+
+from numopt.kernels import first_order_slots as o
+from numopt.network._trainer import Trainer
+
+
+def snapshot(network, theta=None):
+    """All that predictions need of a network, in one vector: weights, running statistics."""
+    return np.concatenate([network.theta if theta is None else theta, *network.running_mean, *network.running_var])
+
+
+def restore(network, values):
+    """Sets the network to what ``snapshot`` gave."""
+    at = network.n_params
+    network.theta[:] = values[:at]
+    for part in (*network.running_mean, *network.running_var):
+        part[:] = values[at : at + len(part)]
+        at += len(part)
+
+
+class Run:
+    """Where a stochastic fit stands; plain numbers and arrays, so that it can be saved and taken up again.
+
+    Attributes
+    ----------
+    trainer : Trainer
+    rule, options
+        What it was made from.
+    batch_size : int
+    n : int
+        Samples that ``fit`` was given.
+    rows, held_out : ndarray of int64 or None
+        Samples trained on (None: all) and those of the validation set that was split off.
+    order : ndarray of int64
+        The permutation of this epoch.
+    epochs : int
+        Epochs done with this trainer, over all calls of ``partial_fit``.
+    batch : int
+        Batches done of the epoch that is going on.
+    loss_sum, square_sum : float
+        Sums over these.
+    seed : int
+        Of dropout.
+    random : tuple
+        State of the random numbers.
+    raw : ndarray or None
+        The weights of the iteration, where the network's are others (averaged, the best).
+    best : ndarray or None
+        The weights with the best loss or validation score.
+    """
+
+    NUMBERS = ("batch_size", "n", "epochs", "batch", "loss_sum", "square_sum", "seed")
+    ARRAYS = ("rows", "held_out", "order", "raw", "best")
+
+    def __init__(self, rule, options, n_params, dtype, n, rows, held_out, batch_size):
+        self.rule, self.options = rule, options
+        self.trainer = Trainer(rule, n_params, dtype, **options)
+        self.begin(n, rows, batch_size)
+        self.held_out, self.epochs, self.seed = held_out, 0, 0
+        self.random = self.raw = self.best = None
+
+    def begin(self, n, rows, batch_size):
+        """Other samples, for the same trainer."""
+        self.n, self.rows, self.held_out, self.batch_size = n, rows, None, batch_size
+        self.order = np.arange(n) if rows is None else np.arange(len(rows))
+        self.batch, self.loss_sum, self.square_sum = 0, 0.0, 0.0
+
+    @property
+    def samples(self):
+        """How many are trained on."""
+        return self.n if self.rows is None else len(self.rows)
+
+    def shuffle(self, rng):
+        """The permutation of the next epoch, drawn as scikit-learn draws it."""
+        drawn = np.arange(len(self.order))
+        rng.shuffle(drawn)
+        self.order = self.order[drawn]
+
+    def averaged(self):
+        """The averaged weights, or None without averaging or before it begins."""
+        trainer = self.trainer
+        return trainer.mean if trainer.mean is not None and trainer.h[o.T] > trainer.average_start else None

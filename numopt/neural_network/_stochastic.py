@@ -1,0 +1,215 @@
+"""Stochastic fits: epochs of minibatches, in scikit-learn's order of random draws and by its rules of stopping."""
+
+import contextlib
+import math
+import signal
+import threading
+import warnings
+from numbers import Real
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
+
+from numopt.kernels import first_order_slots as o
+from numopt.neural_network._parameters import schedule
+from numopt.neural_network._run import restore, snapshot
+
+_WORK = 1e9  # multiplications in one call of the engine: tens of milliseconds, after which Ctrl-C is looked at
+_LEAST_RATE = 1e-6  # where 'adaptive' gives up
+
+
+class Interrupt:
+    """Ctrl-C asks to stop after the piece of work that is going on; a second one stops at once."""
+
+    def __enter__(self):
+        self.asked, self.previous = False, None
+        if threading.current_thread() is threading.main_thread():
+            handler = signal.getsignal(signal.SIGINT)
+            if handler is signal.default_int_handler:  # one of the user's own is left alone
+                self.previous = handler
+                signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def _ask(self, number, frame):
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def __exit__(self, *exception):
+        if self.previous is not None:
+            signal.signal(signal.SIGINT, self.previous)
+
+
+class Data:
+    """What a fit works on: samples, targets as numbers, weights; and a validation set or None."""
+
+    def __init__(self, X, Y, weight, validation=None):
+        self.X, self.Y, self.weight, self.validation = X, Y, weight, validation
+
+
+@contextlib.contextmanager
+def averaged_weights(network, run):
+    """The network with the averaged weights, if there are any."""
+    mean = run.averaged()
+    if mean is None:
+        yield
+        return
+    raw = network.theta.copy()
+    network.theta[:] = mean
+    yield
+    network.theta[:] = raw
+
+
+def run_epochs(model, network, data, run, rng, shares=None, single=False, watch=None, bar=None):
+    """Trains until a rule of scikit-learn's says stop; sets the model's curves and counters and the network.
+
+    ``shares``: dropout of each hidden layer, or None; ``single``: one epoch only.
+
+    Returns
+    -------
+    status, message : str
+    """
+    X = data.X
+    n, size = run.samples, run.batch_size
+    batches = -(-n // size)
+    inputs = X.nnz / X.shape[0] if sp.issparse(X) else X.shape[1]
+    links = network.n_params - (X.shape[1] - inputs) * network.sizes[1]
+    piece = max(1, int(_WORK / (6.0 * size * links)))
+    name = schedule(model)
+    with Interrupt() as interrupt:
+        try:
+            while model.n_iter_ < model.max_iter:
+                if watch is not None and run.batch == 0 and watch(network):
+                    return "callback", "Stopped: a callback asked to stop."
+                if run.batch == 0:
+                    begin_epoch(model, name, run, rng)
+                order = run.order if run.rows is None else run.rows[run.order]
+                while run.batch < batches:
+                    stop = min(run.batch + piece, batches)
+                    loss, square, done = network.train(
+                        X, data.Y, data.weight, order, run.batch, stop, size, run.trainer, model.alpha, model.alpha_l1,
+                        shares, run.seed,
+                    )  # fmt: skip
+                    run.loss_sum += loss
+                    run.square_sum += square
+                    if done < stop - run.batch:
+                        return diverged(model, network, run)
+                    run.batch = stop
+                    if interrupt.asked:
+                        raise KeyboardInterrupt
+                end_epoch(model, network, data, run, n, batches)
+                if bar is not None:
+                    bar.update(model)
+                message = stopping(model, run, name)
+                if message:
+                    return ("early_stopping" if model.early_stopping else "converged"), message
+                if single:
+                    return "partial", "One epoch done."
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+            return "interrupted", "Training interrupted by user; resume(X, y) goes on."
+    message = (
+        f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached and the optimization hasn't converged "
+        "yet."
+    )
+    warnings.warn(message, ConvergenceWarning, stacklevel=4)
+    return "max_iter", message
+
+
+def begin_epoch(model, name, run, rng):
+    """Draws the order of the epoch and sets its learning rate where that is set by epochs."""
+    if model.shuffle:
+        run.shuffle(rng)
+    h = run.trainer.h
+    if name == "function":
+        rate = model.learning_rate(run.epochs)
+        if not isinstance(rate, Real) or not 0 < rate < math.inf:
+            raise ValueError(f"learning_rate must give a positive number for each epoch, got {rate!r} for {run.epochs}")
+        h[o.FACTOR] = rate
+    elif name == "invscaling":
+        h[o.FACTOR] = model.learning_rate_init / ((model.t_ + 1) ** model.power_t if run.epochs else 1.0)
+
+
+def end_epoch(model, network, data, run, n, batches):
+    """Counts the epoch, appends to the curves and keeps the best weights."""
+    model.loss_ = run.loss_sum / n / model._loss_outputs
+    model.n_iter_ += 1
+    model.t_ += n
+    model.loss_curve_.append(model.loss_)
+    model.gradient_norm_curve_.append(math.sqrt(run.square_sum / batches))
+    model.learning_rate_curve_.append(float(run.trainer.h[o.LR]))
+    run.epochs += 1
+    run.batch, run.loss_sum, run.square_sum = 0, 0.0, 0.0
+    if model.verbose:
+        print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
+    improved = False
+    if data.validation is not None:
+        with averaged_weights(network, run):
+            improved = validate(model, network, data.validation)
+        if model.verbose:
+            print(f"Validation score: {model.validation_scores_[-1]:f}")
+    if not model.early_stopping:
+        loss = model.loss_
+        model._no_improvement_count = model._no_improvement_count + 1 if loss > model.best_loss_ - model.tol else 0
+        improved = loss < model.best_loss_
+        model.best_loss_ = min(loss, model.best_loss_)
+    if improved:
+        run.best = snapshot(network, run.averaged())
+
+
+def validate(model, network, validation):
+    """Appends score and loss on the validation set to the curves; whether the score is the best yet."""
+    Xv, Yv, wv = validation
+    score = model._validation_score(network.predict(Xv), Yv, wv)
+    model.validation_scores_.append(score)
+    model.validation_loss_curve_.append(network.loss(Xv, Yv, wv) / model._loss_outputs)
+    improved = score > model.best_validation_score_
+    if model.early_stopping:
+        worse = score < model.best_validation_score_ + model.tol
+        model._no_improvement_count = model._no_improvement_count + 1 if worse else 0
+    if improved:
+        model.best_validation_score_ = score
+    return improved
+
+
+def stopping(model, run, name):
+    """The message of a fit that ends here, or '' ; 'adaptive' lowers the learning rate first."""
+    if not model._no_improvement_count > model.n_iter_no_change:
+        return ""
+    what = "Validation score" if model.early_stopping else "Training loss"
+    message = f"{what} did not improve more than tol={model.tol:f} for {model.n_iter_no_change} consecutive epochs."
+    if name != "adaptive":
+        if model.verbose:
+            print(message + " Stopping.")
+        return message
+    h = run.trainer.h
+    if h[o.LR_INIT] * h[o.FACTOR] <= _LEAST_RATE:
+        message += " Learning rate too small."
+        if model.verbose:
+            print(message + " Stopping.")
+        return message
+    h[o.FACTOR] /= 5.0
+    if model.verbose:
+        print(f"{message} Setting learning rate to {h[o.LR_INIT] * h[o.FACTOR]:f}")
+    model._no_improvement_count = 0
+    return ""
+
+
+def diverged(model, network, run):
+    """Puts the best weights back, where the loss is no number any more."""
+    restore(network, run.best)
+    at = f"in epoch {model.n_iter_ + 1}"
+    kept = f"the weights after epoch {_best_epoch(model)} are kept" if model.n_iter_ else "the initial weights are kept"
+    message = (
+        f"The loss or its gradient became NaN or infinite {at}; {kept}. Lower learning_rate_init "
+        f"({model.learning_rate_init:g}) to a tenth, scale X (and y) to mean 0 and variance 1, or set clip_norm."
+    )
+    warnings.warn(message, ConvergenceWarning, stacklevel=5)
+    return "not_finite", message
+
+
+def _best_epoch(model):
+    if model.early_stopping:
+        return int(np.nanargmax(model.validation_scores_)) + 1
+    return int(np.argmin(model.loss_curve_)) + 1
