@@ -408,6 +408,48 @@ def test_metadata_is_routed():
     assert search.best_estimator_.n_iter_ == 2
 
 
+class Recorder:
+    """A callback of scikit-learn's that keeps scores, and asks to stop after ``enough`` epochs."""
+
+    def __init__(self, enough=10**9):
+        self.enough, self.scores, self.ends = enough, [], []
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        self.ends.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, X=None, y=None, fitted_estimator=None):
+        self.ends.append(context.task_name)
+        self.scores.append(fitted_estimator.score(X, y))
+        return context.task_name == "iteration" and len(self.ends) >= self.enough
+
+
+def test_callbacks_see_every_epoch_and_stop_the_fit():
+    pytest.importorskip("sklearn.callback")
+    every = Recorder()
+    plain, model = classifier(max_iter=4).fit(X, y), classifier(max_iter=4).set_callbacks(every).fit(X, y)
+    np.testing.assert_array_equal(plain.coefs_[0], model.coefs_[0])
+    assert every.ends == [*["iteration"] * 4, "fit", "teardown"] and every.scores[-1] == model.score(X, y)
+    assert every.scores[1] == classifier(max_iter=2).fit(X, y).score(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = classifier(max_iter=9).set_callbacks(Recorder(enough=2)).fit(X, y)
+    assert model.status_ == "callback" and model.n_iter_ == 2
+    np.testing.assert_array_equal(model.coefs_[0], classifier(max_iter=2).fit(X, y).coefs_[0])
+
+
+def test_a_warning_points_to_the_line_of_the_fit():
+    for fit in (classifier(max_iter=2).fit, classifier(max_iter=3).fit(X, y).resume):
+        with pytest.warns(ConvergenceWarning) as caught:
+            fit(X, y)
+        assert caught[0].filename == __file__
+
+
 def test_the_bar(capsys):
     classifier(progress=True, max_iter=3).fit(X, y, X_val=X, y_val=y)
     out = capsys.readouterr().out
