@@ -34,6 +34,13 @@ def can_fit_partially(model):
     return True
 
 
+def _auto(network, rng, *others):
+    for W, b in zip(network.weights, network.intercepts, strict=True):
+        s = np.sqrt((2.0 if network.activations[:1] == ["logistic"] else 6.0) / sum(W.shape))
+        W[...] = rng.uniform(-s, s, W.shape)
+        b[:] = rng.uniform(-s, s, len(b))
+
+
 class BaseMLP(CallbackSupportMixin, BaseEstimator):
     """A multilayer perceptron; ``_encode`` and ``_validation_score`` come from the kind of estimator."""
 
@@ -232,10 +239,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return self
 
     def _initialise(self, network, rng, data):
-        for W, b in zip(network.weights, network.intercepts, strict=True):
-            s = np.sqrt((2.0 if self.activation == "logistic" else 6.0) / sum(W.shape))
-            W[...] = rng.uniform(-s, s, W.shape)
-            b[:] = rng.uniform(-s, s, len(b))
+        """Draws the initial weights, and trains layer after layer where that is asked for."""
+        try:
+            from numopt.neural_network._initial_weights import initialise
+        except ImportError:
+            initialise = _auto
+        means = None
+        if self.output_bias == "class_frequencies":
+            Y = data.Y if data.Y.ndim == 2 else data.Y[:, None] == np.arange(self.n_outputs_)
+            means = np.average(Y, axis=0, weights=data.weight)
+        initialise(network, rng, self.init, self.init_gain, self.init_nonzero, self.bias_init, self.output_bias, means)
 
     def _reset(self, network):
         """Counters and curves as before the first epoch."""

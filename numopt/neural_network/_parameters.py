@@ -196,3 +196,11 @@ def check_solver(model, architecture):
     """Refuses a full-batch solver that can't serve the loss or the options, with the list of those that can."""
     if model.solver in o.RULES:
         return
+    from numopt.neural_network._full_batch import check_full_batch
+
+    dropped = dropout(model, architecture["sizes"][1:-1]) is not None
+    check_full_batch(model.solver, architecture["loss"], model.batch_norm, dropped, model.alpha_l1 > 0)
+    for name in ("averaging", "clip_norm", "clip_value"):
+        if getattr(model, name) is not None:
+            able = ", ".join(map(repr, o.RULES))
+            raise ValueError(f"{name} can't be used with solver={model.solver!r}; solvers that can: {able}")
