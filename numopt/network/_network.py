@@ -218,42 +218,16 @@ class Network:
 
     def hessp(self, X, Y, v, out, weight=None, alpha=0.0):
         """Sets ``out`` to the Hessian of the objective at ``theta`` times v (without batch normalization)."""
-        theta, h = self.theta.copy(), 1e-6 / max(float(np.linalg.norm(v)), 1e-300)
-        g = np.empty_like(theta)
-        self.theta[:] = theta + h * v
-        self.value_grad(X, Y, weight, alpha, grad=out)
-        self.theta[:] = theta - h * v
-        self.value_grad(X, Y, weight, alpha, grad=g)
-        self.theta[:] = theta
-        out[:] = (out - g) / (2 * h)
+        from numopt.network.curvature import HessianProduct
+
+        HessianProduct(self, X, Y, weight, alpha)(v, out)
 
     def residual_jacobian(self, X, J=None):
         """The outputs z (n, n_out) before any output function, and in J (n, n_out, n_params), if given, their
         derivatives by the parameters (without batch normalization)."""
-        a, kept = X, []
-        for i, (W, b) in enumerate(zip(self.weights, self.intercepts, strict=True)):
-            z = a @ W + b
-            if i < len(self.weights) - 1:
-                value, slope = activation(self.activations[i], z)
-                kept.append((a, slope))
-                a = value
-        if J is not None:
-            last = a
-            for k in range(z.shape[1]):
-                a, g = last, np.empty(self.n_params, self.dtype)
-                d = np.zeros_like(z)
-                d[:, k] = 1
-                for r in range(len(z)):
-                    dW, db, _ = self.views(g)
-                    a, e = last, d
-                    for i in range(len(self.weights) - 1, -1, -1):
-                        dW[i][...] = np.outer(np.asarray(a[r]), e[r])
-                        db[i][:] = e[r]
-                        if i:
-                            a, slope = kept[i - 1]
-                            e = (e @ self.weights[i].T) * slope
-                    J[r, k] = g
-        return z
+        from numopt.network.curvature import OutputJacobian
+
+        return OutputJacobian(self, X)(J)
 
     def train(self, X, Y, weight, order, first, last, batch_size, trainer, alpha=0.0, alpha_l1=0.0, dropout=None,
               seed=0):  # fmt: skip
