@@ -361,7 +361,9 @@ class TestNaN:
     def test_in_the_first_epoch(self):
         with pytest.warns(ConvergenceWarning, match="in epoch 1; the initial weights are kept"):
             model = regressor(solver="sgd", learning_rate_init=1e100).fit(X, 1e100 * y)
-        assert model.n_iter_ == 0 and np.isfinite(model.predict(X)).all()
+        assert model.n_iter_ == 0 and np.isnan(model.loss_) and np.isfinite(model.predict(X)).all()
+        start = regressor(solver="sgd", learning_rate_init=1e-300, max_iter=1).fit(X, y)
+        np.testing.assert_array_equal(model.coefs_[1], start.coefs_[1])
 
 
 class TestDeadUnits:

@@ -15,6 +15,7 @@ from numopt.network._network import Network
 from numopt.neural_network import _parameters as parameters
 from numopt.neural_network._all_samples import fit_on_all_samples
 from numopt.neural_network._dead_units import dead_units, warn_dead_layers
+from numopt.neural_network._initial_weights import initialise
 from numopt.neural_network._progress import Bar
 from numopt.neural_network._run import Run, restore, snapshot
 from numopt.neural_network._state import load, save
@@ -32,13 +33,6 @@ def can_fit_partially(model):
             f"partial_fit is only available for stochastic optimizers. {model.solver} is not stochastic."
         )
     return True
-
-
-def _auto(network, rng, *others):
-    for W, b in zip(network.weights, network.intercepts, strict=True):
-        s = np.sqrt((2.0 if network.activations[:1] == ["logistic"] else 6.0) / sum(W.shape))
-        W[...] = rng.uniform(-s, s, W.shape)
-        b[:] = rng.uniform(-s, s, len(b))
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator):
@@ -240,10 +234,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     def _initialise(self, network, rng, data):
         """Draws the initial weights, and trains layer after layer where that is asked for."""
-        try:
-            from numopt.neural_network._initial_weights import initialise
-        except ImportError:
-            initialise = _auto
         means = None
         if self.output_bias == "class_frequencies":
             Y = data.Y if data.Y.ndim == 2 else data.Y[:, None] == np.arange(self.n_outputs_)

@@ -9,9 +9,9 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from numopt.kernels import first_order_slots as o
 from numopt.network._network import ACTIVATIONS
 from numopt.network._trainer import AVERAGES
+from numopt.neural_network._initial_weights import BIAS_INITS, INITS, OUTPUT_BIASES
 
 SCHEDULES = ("constant", "invscaling", "adaptive", "inverse-time", "step", "exponential", "cosine")
-INITS = ("auto", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "orthogonal", "sparse")
 
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
@@ -46,8 +46,8 @@ CONSTRAINTS: dict = {
     "init": [StrOptions(set(INITS)), callable],
     "init_gain": [_POSITIVE],
     "init_nonzero": [_COUNT],
-    "bias_init": [StrOptions({"auto", "zeros", "small_positive"}), Interval(Real, None, None, closed="neither")],
-    "output_bias": [StrOptions({"auto", "class_frequencies"})],
+    "bias_init": [StrOptions(set(BIAS_INITS)), Interval(Real, None, None, closed="neither")],
+    "output_bias": [StrOptions(set(OUTPUT_BIASES))],
     "batch_norm": ["boolean"],
     "dropout": [_SHARE, "array-like"],
     "clip_norm": [None, _POSITIVE],
