@@ -70,7 +70,9 @@ def check_full_batch(solver, loss, batch_norm=False, dropout=False, alpha_l1=Fal
     able = solvers_for(loss)
     if solver not in able:
         names = ", ".join(map(repr, able))
-        raise ValueError(f"solver={solver!r} can't be used with the loss {loss!r}; full-batch solvers that can: {names}")
+        raise ValueError(
+            f"solver={solver!r} can't be used with the loss {loss!r}; full-batch solvers that can: {names}"
+        )
 
 
 def fit_full_batch(network, X, Y, weight, *, solver, alpha, tol, max_iter, max_fun, options, on_iteration=None):
