@@ -111,7 +111,7 @@ class Network:
         a[w.N_PIECES], a[w.N_RANGES] = len(self._pieces), len(self._ranges)
         for slot, array in (
             (w.LAYERS, self._layers), (w.PIECES, self._pieces), (w.RANGES, self._ranges), (w.THETA, self._theta),
-            (w.ZEROS, self._zeros), (w.PIECE_SQUARES, self._squares), (w.RUNNING, self._running),
+            (w.ZEROS, self._zeros), (w.PIECE_SUMS, self._squares), (w.RUNNING, self._running),
             (w.STATISTICS, self._scales), (w.SYNC, self._sync), (w.REALS, self._reals),
         ):  # fmt: skip
             a[slot] = _address(array)
