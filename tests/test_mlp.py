@@ -639,3 +639,21 @@ class TestInitialWeights:
         assert (model.coefs_[1] == 2).all() and (model.intercepts_[0] == 0.5).all()
         with pytest.raises(ValueError, match=r"init must return finite numbers of shape \(64, 16\)"):
             classifier(init=lambda *shape: np.ones(3)).fit(X, y)
+
+
+class TestPretraining:
+    def test_it_begins_where_layers_have_been_trained(self):
+        params = {"hidden_layer_sizes": (16, 12, 8), "max_iter": 6}
+        plain, trained = (classifier(**params, pretrain=flag).fit(X, y) for flag in (False, True))
+        assert trained.loss_curve_[0] < 0.7 * plain.loss_curve_[0]
+        assert trained.n_iter_ == 6 and len(trained.loss_curve_) == 6 and trained.t_ == 6 * len(y)
+        again = classifier(**params, pretrain=True).fit(X, y)
+        np.testing.assert_array_equal(trained.coefs_[0], again.coefs_[0])
+
+    @pytest.mark.parametrize("params", [
+        {"dropout": (0.1, 0.2)}, {"batch_norm": True}, {"early_stopping": True}, {"averaging": "plain"},
+        {"hidden_layer_sizes": ()}, {"class_weight": "balanced"},
+    ], ids=str)  # fmt: skip
+    def test_with_other_parameters(self, params):
+        model = classifier(pretrain=True, max_iter=3, **params).fit(sp.csr_matrix(X), y)
+        assert np.isfinite(model.loss_curve_).all() and model.n_iter_ == 3
