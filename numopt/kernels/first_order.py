@@ -38,7 +38,7 @@ import math
 
 from numopt.kernels import first_order_slots as o
 from numopt.kernels.compiling import kernel
-from numopt.kernels.vectors import dot
+from numopt.kernels.vectors import copy, dot
 
 
 @kernel
@@ -172,10 +172,8 @@ def update(rule, w, g, s, lo, hi, h, decay):
         up, down = real(h[o.GAIN_UP]), real(1.0 - h[o.GAIN_DOWN])
         for i in range(w.size):
             agree = b[i] * g[i]
-            if agree > 0.0:
-                a[i] += up
-            elif agree < 0.0:
-                a[i] *= down
+            lower = a[i] * down if agree < 0.0 else a[i]  # chosen, not branched to: that keeps the loop in vectors
+            a[i] = a[i] + up if agree > 0.0 else lower
             b[i] = rho * b[i] + c_rho * g[i]
             w[i] -= lr * a[i] * g[i]
 
@@ -215,8 +213,9 @@ def stop_at_zero(rule, w, before, s):
 @kernel
 def average(kind, k, decay, w, mean):
     """Take w, the k-th from the first that counts on (k < 1: not yet), into the mean: 1 plain, 2 exponential."""
-    share = 1.0 / k if kind == 1 else 1.0 - decay
     if k <= 1.0:
-        share = 1.0
+        copy(w, mean)
+        return
+    share = 1.0 / k if kind == 1 else 1.0 - decay
     for i in range(w.size):
         mean[i] += share * (w[i] - mean[i])

@@ -18,8 +18,8 @@ _FINITE = ("step", "epsilon", "weight_decay", "l1", "l2", "lr_min", "power_t", "
 _POSITIVE = ("step", "clip_norm", "clip_value", "period")
 
 
-def check_options(values):
-    """ValueError for a number that the formulas make no sense of."""
+def check_options(values, new):
+    """ValueError for a number that the formulas make no sense of; the terms of a run that goes on are checked there."""
     for names, holds, accepted in (
         (_SHARES, lambda v: v < 1.0, "at least 0 and below 1"),
         (_FINITE, lambda v: v < math.inf, "finite"),
@@ -29,9 +29,9 @@ def check_options(values):
             if name in values and not holds(values[name]):
                 raise ValueError(f"option {name!r} must be {accepted}; got {values[name]:g}")
     n, size = values["n_terms"], values["batch_size"]
-    if size and not n:
+    if new and size and not n:
         raise ValueError(f"option 'batch_size' needs option 'n_terms', the number of terms; got batch_size={size}")
-    if size > n:
+    if new and size > n:
         raise ValueError(f"option 'batch_size' must be at most n_terms, {n}; got {size}")
 
 

@@ -273,7 +273,7 @@ def resume(state, fun, args=(), jac=None, hess=None, hessp=None, callback=None, 
     reals = np.concatenate([saved["p"], saved["w"]])
     c, p = words, reals
     check_callables(fun, jac, hess, hessp, callback)
-    values, front = read_options(row, options, None, c.item(s.N) if fixed is None else fixed.size, check_wolfe=False)
+    values, front = read_options(row, options, None, c.item(s.N) if fixed is None else fixed.size, new=False)
     for name in options or {}:
         name = OPTION_ALIASES.get(name, name)
         if name in values:

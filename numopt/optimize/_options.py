@@ -173,8 +173,8 @@ def _number(name, value, kind, least):
     return kind(value)
 
 
-def read_options(method, options, tol, n, check_wolfe=True):
-    """(values for the blocks, options of the front door) of a method."""
+def read_options(method, options, tol, n, new=True):
+    """(values for the blocks, options of the front door) of a method; ``new``: not of a run that goes on."""
     if options is not None and not isinstance(options, dict):
         raise TypeError(f"options must be a dict, not {type(options).__name__}")
     values = defaults(method)
@@ -220,14 +220,14 @@ def read_options(method, options, tol, n, check_wolfe=True):
             values[name] = words[values[name]]
     if "n_terms" in values:
         values["n_terms"], values["batch_size"] = values["n_terms"] or 0, values["batch_size"] or 0
-        check_options(values)
+        check_options(values, new)
     if "eta" in values:
         first, most, eta = (values[name] for name in ("initial_trust_radius", "max_trust_radius", "eta"))
         if not first < most < math.inf:
             raise ValueError(f"options need initial_trust_radius < max_trust_radius < inf; got {first:g} and {most:g}")
         if not eta < 0.25:
             raise ValueError(f"option 'eta' must be at least 0 and below 0.25; got {eta:g}")
-    if check_wolfe:
+    if new:
         check_wolfe_constants(method, values.get("c1"), values.get("c2"))
     return values, front
 
