@@ -96,7 +96,7 @@ def check_backpropagation(model, X, y, sample_weight=None, *, alpha=None, n_chec
         raise ValueError(f"n_checks must be a positive integer; got {n_checks!r}")
     if not isinstance(tol, numbers.Real) or not 0 < tol < math.inf:
         raise ValueError(f"tol must be a positive number; got {tol!r}")
-    network, X, Y, alpha, alpha_l1 = _read(model, X, y, alpha)
+    network, X, Y, alpha, alpha_l1 = private_network(model, X, y, alpha)
     weight = None if sample_weight is None else np.asarray(sample_weight, float)
     if weight is not None and weight.shape != (X.shape[0],):
         raise ValueError(f"sample_weight must have shape ({X.shape[0]},); got {weight.shape}")
@@ -127,7 +127,7 @@ def check_backpropagation(model, X, y, sample_weight=None, *, alpha=None, n_chec
     )
 
 
-def _read(model, X, y, alpha):
+def private_network(model, X, y, alpha=None):
     """(a network of its own in float64, X, Y, penalties)."""
     alpha_l1 = 0.0
     if isinstance(model, Network):
