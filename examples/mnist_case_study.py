@@ -278,7 +278,7 @@ def main(arguments=None):
             fig.savefig(out / f"{name}.png", dpi=70)
             plt.close(fig)
         surface, paths, labels = race()
-        animation = numopt.plot.race(surface, paths, labels=labels, xlim=(-1.1, 1.3), ylim=(-1.2, 1.5), frames=25)
+        animation = numopt.plot.race(surface, paths, labels=labels, xlim=(-1.1, 1.3), ylim=(-1.2, 1.5), frames=20)
         animation.save(out / "race.gif", writer="pillow", dpi=50)
         plt.close("all")
         console.print(f"pictures: {', '.join(figures)} and race.gif in {out}")

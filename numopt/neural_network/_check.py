@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.utils.validation import check_is_fitted
 
 from numopt.network._network import Network
 from numopt.optimize._check import check_derivatives
@@ -134,6 +135,7 @@ def private_network(model, X, y, alpha=None):
         network, Y = model, np.asarray(y)
         X = X.tocsr() if sp.issparse(X) else np.asarray(X)
     else:
+        check_is_fitted(model)
         X = model._check_new(X)
         network = model._fitted_network(sp.issparse(X))
         Y = model._encode(np.asarray(y), np.dtype(float))

@@ -1,6 +1,7 @@
 """The loss of a fitted network as a function of all its parameters, to look at and to minimise."""
 
 import numpy as np
+from sklearn.utils import check_consistent_length
 
 from numopt.neural_network._check import private_network
 
@@ -92,7 +93,10 @@ def training_loss(model, X, y, sample_weight=None):
     >>> abs(loss(loss.theta) - a.loss_) < 1e-12, abs(loss(end) - b.loss_) < 1e-12
     (True, True)
     """
+    if not hasattr(model, "_fitted_network"):
+        raise TypeError(f"model must be a MLPClassifier or MLPRegressor, not {type(model).__name__}")
     network, X, Y, *penalties = private_network(model, X, y)
+    check_consistent_length(X, Y)
     if sample_weight is not None:
         sample_weight = model._check_weights(sample_weight, X)
     weight = model._class_weights(np.asarray(y), sample_weight, X.dtype, "fit")
