@@ -1,0 +1,50 @@
+"""What front doors that call ``minimize`` many times share."""
+
+import math
+import numbers
+import time
+
+COUNTS = ("nit", "nfev", "njev", "nhev")
+_SHOWN = ("disp", "history", "return_all")
+
+
+def read_limit(max_time):
+    """Seconds that there are for all runs together."""
+    if max_time is None:
+        return math.inf
+    if isinstance(max_time, bool) or not isinstance(max_time, numbers.Real) or not max_time >= 0:
+        raise ValueError(f"max_time must be None or a number of seconds, at least 0; got {max_time!r}")
+    return float(max_time)
+
+
+def read_count(name, value, least):
+    """A whole number."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer; got {value!r:.60}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}; got {value}")
+    return int(value)
+
+
+def at_once(options):
+    """The options of a run that ends where it starts, whose errors and warnings are those of all runs."""
+    if options is not None and not isinstance(options, dict):
+        return options  # for minimize to say so
+    return {name: value for name, value in (options or {}).items() if name not in _SHOWN} | {"maxiter": 0}
+
+
+def until(deadline, options):
+    """The options of a run that ends at the deadline at the latest."""
+    if deadline == math.inf:
+        return options
+    options, left = dict(options or {}), max(0.0, deadline - time.monotonic())
+    given = options.get("max_time")
+    return options | {"max_time": left if given is None else min(given, left)}
+
+
+def hand_over(error, result):
+    """Give an exception the result so far."""
+    try:
+        error.result = result
+    except Exception:
+        error.add_note(f"best value so far: {result.fun}")
