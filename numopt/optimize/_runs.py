@@ -3,6 +3,9 @@
 import math
 import numbers
 import time
+from concurrent.futures import ThreadPoolExecutor
+
+from numopt.optimize._interrupt import Crew
 
 COUNTS = ("nit", "nfev", "njev", "nhev")
 _SHOWN = ("disp", "history", "return_all")
@@ -48,3 +51,29 @@ def hand_over(error, result):
         error.result = result
     except Exception:
         error.add_note(f"best value so far: {result.fun}")
+
+
+def in_threads(run, numbers, threads, deadline):
+    """``run(k)`` for the numbers k, shared by threads; yields the results in order, up to the deadline."""
+    crew, over = Crew(), False
+
+    def work(k):
+        return None if over or time.monotonic() >= deadline else run(k)
+
+    pool = ThreadPoolExecutor(threads, initializer=crew.join)
+    futures = [pool.submit(work, k) for k in numbers]
+    try:
+        for future in futures:
+            result = future.result()
+            if result is None:
+                return
+            yield result
+    finally:
+        # what still runs is of no use: the results are those of the runs up to here, whatever the threads
+        over = True
+        pool.shutdown(wait=False, cancel_futures=True)
+        while any(future.running() for future in futures):
+            crew.stop()
+            time.sleep(0.002)
+        pool.shutdown()
+        crew.leave()
