@@ -258,7 +258,7 @@ def _starts(bounds, n_starts, sampler, random_state):
     outside = np.flatnonzero(((given < lower) | (given > upper)).any(axis=1))
     if outside.size:
         warn(
-            f"{outside.size} of {len(given)} starts are outside of the bounds, the first of them sampler[{outside[0]}]; "
+            f"{outside.size} of {len(given)} starts are outside of the bounds, sampler[{outside[0]}] the first; "
             "moved onto them"
         )
         given = np.clip(given, lower, upper)
