@@ -20,19 +20,21 @@ def clipped(y, lower, upper):
     return np.clip(y, lower, upper), np.where((lower <= y) & (y <= upper), 1.0, 0.0)
 
 
-def blurred(fun, jac):
+def blurred(fun, jac, count=0):
     """(fun, jac) of the blurred objective, for the front door that takes such a pair with such arguments.
 
     Parameters
     ----------
     fun, jac
         As for ``minimize``: ``jac`` is True, a callable, ``'inplace'``, or says how to take differences.
+    count : int
+        Extra arguments of fun.
     """
     kinds = {kind_of(f) for f in (fun, jac) if not (f is None or isinstance(f, (bool, str)))}
     if kinds == {"jitted"}:
         from numopt.callbacks import jitted_blurred
 
-        return jitted_blurred.blurred(fun, jac if jac is not False else None)
+        return jitted_blurred.blurred(fun, jac if jac is not False else None, count)
     fun = as_callable(fun, "pair" if jac is True else "value")
     if jac is True:
         return _pair(fun), True

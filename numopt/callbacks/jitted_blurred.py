@@ -8,6 +8,10 @@ from functools import lru_cache
 import numpy as np
 from numba import njit
 
+from numopt.callbacks.jitted import with_arguments
+
+_OWN = 6  # arguments of a blurred objective before those of fun: x, u, w, lower, upper, best
+
 
 @njit
 def _move(x, u, lower, upper, y, inside):
@@ -28,13 +32,14 @@ def _note(best, f, x, u, lower, upper):
 
 
 @lru_cache(maxsize=256)
-def blurred(fun, jac):
-    """(fun, jac) of the blurred objective."""
+def blurred(fun, jac, count):
+    """(fun, jac) of the blurred objective; fun has ``count`` extra arguments."""
     if jac is True:
-        return _pair(fun), True
+        return with_arguments(_pair(fun), _OWN + count), True
     if jac == "inplace":
-        return _inplace(fun), jac
-    return _value(fun), _gradient(jac) if callable(jac) else jac
+        return with_arguments(_inplace(fun), _OWN + 1 + count), jac
+    slope = with_arguments(_gradient(jac), _OWN + count) if callable(jac) else jac
+    return with_arguments(_value(fun), _OWN + count), slope
 
 
 def _value(fun):

@@ -127,7 +127,7 @@ def continuation(fun, x0, args=(), sigmas=None, n_samples=None, method=None, jac
     # looks at all the other arguments, and warns of what there is to warn of
     first = minimize(fun, x, args, jac=jac, **common, options=at_once(options))
     path = _Path(first)
-    value, slope = blurred(fun, jac)
+    value, slope = blurred(fun, jac, len(args))
     whole = callback is not None and takes_result(callback)
     with warnings.catch_warnings(), Steps("Continuation", len(sigmas) + 1, progress) as steps:
         warnings.simplefilter("ignore", OptimizeWarning)
@@ -207,6 +207,8 @@ def _true_value(value, jac, x, more, args):
     _, *more = more
     at = (np.zeros((1, x.size)), np.ones(1), *more, *args)
     if jac == "inplace":
+        x = x.copy()
+        x.flags.writeable = False  # as in a run: nothing is compiled again
         return float(value(x, np.empty(x.size), *at))
     f = value(x, *at)
     return float(f[0] if jac is True else f)

@@ -3,7 +3,9 @@
 import math
 import numbers
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 from numopt.optimize._interrupt import Crew
 
@@ -60,13 +62,17 @@ def in_threads(run, numbers, threads, deadline):
     def work(k):
         return None if over or time.monotonic() >= deadline else run(k)
 
-    pool = ThreadPoolExecutor(threads, initializer=crew.join)
-    futures = [pool.submit(work, k) for k in numbers]
+    numbers, pool, futures = iter(numbers), ThreadPoolExecutor(threads, initializer=crew.join), deque()
     try:
-        for future in futures:
-            result = future.result()
+        while True:
+            # a few ahead of those that run, not all at once: there may be a million
+            futures.extend(pool.submit(work, k) for k in islice(numbers, 4 * threads - len(futures)))
+            if not futures:
+                return
+            result = futures[0].result()
             if result is None:
                 return
+            futures.popleft()
             yield result
     finally:
         # what still runs is of no use: the results are those of the runs up to here, whatever the threads
