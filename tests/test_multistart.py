@@ -134,6 +134,9 @@ def test_what_counts_as_distinct():
     narrow = numopt.multistart(fun, [(-1.0, 1.0)], 16, jac=True, random_state=0)
     wide = numopt.multistart(fun, [(-1.0, 1.0)], 16, jac=True, random_state=0, distinct_xtol=0.2)
     assert len(narrow.minima) == 2 and len(wide.minima) == 1 and wide.minima["count"][0] == 16
+    # wherever they are, by their values alone: the camel's six minima are three pairs
+    pairs = numopt.multistart(CAMEL, [(-3, 3), (-2, 2)], 64, jac=True, random_state=0, distinct_xtol=1.0)
+    assert_allclose(pairs.minima["fun"], [-1.0316284535, -0.2154638244, 2.1042503103], rtol=1e-9)
 
 
 def test_a_fixed_variable():
@@ -181,6 +184,18 @@ class TestStops:
         timer.join()
         assert caught.value.result.status == numopt.Status.INTERRUPTED and threading.active_count() == before
         assert 1 <= len(caught.value.result.runs) < 100_000
+
+    def test_control_c_ends_a_run_without_end_in_another_thread(self):
+        # the first start is a minimum; the runs from the others would go on until max_time
+        starts = [[3.0, 2.0], [0.0, 0.0], [1.0, 0.0]]
+        options = {"step": 1e-14, "maxiter": 10**15, "gtol": 0.0}
+        numopt.minimize(HIMMELBLAU, starts[0], jac=True, method="gd-fixed", options=options)  # compiles
+        timer, started = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)), time.monotonic()
+        timer.start()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            numopt.multistart(HIMMELBLAU, None, jac=True, method="gd-fixed", sampler=starts, options=options,
+                              n_threads=2, max_time=20.0)  # fmt: skip
+        assert time.monotonic() - started < 10.0 and len(caught.value.result.runs) == 1
 
     @pytest.mark.parametrize("threads", [1, 2])
     def test_an_exception_brings_the_runs_before(self, threads):
