@@ -104,7 +104,6 @@ def test_rules_are_their_papers_formulas(rule):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_single_precision_is_lost_to_rounding_alone(rule):
-    """1 - beta_2 was once formed in single precision, which put Adam's first steps off by 1e-5."""
     w, gradients = sequence(np.float32)
     single = ours(rule, w, gradients)
     double = formulas(rule, w.astype(float), gradients.astype(float))
@@ -115,6 +114,7 @@ def test_single_precision_is_lost_to_rounding_alone(rule):
 
 
 def test_decays_near_one_in_single_precision():
+    """1 - rho and 1 - beta_2 were once formed in single precision, which put the first steps off by 1e-5 and more."""
     one = np.zeros(1, np.float32)
     step = ours("rmsprop", one, np.ones((1, 1), np.float32), RHO=0.9999)[0, 0]
     assert step == pytest.approx(-LR / (math.sqrt(1 - 0.9999) + EPS), rel=1e-6)
