@@ -5,7 +5,7 @@ import re
 import sys
 from pathlib import Path
 
-from numopt.catalog import COMMON, METHODS, SEARCHING, defaults
+from numopt.catalog import _FIRST_ORDER, COMMON, EPOCHS, METHODS, SEARCHING, defaults
 from numopt.drivers.units import UNITS
 
 MEANING = {
@@ -22,11 +22,36 @@ MEANING = {
     "line_tol": "tolerance of line minimisation",
     "maxls": "trials of a line search",
     "initial_step": "first trial of the first iteration; 0: the method's own",
-    "step": "step length",
+    "step": "step length (also `learning_rate`)",
     "kappa": "decay of the step",
     "drop": "factor on the step",
-    "drop_every": "iterations between drops",
+    "drop_every": "iterations (epochs) between drops",
     "momentum": "factor mu on the last step",
+    "schedule": "how the learning rate falls ([schedules](stochastic.md)), or a function t -> learning rate",
+    "warmup": "t up to which the learning rate rises linearly from zero",
+    "gamma": "`'exponential'`: factor on the step in a unit of t",
+    "period": "`'cosine'`: t at which the step has come to `lr_min`",
+    "lr_min": "`'cosine'`: the last step",
+    "power_t": "`'invscaling'`: the step is divided by (t + 1)^power_t",
+    "patience": "`'adaptive'`: iterations without a lower f after which the step is multiplied by `drop`",
+    "clip_norm": "2-norm to which a longer gradient is shortened",
+    "clip_value": "size beyond which components of the gradient are cut off",
+    "l1": "term l1 * sum of abs(x) beside f",
+    "l2": "term l2 / 2 * sum of x² beside f",
+    "average": "what is reported: the points (`'none'`), their `'plain'` or `'exponential'` mean",
+    "average_decay": "of the exponential mean",
+    "average_start": "updates that do not count for the mean",
+    "n_terms": "f is the mean of so many terms, `fun(x, indices, *args)` that of some of them",
+    "batch_size": "terms in an update; None: all",
+    "random_state": "seed of the order of the terms",
+    "beta_1": "decay of the mean of gradients",
+    "beta_2": "decay of the mean of their squares (Adamax: of their largest)",
+    "epsilon": "keeps the divisor from zero",
+    "epsilon_hat": "whether epsilon is added to the uncorrected root (scikit-learn), not to the corrected one",
+    "rho": "decay of the mean of squares (delta-bar-delta: of gradients)",
+    "weight_decay": "share of x, times the step, that each update takes away",
+    "gain_up": "added to a gain while signs agree",
+    "gain_down": "share of a gain lost where they do not",
     "initial_trust_radius": "first radius",
     "max_trust_radius": "largest radius",
     "eta": "a step is taken where f falls by more than this share of what the model promised",
@@ -58,7 +83,9 @@ MATRICES = {
 }
 
 
-def _value(value):
+def _value(value, name="maxiter"):
+    if value is None and name != "maxiter":
+        return "None"
     if isinstance(value, (bool, str)):
         return f"{value!r}"
     return "200 n (10000 n where f may rise)" if value is None else "none" if value == 2**62 else f"{value:g}"
@@ -102,7 +129,13 @@ def page():
                 if name is not None:
                     text = importlib.import_module(UNITS[name][0]).__doc__.strip().splitlines()
                     lines += ["", f"## {text[0].rstrip('.')}", "", "```{eval-rst}", *_rst(text[2:]), "```"]
-        own = {k: v for k, v in defaults(row).items() if {**COMMON, **SEARCHING, "maxiter": None}.get(k, "x") != v}
+        shared = _FIRST_ORDER if row.unit == "first-order" else {}
+        if shared and row.variant == 0:
+            lines += ["", "All of them have these options:", "", "| option | default | meaning |", "|---|---|---|"]
+            lines += [f"| `{name}` | {_value(value, name)} | {MEANING[name]} |" for name, value in shared.items()]
+            lines += ["", f"With `n_terms`, `maxiter` counts epochs, {EPOCHS} unless given."]
+        common = {**COMMON, **SEARCHING, "maxiter": None}
+        own = {k: v for k, v in defaults(row).items() if k not in shared and common.get(k, "x") != v}
         lines += ["", f"### `{row.name}`", "", row.title[0].upper() + row.title[1:] + "."]
         if row.scipy:
             lines.append(f"The equal of scipy's `{row.scipy}`.")
@@ -119,7 +152,7 @@ def page():
         if own:
             lines += ["", "| option | default | meaning |", "|---|---|---|"]
             lines += [
-                f"| `{name}` | {_value(value)} | {OWN.get((row.name, name), MEANING[name])} |"
+                f"| `{name}` | {_value(value, name)} | {OWN.get((row.name, name), MEANING[name])} |"
                 for name, value in own.items()
             ]
             if row.name in MATRICES:

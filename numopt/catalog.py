@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from numopt.kernels import first_order_slots as o
 from numopt.kernels import slots as s
 from numopt.kernels import squares_slots as q
 
@@ -62,6 +63,9 @@ class Method:
         Whether it never asks for gradients.
     diagonal : bool
         Whether it makes use of the Hessian's diagonal, where a Hessian is given.
+    for_noise : bool
+        Whether it is made for noisy gradients: at a constant learning rate it comes near a minimum, and goes on around
+        it or creeps.  The linear models do not offer it.
     budget : int or None
         Iterations and evaluations for each variable, unless one of ``maxiter`` and ``maxfev`` is given (as in scipy).
     """
@@ -87,6 +91,7 @@ class Method:
     interior: bool = False
     geodesic: bool = False
     mean_step: bool = False
+    for_noise: bool = False
     kept: tuple[int, int, int] = (2, 2, 0)
 
     def unit_for(self, bounded):
@@ -105,10 +110,14 @@ class Method:
         small = 9 * m * m + 10 * m  # see numopt.solvers.lbfgsb
         return (s.N_COMMON + self.vectors + 2 * m + 3) * n + (self.matrices + self.bounded_matrices) * n * n + small
 
-    def iterations(self, n):
-        """The default of maxiter."""
+    def iterations(self, n, terms=0):
+        """The default of maxiter, for n variables; for a sum of terms: epochs."""
+        if terms:
+            return EPOCHS
         return n * (self.budget or (200 if self.monotone else 10000))
 
+
+EPOCHS = 200  # the default of maxiter for sums of terms
 
 # option -> (block, slot, type, least value); -inf < least means that the value must exceed or equal it
 OPTIONS: dict[str, tuple[str, int, type, float]] = {
@@ -142,10 +151,35 @@ OPTIONS: dict[str, tuple[str, int, type, float]] = {
     "adaptive": ("c", s.CHOICE, bool, 0),
     "seed": ("c", s.RANDOM, int, 0),
     "update": ("c", s.CHOICE, str, 0),
-}
+    "n_terms": ("c", s.N_TERMS, int, 1),
+    "batch_size": ("c", s.BATCH, int, 1),
+    "random_state": ("c", s.SHUFFLE, int, 0),
+    "average": ("c", s.AVERAGE, str, 0),
+    "average_decay": ("p", s.AVERAGE_DECAY, float, 0.0),
+    "average_start": ("c", s.AVERAGE_START, int, 0),
+    "patience": ("c", s.PATIENCE, int, 1),
+    "clip_norm": ("p", s.CLIP_NORM, float, 0.0),
+    "clip_value": ("p", s.CLIP_VALUE, float, 0.0),
+    "l1": ("p", s.L1, float, 0.0),
+    "l2": ("p", s.L2, float, 0.0),
+    "schedule": ("p", s.FIRST_ORDER + o.SCHEDULE, str, 0),
+    "epsilon_hat": ("p", s.FIRST_ORDER + o.EPSILON_HAT, bool, 0),
+    **{
+        name: ("p", s.FIRST_ORDER + slot, float, 0.0)
+        for name, slot in {
+            "beta_1": o.BETA_1, "beta_2": o.BETA_2, "epsilon": o.EPSILON, "rho": o.RHO, "weight_decay": o.WEIGHT_DECAY,
+            "gain_up": o.GAIN_UP, "gain_down": o.GAIN_DOWN, "gamma": o.GAMMA, "period": o.PERIOD, "lr_min": o.LR_MIN,
+            "power_t": o.POWER_T, "warmup": o.WARMUP,
+        }.items()
+    },
+}  # fmt: skip
 
 # option -> its words, each with its number
-WORDS = {"update": {"newton": 0, "line": 1}}
+WORDS = {
+    "update": {"newton": 0, "line": 1},
+    "schedule": {name: k for k, name in enumerate(o.SCHEDULES) if k != o.GIVEN},  # or a function of the user's
+    "average": {"none": 0, "plain": 1, "exponential": 2},
+}
 
 COMMON = {
     "gtol": 1e-5,
@@ -167,6 +201,43 @@ _SPREAD = {"xatol": 1e-4, "fatol": 1e-4}
 _FREE: dict[str, Any] = {"line_search": None, "bounds": True, "values_only": True}
 _CG = {"c1": 1e-4, "c2": 0.4, "restart_every": 0}
 
+
+# of all first-order methods; those that no schedule but one reads are here too
+_FIRST_ORDER = {
+    "schedule": "constant", "warmup": 0.0, "kappa": 0.01, "drop": 0.5, "drop_every": 10.0, "gamma": 0.95,
+    "period": 100.0, "lr_min": 0.0, "power_t": 0.5, "patience": 10, "clip_norm": float("inf"),
+    "clip_value": float("inf"), "l1": 0.0, "l2": 0.0, "average": "none", "average_decay": 0.999, "average_start": 0,
+    "n_terms": None, "batch_size": None, "random_state": 0,
+}  # fmt: skip
+_ADAM = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
+_ROOTS = {**_ADAM, "epsilon_hat": False}
+
+
+def _first_order(name, title, step, own, for_noise=True):
+    """A row of one of ``first_order_slots.RULES``."""
+    rule = o.RULES.index(name)
+    return Method(name, title, "first-order", o.N_VECTORS[rule], 0, rule, None, {"step": step, **own, **_FIRST_ORDER},
+                  monotone=False, bounds=True, for_noise=for_noise)  # fmt: skip
+
+
+_FIRST_ORDER_ROWS = [
+    _first_order("sgd", "(stochastic) gradient descent", 1e-3, {}, False),
+    _first_order("momentum", "gradient descent with momentum (heavy ball)", 1e-3, {"momentum": 0.9}, False),
+    _first_order("nesterov", "gradient descent with Nesterov's momentum", 1e-3, {"momentum": 0.9}, False),
+    _first_order("adagrad", "AdaGrad", 1e-2, {"epsilon": 1e-10}),
+    _first_order("adadelta", "AdaDelta", 1.0, {"rho": 0.95, "epsilon": 1e-6}),
+    _first_order("rmsprop", "RMSProp", 1e-3, {"rho": 0.9, "epsilon": 1e-8}),
+    _first_order("rmsprop-nesterov", "RMSProp with Nesterov's momentum", 1e-3,
+                 {"rho": 0.9, "momentum": 0.9, "epsilon": 1e-8}),
+    _first_order("adam", "Adam", 1e-3, _ROOTS),
+    _first_order("adamw", "Adam, decoupled weight decay", 1e-3, {**_ROOTS, "weight_decay": 0.01}),
+    _first_order("adamax", "Adamax, Adam by the infinity norm", 2e-3, _ADAM),
+    _first_order("nadam", "Adam with Nesterov's momentum", 2e-3, _ROOTS),
+    _first_order("amsgrad", "AMSGrad, Adam whose steps are by the largest mean square so far", 1e-3, _ROOTS),
+    _first_order("delta-bar-delta", "a gain for each variable by the signs of its slopes (Jacobs)", 1e-3,
+                 {"rho": 0.7, "gain_up": 0.05, "gain_down": 0.1}),
+]  # fmt: skip
+
 _ROWS = [
     Method("gd", "gradient descent with line minimisation", "gd", 1, 0, 0, "exact", bounds=True),
     Method("gd-fixed", "gradient descent, fixed step", "gd", 1, 0, 1, None, {"step": 1e-3},
@@ -177,10 +248,7 @@ _ROWS = [
            None, {"step": 1e-3, "drop": 0.5, "drop_every": 1000.0}, monotone=False, bounds=True),
     Method("barzilai-borwein", "gradient descent, Barzilai-Borwein step", "gd", 1, 0, 4, None, {},
            monotone=False, bounds=True),
-    Method("heavy-ball", "gradient descent with momentum (heavy ball)", "gd", 1, 0, 5, None,
-           {"step": 1e-3, "momentum": 0.9}, monotone=False, bounds=True),
-    Method("nesterov", "gradient descent with Nesterov's momentum", "gd", 1, 0, 6, None,
-           {"step": 1e-3, "momentum": 0.9}, monotone=False, bounds=True),
+    *_FIRST_ORDER_ROWS,
     Method("cg-fr", "conjugate gradient, Fletcher-Reeves", "cg", 0, 0, 0, "strong-wolfe", _CG, bounds=True),
     Method("cg-pr", "conjugate gradient, Polak-Ribière+", "cg", 0, 0, 1, "strong-wolfe", _CG, scipy="CG", bounds=True),
     Method("cg-hs", "conjugate gradient, Hestenes-Stiefel+", "cg", 0, 0, 2, "strong-wolfe", _CG, bounds=True),
@@ -231,10 +299,10 @@ _ROWS = [
 METHODS = {row.name: row for row in _ROWS}
 
 # other spellings, in lower case
-ALIASES = {"cg": "cg-pr", "gradient-descent": "gd", "bb": "barzilai-borwein"}
+ALIASES = {"cg": "cg-pr", "gradient-descent": "gd", "bb": "barzilai-borwein", "heavy-ball": "momentum"}
 
-# scipy's names of options -> ours
-OPTION_ALIASES = {"maxfun": "maxfev"}
+# other names of options (scipy's; the field's) -> ours
+OPTION_ALIASES = {"maxfun": "maxfev", "learning_rate": "step"}
 
 
 # What method=None stands for; docs/default_method.md says how it was chosen.

@@ -16,10 +16,12 @@ from numopt.kernels import slots
 from numopt.kernels.cauchy import cauchy_point, cauchy_step
 from numopt.optimize._bounds import read_bounds
 
-TAKING = [name for name, row in METHODS.items() if row.bounds and not row.values_only]
+# those made for noise come near a minimum only: see test_first_order.py
+TAKING = [name for name, row in METHODS.items() if row.bounds and not (row.values_only or row.for_noise)]
 # those without a line search need a step that fits the problem
 TUNED = {"gd-fixed": {"step": 0.3}, "gd-decay": {"step": 0.3}, "gd-drop": {"step": 0.3, "drop_every": 1e4},
-         "heavy-ball": {"step": 0.1, "momentum": 0.5}, "nesterov": {"step": 0.1, "momentum": 0.5}}  # fmt: skip
+         "sgd": {"step": 0.3}, "momentum": {"step": 0.1, "momentum": 0.5},
+         "nesterov": {"step": 0.1, "momentum": 0.5}}  # fmt: skip
 FAST = [name for name in TAKING if name not in TUNED and name != "gd"]
 BOX = [(2.0, 5.0), (None, 0.5), (-np.inf, np.inf)]
 
@@ -500,7 +502,7 @@ def test_lbfgsb_in_boxes_takes_no_more_evaluations_than_scipys():
     assert ours <= theirs
 
 
-@pytest.mark.parametrize("name", [name for name, row in METHODS.items() if row.bounds])
+@pytest.mark.parametrize("name", [name for name, row in METHODS.items() if row.bounds and not row.for_noise])
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_success_is_a_minimum_in_the_box(name, seed):

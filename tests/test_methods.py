@@ -17,8 +17,10 @@ from numopt.kernels.vectors import norm_inf
 NAMES = list(METHODS)
 # Options that make the methods without a line search converge on the bowl.
 TUNED = {"gd-fixed": {"step": 0.3}, "gd-decay": {"step": 0.3, "kappa": 1e-4},
-         "gd-drop": {"step": 0.3, "drop_every": 1e4}, "heavy-ball": {"step": 0.1, "momentum": 0.5},
+         "gd-drop": {"step": 0.3, "drop_every": 1e4}, "sgd": {"step": 0.3}, "momentum": {"step": 0.1, "momentum": 0.5},
          "nesterov": {"step": 0.1, "momentum": 0.5}}  # fmt: skip
+# Those made for noise come near a minimum, how near is a matter of the learning rate: see test_first_order.py.
+SETTLING = [name for name in NAMES if not METHODS[name].for_noise]
 SUPERLINEAR = ["bfgs", "lbfgs", "l-bfgs-b", "newton", "newton-damped", "saddle-free-newton"]
 CONJUGATE = [name for name in NAMES if METHODS[name].unit == "cg"]
 VALUES = [name for name in NAMES if METHODS[name].values_only]
@@ -39,7 +41,7 @@ def run(objective, name, caller="jitted", **options):
     return minimize(getattr(objective, caller), objective.x0, jac=True, method=name, options=options)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SETTLING)
 def test_bowl(bowl, name):
     result = run(bowl, name, gtol=1e-7, ftol=-1.0)
     if name in VALUES:
@@ -126,7 +128,7 @@ def test_start_at_the_solution(bowl, name):
         assert result.success and result.nit == 0 and result.nfev == 1
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SETTLING)
 def test_one_variable(name):
     options = dict(TUNED.get(name, {}))
     if "xatol" in defaults(METHODS[name]):
@@ -137,7 +139,7 @@ def test_one_variable(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_unbounded_below(name):
-    options = {**({"step": 0.3} if name in TUNED else {}), "f_lower": -100.0, "maxiter": 100_000}
+    options = {**({"step": 0.3} if "step" in defaults(METHODS[name]) else {}), "f_lower": -100.0, "maxiter": 100_000}
     result = minimize(lambda x: (-x.sum(), -np.ones(2)), [1.0, 2.0], jac=True, method=name, options=options)
     assert result.status is Status.UNBOUNDED and not result.success
 
@@ -360,7 +362,7 @@ def test_differences_lost_in_rounding_are_no_minimum(jac):
     assert result.nit > 0 and abs(result.x[0] - 1e8) < 2.0
 
 
-@pytest.mark.parametrize("name", ["heavy-ball", "nesterov", "barzilai-borwein", "gd-fixed"])
+@pytest.mark.parametrize("name", ["momentum", "nesterov", "barzilai-borwein", "gd-fixed"])
 def test_where_the_gradient_test_holds_is_what_is_reported(bowl, name):
     for gtol in (1e-1, 1e-2, 1e-3):
         options = {"gtol": gtol, "step": 0.1, "momentum": 0.9}

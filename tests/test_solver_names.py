@@ -22,7 +22,7 @@ from numopt.linear_model._catalogue import names
 
 NAMES = names()
 # Their step is one over the largest curvature at the start, which is no promise where the curvature grows.
-FIXED = {"gd-fixed", "gd-decay", "gd-drop", "heavy-ball", "nesterov"}
+FIXED = {"gd-fixed", "gd-decay", "gd-drop", "sgd", "momentum", "heavy-ball", "nesterov"}
 VALUES_ONLY = [name for name, row in METHODS.items() if row.values_only]
 
 

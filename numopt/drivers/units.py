@@ -24,6 +24,8 @@ UNITS = {
     "search/hager-zhang": ("numopt.linesearch.searches", "approximate_wolfe", 1),
     "search/exact": ("numopt.linesearch.searches", "line_minimisation", 1),
     "gd": ("numopt.solvers.gradient_descent", "run", 1),
+    "first-order": ("numopt.solvers.first_order", "run", 1),
+    "norm-terms": ("numopt.kernels.norm_terms", "value_grad", 4),
     "cg": ("numopt.solvers.conjugate_gradient", "run", 1),
     "bfgs": ("numopt.solvers.bfgs", "run", 1),
     "lbfgs": ("numopt.solvers.lbfgs", "run", 1),

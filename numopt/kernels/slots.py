@@ -7,6 +7,7 @@ the front doors fill the blocks before Numba is loaded.
 
 from numpy import int64
 
+from numopt.kernels.first_order_slots import N_H
 from numopt.kernels.status import Status
 
 # --- c: counters and switches (int64)
@@ -57,7 +58,11 @@ GIVEN_SCALE, STREAK = 38, 39
 FLAT_AT = 37  # the iteration after which f was last too flat for the search to see a decrease
 CLIPPED = 38  # of Nelder-Mead: 1 once a vertex has come to lie on a bound
 
-N_COUNTERS = 40
+# first-order methods: terms of a sum (0: none) and of them in a batch (0: all), seed of their order, updates of this
+# step that are done, kind of average and its first update, steps without a lower f after which 'adaptive' acts
+N_TERMS, BATCH, SHUFFLE, POSITION, AVERAGE, AVERAGE_START, PATIENCE, WAITED = range(40, 48)
+
+N_COUNTERS = 48
 
 # --- p: tolerances and options, then the scalars of the state, then the line search's own (float64)
 (
@@ -98,7 +103,11 @@ RADIUS = 38
 # the state of the line search, see numopt.linesearch
 LS = 64
 N_LS = 24
-N_SCALARS = LS + N_LS
+# first-order methods: the block of numopt.kernels.first_order_slots, the terms beside f, limits of the gradient, the
+# decay of the average, the lowest f that 'adaptive' has seen
+FIRST_ORDER = LS + N_LS
+L1, L2, CLIP_NORM, CLIP_VALUE, AVERAGE_DECAY, LOWEST = range(FIRST_ORDER + N_H, FIRST_ORDER + N_H + 6)
+N_SCALARS = FIRST_ORDER + N_H + 6
 
 # --- w: vectors of length n; x and g live in two buffers each that trade places after an accepted step
 # (int64: Numba would compile a function once more for every plain constant that it is called with)
@@ -122,7 +131,8 @@ N_COMMON = 11
     A_W,
     A_W_SIZE,
     A_HISTORY,
-) = range(13)
+    A_BATCHES,  # of first-order methods: address of the words of numopt.solvers.first_order
+) = range(14)
 N_TABLE = 16
 
 # columns of a history row

@@ -7,15 +7,20 @@ where the gradient was last formed times V. A Hessian that is cheaper to form th
 import numpy as np
 
 import numopt
-from numopt.catalog import METHODS
+from numopt.catalog import ALIASES, METHODS
 
 COORDINATE = "coordinate-descent-greedy"  # the order that asks for gradients, by which the fits are tested
 
 
 def names(*own):
     """Names that ``solver`` takes: the estimator's own, and the catalogue's methods that read gradients."""
-    found = (name for name, row in METHODS.items() if not row.values_only and name not in own)
-    return (*own, "coordinate", *found)
+    found = (name for name, row in METHODS.items() if not (row.values_only or row.for_noise or name in own))
+    return (*own, "coordinate", *found, "heavy-ball")
+
+
+def _row(name):
+    """The catalogue's row."""
+    return METHODS[COORDINATE if name == "coordinate" else ALIASES.get(name, name)]
 
 
 def check_name(solver, accepted):
@@ -106,9 +111,9 @@ def minimise_with(name, f, W, tol, max_iter, positive=False):
     iterations : int
     gnorm : float
     """
-    row = METHODS[COORDINATE if name == "coordinate" else name]
+    row = _row(name)
     if positive and not row.bounds:
-        able = ", ".join(key for key in names() if key == "coordinate" or METHODS[key].bounds)
+        able = ", ".join(key for key in names() if _row(key).bounds)
         raise ValueError(f"solver={name!r} does not support positive=True; these do: {able}")
     shape = W.shape
 

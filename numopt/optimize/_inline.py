@@ -31,6 +31,9 @@ def solver_parts(method, options):
     for name in front:
         if name != "line_search":
             raise ValueError(f"option {name!r} has no meaning inside compiled code")
+    for name in ("n_terms", "l1", "l2"):
+        if values.get(name):
+            raise ValueError(f"option {name!r} has no meaning inside compiled code: let fun be the whole objective")
     words, p0 = new_state(row, values)
     c0 = words[: s.N_COUNTERS]
     name = front.get("line_search", row.line_search)

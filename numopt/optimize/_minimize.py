@@ -12,6 +12,8 @@ from numopt.drivers import units
 from numopt.kernels import slots as s
 from numopt.kernels.status import NEW, RUNNING, Status
 from numopt.optimize._bounds import Box
+from numopt.optimize._first_order import FIXED, FirstOrder
+from numopt.optimize._given import place_given
 from numopt.optimize._interrupt import INTERRUPTED, TICK, catch_interrupt, release_interrupt
 from numopt.optimize._options import (
     check_callables,
@@ -20,7 +22,6 @@ from numopt.optimize._options import (
     find_method,
     read_arrays,
     read_options,
-    simplex_within,
     warn_of_gradient,
     warn_of_hessian,
 )
@@ -40,9 +41,10 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
     Parameters
     ----------
     fun : callable
-        ``fun(x, *args) -> float``: a Python function, a function compiled by ``numba.njit``, or a C function
-        (``numba.cfunc``, ctypes, cffi, ``scipy.LowLevelCallable``; see :mod:`numopt.callbacks.pointers` for the
-        signatures).
+        ``fun(x, *args) -> float`` (first-order methods with the option ``n_terms``: ``fun(x, indices, *args)``, the
+        mean over those terms; docs/stochastic.md): a Python function, a function compiled by ``numba.njit``, or a C
+        function (``numba.cfunc``, ctypes, cffi, ``scipy.LowLevelCallable``; see :mod:`numopt.callbacks.pointers` for
+        the signatures).
     x0 : array_like, shape (n,)
         The start.
     args : tuple, optional
@@ -130,7 +132,7 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
         args = (args,)
     (words, scalars), front = _read(row, options, tol, gtol, size)
     if words[s.MAXITER] < 0:
-        words[s.MAXITER] = row.iterations(n)
+        words[s.MAXITER] = row.iterations(n, words[s.N_TERMS])
     if words[s.MAXFEV] < 0:
         words[s.MAXFEV] = row.iterations(n)
     words[s.N] = n
@@ -146,29 +148,8 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
     if bounded:
         words[s.BOUNDED] = 1
         reals[-3 * n : -2 * n], reals[-2 * n : -n], reals[-n:] = 1.0, box.lower, box.upper
-    if front and front.get("hess_inv0") is not None:
-        given = front["hess_inv0"]
-        if fixed is not None:
-            # the Hessian of the free variables alone is that part of the whole one
-            free = np.isnan(fixed)
-            given = np.linalg.inv(np.linalg.inv(given)[np.ix_(free, free)])
-        reals[s.N_SCALARS + (s.N_COMMON + 1) * n :][: n * n] = given.ravel()
-        words[s.GIVEN_H] = 1
-    elif front:
-        name = "initial_simplex" if front.get("initial_simplex") is not None else "direc"
-        points = front.get(name)
-        if points is not None and fixed is not None:
-            raise ValueError(f"option {name!r} can't be given where bounds fix a variable; leave one of them out")
-        if points is not None and name == "initial_simplex":
-            if bounded:
-                points = simplex_within(points, box.lower, box.upper)
-            first, points = points[0], points[1:]
-            reals[s.N_SCALARS : s.N_SCALARS + n] = first
-            moved = None  # x0 has no say
-        if points is not None:
-            first = s.N_SCALARS + (s.N_COMMON + row.vectors) * n
-            reals[first : first + n * n] = points.ravel()
-            words[s.GIVEN_H] = 1
+    if front and place_given(row, front, words, reals, box if bounded else None, fixed):
+        moved = None  # x0 has no say
     if moved is not None:
         warn(moved)
     search = front.get("line_search", row.line_search)
@@ -292,12 +273,12 @@ def resume(state, fun, args=(), jac=None, hess=None, hessp=None, callback=None, 
     reals = np.concatenate([saved["p"], saved["w"]])
     c, p = words, reals
     check_callables(fun, jac, hess, hessp, callback)
-    values, front = read_options(row, options, None, c.item(s.N) if fixed is None else fixed.size, check_wolfe=False)
+    values, front = read_options(row, options, None, c.item(s.N) if fixed is None else fixed.size, new=False)
     for name in options or {}:
         name = OPTION_ALIASES.get(name, name)
         if name in values:
             block, slot, _, _ = OPTIONS[name]
-            if slot == s.MEMORY and values[name] != c[slot]:
+            if (slot == s.MEMORY or (block == "c" and slot in FIXED)) and values[name] != c[slot]:
                 raise ValueError(f"option {name!r} can't be changed in a run: it is {c[slot]}; got {values[name]}")
             (c if block == "c" else p)[slot] = values[name]
     check_wolfe_constants(row, p[s.C1], p[s.C2])
@@ -326,6 +307,10 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback,
         jac = None
     if row.values_only and jac is not True and jac != "inplace":
         jac = None
+    extra = None
+    if row.unit == "first-order":
+        extra = FirstOrder(c, p, front, args, (fun, jac))
+        args = extra.args
     if jac is None or row.second_order or row.values_only or row.diagonal or front or bounded:
         if isinstance(hess, str) or not (row.second_order or row.diagonal):
             scheme, hess = 2 if hess == "2-point" else 3, None
@@ -344,6 +329,8 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback,
         )  # fmt: skip
     else:
         bound = Bound(fun, jac, None, None, args, n, c, table, here, search == "armijo", fixed=fixed)
+    if extra is not None:
+        extra.attach(bound, table)
     if search:
         c[s.LINE_SEARCH], unit = LINE_SEARCHES[search]
         table[s.A_SEARCH] = units.address(unit)
@@ -381,6 +368,8 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback,
     # the flag may be up though the run had come to its end by itself
     if status is Status.FAILED or status is Status.INTERRUPTED or c[s.ABORT] == INTERRUPTED:
         error = watch.error if watch is not None else None
+        if error is None and extra is not None:
+            error = extra.error
         if error is None and status is not Status.FAILED and (bound.python is None or bound.python.error is None):
             error = KeyboardInterrupt()
         if error is None:

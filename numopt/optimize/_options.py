@@ -10,6 +10,8 @@ import numpy as np
 
 from numopt.callbacks.pointers import address_of, check_signature
 from numopt.catalog import ALIASES, LINE_SEARCHES, METHODS, OPTION_ALIASES, OPTIONS, WORDS, defaults
+from numopt.kernels.first_order_slots import GIVEN
+from numopt.optimize._first_order import check_options
 from numopt.optimize._warn import warn
 
 # options that the front door itself handles
@@ -149,7 +151,8 @@ def _number(name, value, kind, least):
         return value
     if kind is str:
         if not isinstance(value, str) or value not in WORDS[name]:
-            raise ValueError(f"option {name!r} must be one of {', '.join(map(repr, WORDS[name]))}; got {value!r}")
+            more = " or a function t -> learning rate" if name == "schedule" else ""
+            raise ValueError(f"option {name!r} must be one of {', '.join(map(repr, WORDS[name]))}{more}; got {value!r}")
         return WORDS[name][value]
     if kind is bool:
         if not isinstance(value, (bool, np.bool_)) and not (isinstance(value, int) and value in (0, 1)):
@@ -170,8 +173,8 @@ def _number(name, value, kind, least):
     return kind(value)
 
 
-def read_options(method, options, tol, n, check_wolfe=True):
-    """(values for the blocks, options of the front door) of a method."""
+def read_options(method, options, tol, n, new=True):
+    """(values for the blocks, options of the front door) of a method; ``new``: not of a run that goes on."""
     if options is not None and not isinstance(options, dict):
         raise TypeError(f"options must be a dict, not {type(options).__name__}")
     values = defaults(method)
@@ -185,7 +188,10 @@ def read_options(method, options, tol, n, check_wolfe=True):
     for given, value in (options or {}).items():
         name = OPTION_ALIASES.get(given, given)
         if name in values:
-            if value is None and name in ("maxiter", "maxfev"):
+            if value is None and name in ("maxiter", "maxfev", "n_terms", "batch_size"):
+                continue
+            if name == "schedule" and callable(value):
+                front[name], values[name] = value, GIVEN
                 continue
             block, _, kind, least = OPTIONS[name]
             values[name] = _number(given, value, kind, least)
@@ -209,15 +215,19 @@ def read_options(method, options, tol, n, check_wolfe=True):
     first = values.get("initial_step", 1.0)
     if not first < math.inf or (method.line_search is None and first == 0.0):
         raise ValueError(f"option 'initial_step' must be positive and finite; got {first:g}")
-    if type(values.get("update")) is str:
-        values["update"] = WORDS["update"][values["update"]]
+    for name, words in WORDS.items():
+        if type(values.get(name)) is str:
+            values[name] = words[values[name]]
+    if "n_terms" in values:
+        values["n_terms"], values["batch_size"] = values["n_terms"] or 0, values["batch_size"] or 0
+        check_options(values, new)
     if "eta" in values:
         first, most, eta = (values[name] for name in ("initial_trust_radius", "max_trust_radius", "eta"))
         if not first < most < math.inf:
             raise ValueError(f"options need initial_trust_radius < max_trust_radius < inf; got {first:g} and {most:g}")
         if not eta < 0.25:
             raise ValueError(f"option 'eta' must be at least 0 and below 0.25; got {eta:g}")
-    if check_wolfe:
+    if new:
         check_wolfe_constants(method, values.get("c1"), values.get("c2"))
     return values, front
 

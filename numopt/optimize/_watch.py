@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 
 from numopt.kernels import slots as s
+from numopt.kernels.first_order_slots import T as UPDATES
 from numopt.kernels.status import NEW, RUNNING, Status
 from numopt.optimize._bounds import active_bounds, expand, expand_matrix
 from numopt.result import OptimizeResult, history_table
@@ -50,6 +51,8 @@ def report(row, search, c, p, w, fixed=None):
         known = c[s.PAIRS] or c[s.GIVEN_H]
         H = w[(s.N_COMMON + 1) * n :][: n * n].reshape(n, n).copy() if known else np.eye(n)
         result["hess_inv"] = expand_matrix(H, fixed)
+    if row.unit == "first-order":
+        result["n_updates"] = int(p[s.FIRST_ORDER + UPDATES])
     state = (row.name, search or "", c, p, w)
     object.__setattr__(result, "state", state if fixed is None else (*state, fixed))
     return result

@@ -6,8 +6,6 @@ r"""Gradient descent.
 2    decaying step       eps_t = eps_0 / (1 + kappa t)
 3    stepwise schedule   eps_t = eps_0 drop^floor(t / drop_every)
 4    Barzilai-Borwein    t = s's / s'y, shortened until f <= max of the last 10 f - c t g'g  (GLL)
-5    heavy ball          v+ = mu v - eps g, x+ = x + v+
-6    Nesterov            v+ = mu v - eps grad f(x + mu v); what is kept as x is the point x + mu v
 ===  ==================  ==========================================================================
 
 With bounds the step ends at the projection P(x - t g) (projected gradient; with Barzilai-Borwein's t the spectral
@@ -20,8 +18,6 @@ References
 J. Barzilai and J. M. Borwein, Two-point step size gradient methods, IMA J. Numer. Anal. 8 (1988), 141-148.
 M. Raydan, The Barzilai and Borwein gradient method for the large scale unconstrained minimization problem, SIAM J.
 Optim. 7 (1997), 26-33.
-B. T. Polyak, Some methods of speeding up the convergence of iteration methods, USSR Comput. Math. 4 (1964), 1-17.
-I. Sutskever et al., On the importance of initialization and momentum in deep learning, ICML 2013.
 """
 
 from numopt.drivers.loop import make_run
@@ -40,7 +36,6 @@ from numopt.kernels.slots import (
     FLAT,
     FRESH,
     LS,
-    MOMENTUM,
     NIT,
     PARITY,
     SLOPE,
@@ -49,17 +44,16 @@ from numopt.kernels.slots import (
     T_PREV,
     UNBOUNDED_BELOW,
     VARIANT,
-    X_LOW,
     D,
     F,
     G,
     T,
     X,
 )
-from numopt.kernels.vectors import combine, copy, difference_dots, dot, steepest_descent, step_to
+from numopt.kernels.vectors import difference_dots, dot, steepest_descent, step_to
 from numopt.linesearch.search import search
 
-_LINE, _FIXED, _DECAY, _DROP, _BARZILAI_BORWEIN, _HEAVY_BALL, _NESTEROV = range(7)
+_LINE, _FIXED, _DECAY, _DROP, _BARZILAI_BORWEIN = range(5)
 
 _MEMORY = 10  # values that the nonmonotone test of Barzilai-Borwein looks back on
 _DECREASE = 1e-4
@@ -73,10 +67,7 @@ def init(R):
     c, p = R.c, R.p
     c[FRESH] = 1
     p[T_PREV] = 0.0
-    if c[VARIANT] >= _BARZILAI_BORWEIN:
-        d = vector(R, D)
-        for i in range(d.size):
-            d[i] = 0.0
+    if c[VARIANT] == _BARZILAI_BORWEIN:
         for k in range(_MEMORY):
             p[LS + k] = float("-inf")
 
@@ -139,28 +130,6 @@ def _descend(R):
 
 
 @kernel
-def _momentum(R):
-    """Heavy ball and Nesterov; d holds v."""
-    c, p = R.c, R.p
-    x, g, v_prev, v = vector(R, X + c[PARITY]), vector(R, G + c[PARITY]), vector(R, D), vector(R, X_LOW)
-    xt, gt = vector(R, X + 1 - c[PARITY]), vector(R, G + 1 - c[PARITY])
-    mu, eps = p[MOMENTUM], p[STEP]
-    combine(mu, v_prev, -eps, g, v)
-    if c[VARIANT] == _NESTEROV:
-        # from x + mu v to x+ + mu v+, in terms of the point itself
-        step_to(x, mu, v, xt)
-        step_to(xt, -eps, g, xt)
-    else:
-        step_to(x, 1.0, v, xt)
-    if c[BOUNDED] != 0:
-        project(xt, lower_bounds(R), upper_bounds(R))
-    task = _judge(R, evaluate(R, xt, gt), 1.0)
-    if task == ACCEPT:
-        copy(v, v_prev)
-    return task
-
-
-@kernel
 def _barzilai_borwein(R):
     c, p = R.c, R.p
     x, g = vector(R, X + c[PARITY]), vector(R, G + c[PARITY])
@@ -206,8 +175,6 @@ def step(R):
         return _line_minimisation(R)
     if variant == _BARZILAI_BORWEIN:
         return _barzilai_borwein(R)
-    if variant == _HEAVY_BALL or variant == _NESTEROV:
-        return _momentum(R)
     return _descend(R)
 
 
