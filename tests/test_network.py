@@ -178,6 +178,18 @@ def test_bits_do_not_depend_on_threads(options, monkeypatch):
     assert results[0] == results[1] == results[2] == results[3]
 
 
+def test_blocks_at_different_layers_have_memory_of_their_own(monkeypatch):
+    """Deltas of a block were written where those of another stood that was at a layer of another width."""
+    monkeypatch.setattr(_network, "WORTHWHILE", 0)
+    pair = Pair((60, 33, 20, 4), "tanh", "log_loss", 500, n_threads=1)
+    expected, g = np.empty(pair.ours.n_params), np.empty(pair.ours.n_params)
+    pair.ours.value_grad(pair.X, pair.Y, grad=expected)
+    pair.ours.n_threads = 2
+    for _ in range(1000):
+        pair.ours.value_grad(pair.X, pair.Y, grad=g)
+        assert (g == expected).all()
+
+
 def test_threads_take_part(monkeypatch):
     """A helper comes into a call that is long enough."""
     monkeypatch.setattr(_network, "WORTHWHILE", 0)

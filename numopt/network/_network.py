@@ -107,6 +107,7 @@ class Network:
         a[w.DEPTH], a[w.SIZE], a[w.N_PARAMS] = len(self._layers), self.dtype.itemsize, self.n_params
         a[w.LOSS_NUMBER], a[w.NORMALIZED], a[w.SPARSE] = LOSSES.index(self.loss_name), self.batch_norm, self.sparse
         a[w.N_IN], a[w.N_OUT] = self.sizes[0], self.sizes[-1]
+        a[w.WIDEST] = max(self.sizes[1:])
         a[w.N_PIECES], a[w.N_RANGES] = len(self._pieces), len(self._ranges)
         for slot, array in (
             (w.LAYERS, self._layers), (w.PIECES, self._pieces), (w.RANGES, self._ranges), (w.THETA, self._theta),

@@ -39,6 +39,7 @@ from numopt.network.words import (
     FAN_OUT,
     FIRST,
     GRADIENT,
+    ITEMS,
     LAST,
     LAYER_DOWN,
     LAYER_UP,
@@ -59,6 +60,7 @@ from numopt.network.words import (
     NORMALIZE_BACK,
     NORMALIZED,
     ORDER,
+    OVER,
     PASS,
     PHASE,
     PHASES,
@@ -215,100 +217,82 @@ def _advance(C):
 
 
 @kernel
-def _sum_losses(C, blocks):
+def _sum_losses(C):
+    blocks = (_chunk_end(C) - C.a[ROW] + BLOCK - 1) // BLOCK
     parts = carray(void_pointer(C.a[BLOCK_LOSSES]), (blocks,), types.float64)
     for b in range(blocks):
         C.r[LOSS_NOW] += parts[b]
 
 
 @kernel
-def _work(C, item):
-    """One item of a phase: a block of rows or of columns, a piece of the weights, a range of the parameters."""
+def _start(C, phase, layer):
+    """The leader starts a phase."""
     a = C.a
-    phase, layer, lo, mode = a[PHASE], a[AT_LAYER], a[ROW], a[MODE]
-    rows = _chunk_end(C) - lo
-    if phase == PIECE:
-        gradient_piece(C, item, rows, lo == a[UPDATE] * a[BATCH], lo + rows == a[ROW_END])
+    items = (_chunk_end(C) - a[ROW] + BLOCK - 1) // BLOCK
+    if phase == NORMALIZE or phase == NORMALIZE_BACK:
+        items = (C.layers[layer, FAN_OUT] + COLUMNS - 1) // COLUMNS
+    elif phase == PIECE:
+        items = a[N_PIECES]
     elif phase == RANGE:
-        _update(C, item)
-    elif phase == NORMALIZE:
-        normalize(C, layer, rows, COLUMNS * item, min(COLUMNS * (item + 1), C.layers[layer, FAN_OUT]))
-    elif phase == NORMALIZE_BACK:
-        normalize_back(C, layer, rows, COLUMNS * item, min(COLUMNS * (item + 1), C.layers[layer, FAN_OUT]))
-    else:
-        i, j, top = BLOCK * item, min(BLOCK * (item + 1), rows), a[DEPTH] - 1
-        bottom = 0
-        if phase != PASS:
-            bottom, top = layer, layer
-        if phase != LAYER_DOWN:
-            if bottom == 0:
-                prepare(C, lo, i, j)
-            for k in range(bottom, top + 1):
-                forward_layer(C, k, i, j)
-            if mode == PREDICT:
-                write_predictions(C, lo, i, j)
-            elif top == a[DEPTH] - 1:
-                losses(C, i, j)
-        if phase == LAYER_DOWN:
-            backward_layer(C, layer, i, j)
-        elif phase == PASS and mode <= GRADIENT:
-            for k in range(top, 0, -1):
-                backward_layer(C, k, i, j)
-
-
-@kernel
-def _all(C, phase, layer, items):
-    """The leader sees to a phase."""
-    a, sync = C.a, C.a[SYNC]
-    a[PHASE], a[AT_LAYER] = phase, layer
+        items = a[N_RANGES]
+    a[PHASE], a[AT_LAYER], a[ITEMS] = phase, layer, items
     a[PHASES] += 1
-    start(sync, a[PHASES], items)
-    while True:
-        item = take(sync)
-        if item < 0:
-            break
-        _work(C, item)
-        finish(sync)
-    wait_for_all(sync, items)
+    start(a[SYNC], a[PHASES], items)
 
 
 @kernel
-def _lead(C):
-    """All steps of a call."""
-    a, r, top = C.a, C.r, C.a[DEPTH] - 1
+def _start_step(C):
+    """The statistics of batch normalization need all rows: layer by layer then."""
+    _start(C, LAYER_UP if C.a[NORMALIZED] != 0 and C.a[MODE] < LOSS else PASS, 0)
+
+
+@kernel
+def _begin_call(C):
+    """Whether there is anything to do; starts it."""
+    a, r = C.a, C.r
     a[UPDATE], a[DONE], a[STOPPED] = a[FIRST], 0, 0
     r[LOSS_SUM] = r[SQUARE_SUM] = 0.0
     if a[UPDATE] >= a[LAST]:
-        return
+        return False
     _begin(C)
-    while True:
-        mode, end = a[MODE], _chunk_end(C)
-        last, blocks = end == a[ROW_END], (end - a[ROW] + BLOCK - 1) // BLOCK
-        if a[NORMALIZED] and mode < LOSS:  # the statistics need all rows: layer by layer
-            for layer in range(top + 1):
-                _all(C, LAYER_UP, layer, blocks)
-                if layer < top:
-                    _all(C, NORMALIZE, layer, (C.layers[layer, FAN_OUT] + COLUMNS - 1) // COLUMNS)
-            if mode <= GRADIENT:
-                for layer in range(top - 1, -1, -1):
-                    _all(C, LAYER_DOWN, layer + 1, blocks)
-                    _all(C, NORMALIZE_BACK, layer, (C.layers[layer, FAN_OUT] + COLUMNS - 1) // COLUMNS)
-        else:
-            _all(C, PASS, 0, blocks)
-        if mode != PREDICT:
-            _sum_losses(C, blocks)
-        if mode <= GRADIENT or (mode == VALUE and last):
-            _all(C, PIECE, 0, a[N_PIECES])
-        if last and mode <= VALUE:
+    _start_step(C)
+    return True
+
+
+@kernel
+def _next(C):
+    """The leader, when a phase is done: starts what follows; False at the end of the call."""
+    a, r, top = C.a, C.r, C.a[DEPTH] - 1
+    phase, layer, mode, last = a[PHASE], a[AT_LAYER], a[MODE], _chunk_end(C) == a[ROW_END]
+    if phase == LAYER_UP and layer < top:
+        _start(C, NORMALIZE, layer)
+    elif phase == NORMALIZE:
+        _start(C, LAYER_UP, layer + 1)
+    elif phase == LAYER_UP and mode <= GRADIENT and top > 0:
+        _start(C, LAYER_DOWN, top)
+    elif phase == LAYER_DOWN:
+        _start(C, NORMALIZE_BACK, layer - 1)
+    elif phase == NORMALIZE_BACK and layer > 0:
+        _start(C, LAYER_DOWN, layer)
+    elif phase != PIECE and phase != RANGE and (mode <= GRADIENT or (mode == VALUE and last)):
+        _sum_losses(C)
+        _start(C, PIECE, 0)
+    else:
+        if phase != PIECE and phase != RANGE and mode != PREDICT:
+            _sum_losses(C)
+        if phase == PIECE and last:
             _judge(C)
+            if a[STOPPED]:
+                return False
+            if mode == TRAIN:
+                _start(C, RANGE, 0)
+                return True
         elif last and mode == LOSS:
             r[LOSS_SUM] = r[LOSS_NOW] / r[TOTAL]
-        if last and mode == TRAIN:
-            if a[STOPPED]:
-                return
-            _all(C, RANGE, 0, a[N_RANGES])
         if not _advance(C):
-            return
+            return False
+        _start_step(C)
+    return True
 
 
 @inlined
@@ -326,18 +310,56 @@ def _view(a, real):
 
 @inlined
 def _enter(table, who, real):
+    """A thread's part of a call.
+
+    All in one function: each level of compiled functions is optimised by LLVM anew, with all that it calls.
+    """
     a = carray(void_pointer(table), (N_WORDS,), types.intp)
-    if who:
-        while True:
-            item = wait_for_item(a[SYNC])
-            if item < 0:
-                break
-            # the words are a call's only while an item of it is held
-            _work(_view(a, real), item)
-            finish(a[SYNC])
-    else:
-        _lead(_view(a, real))
-        end(a[SYNC])
+    sync = a[SYNC]
+    if who == 0 and not _begin_call(_view(a, real)):
+        end(sync)
+    while True:
+        item = take(sync) if who == 0 else wait_for_item(sync)
+        if item == OVER:
+            break
+        C = _view(a, real)
+        if item == -1:
+            wait_for_all(sync, a[ITEMS])
+            if not _next(C):
+                end(sync)
+            continue
+        # an item: a block of rows or of columns, a piece of the weights, a range of the parameters; the words are a
+        # call's as long as one is held
+        phase, layer, lo, mode = a[PHASE], a[AT_LAYER], a[ROW], a[MODE]
+        rows = _chunk_end(C) - lo
+        if phase == PIECE:
+            gradient_piece(C, item, rows, lo == a[UPDATE] * a[BATCH], lo + rows == a[ROW_END])
+        elif phase == RANGE:
+            _update(C, item)
+        elif phase == NORMALIZE:
+            normalize(C, layer, rows, COLUMNS * item, min(COLUMNS * (item + 1), C.layers[layer, FAN_OUT]))
+        elif phase == NORMALIZE_BACK:
+            normalize_back(C, layer, rows, COLUMNS * item, min(COLUMNS * (item + 1), C.layers[layer, FAN_OUT]))
+        else:
+            i, j, top = BLOCK * item, min(BLOCK * (item + 1), rows), a[DEPTH] - 1
+            bottom = 0
+            if phase != PASS:
+                bottom, top = layer, layer
+            if phase != LAYER_DOWN:
+                if bottom == 0:
+                    prepare(C, lo, i, j)
+                for k in range(bottom, top + 1):
+                    forward_layer(C, k, i, j)
+                if mode == PREDICT:
+                    write_predictions(C, lo, i, j)
+                elif top == a[DEPTH] - 1:
+                    losses(C, i, j)
+            if phase == LAYER_DOWN:
+                backward_layer(C, layer, i, j)
+            elif phase == PASS and mode <= GRADIENT:
+                for k in range(top, 0, -1):
+                    backward_layer(C, k, i, j)
+        finish(sync)
     return 0.0
 
 

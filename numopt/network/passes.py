@@ -60,6 +60,7 @@ from numopt.network.words import (
     W_AT,
     WEIGHT,
     WIDE,
+    WIDEST,
     ZEROS,
     H,
     N,
@@ -222,7 +223,7 @@ def backward_layer(C, layer, i, j):
     a, L, size = C.a, C.layers[layer], C.a[SIZE]
     before = C.layers[layer - 1]
     fan_in, fan_out = L[FAN_IN], L[FAN_OUT]
-    at = a[TEMPORARY_AT] + i * fan_in
+    at = a[TEMPORARY_AT] + i * a[WIDEST]  # blocks of rows are at different layers at the same time
     combine(C.theta, size, False, a[BUFFER] + (L[D_AT] + i * fan_out) * size, fan_out * size, size,
             a[THETA] + L[W_AT] * size, fan_in * size, fan_out, a[BUFFER] + at * size, fan_in * size, j - i,
             fan_in)  # fmt: skip
