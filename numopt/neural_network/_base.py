@@ -14,8 +14,11 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from numopt.kernels.first_order_slots import RULES
 from numopt.network._network import Network
 from numopt.neural_network import _parameters as parameters
+from numopt.neural_network._dead_units import dead_units, warn_dead_layers
+from numopt.neural_network._progress import Bar
 from numopt.neural_network._run import Run, restore, snapshot
-from numopt.neural_network._stochastic import Data, run_epochs
+from numopt.neural_network._state import load, save
+from numopt.neural_network._stochastic import Data, no_improvement, run_epochs, validate
 
 _TYPES = (np.float64, np.float32)
 _FORMATS = ("csr", "csc")
@@ -72,6 +75,9 @@ class BaseMLP(BaseEstimator):
 
     # --- the network
 
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "coefs_")
+
     def _make_network(self, sparse):
         return Network(**self._architecture, sparse=sparse, n_threads=self.n_threads)
 
@@ -104,71 +110,112 @@ class BaseMLP(BaseEstimator):
         state = super().__getstate__()
         return {key: value for key, value in state.items() if key != "_network"}
 
+    def _check_new(self, X):
+        """X as the engine takes it, checked against the samples of the fit."""
+        X = validate_data(self, X, accept_sparse=_FORMATS, reset=False)
+        return self._rows(X.astype(self._architecture["dtype"], copy=False))
+
     def _outputs(self, X):
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=_FORMATS, reset=False)
-        X = self._rows(X.astype(self._architecture["dtype"], copy=False))
+        X = self._check_new(X)
         return self._fitted_network(sp.issparse(X)).predict(X)
 
     # --- the fit
 
-    def _prepare(self, X, y, sample_weight, X_val, y_val, *, first, classes=None, incremental=False):
-        """Checks everything; sets the architecture.  (X, Y, weight, validation, y)"""
+    def _prepare(self, X, y, sample_weight, X_val, y_val, *, first, mode, classes=None):
+        """Checks everything before any work and gives it as the engine takes it: X, Y, weights, validation set.
+
+        ``mode``: 'fit', 'partial' or 'resume'; ``first``: whether the weights are new.
+        """
         hidden = parameters.hidden_sizes(self)
         names = parameters.activations(self, hidden)
-        parameters.dropout(self, hidden)
-        self._stochastic = parameters.is_stochastic(self)
-        parameters.check_together(self, incremental)
+        parameters.check_together(self, hidden, mode)
         X, y = validate_data(
             self, X, y, accept_sparse=_FORMATS, multi_output=True, dtype=_TYPES, reset=first, **self._y_checks
         )
         if y.ndim == 2 and y.shape[1] == 1 and not sp.issparse(y):
             y = column_or_1d(y, warn=True)
-        dtype = X.dtype if first else np.dtype(self._architecture["dtype"])
-        if not first:
-            network = self.__dict__.get("_network")
-            sparse = sp.issparse(X) if network is None else network.sparse
-            X = X.astype(dtype, copy=False)
-            if sp.issparse(X) != sparse:
-                X = sp.csr_matrix(X) if sparse else X.toarray()
+        if not first:  # the order of a trainer's vectors is that of the first call
+            X = X.astype(self._architecture["dtype"], copy=False)
+            if sp.issparse(X) != self._sparse:
+                X = sp.csr_matrix(X) if self._sparse else X.toarray()
         X = self._rows(X)
         weight = self._check_weights(sample_weight, X)
-        loss = self._set_targets(y, first, classes, incremental)
+        loss = self._set_targets(y, first, mode, classes)
         Y = self._encode(y, X.dtype)
-        weight = self._class_weights(y, weight, incremental)
+        weight = self._class_weights(y, weight, mode)
         validation = self._check_validation(X, X_val, y_val)
-        sizes = (X.shape[1], *hidden, self.n_outputs_)
         architecture = {
-            "sizes": sizes, "activations": names, "loss": loss, "dtype": X.dtype.name, "batch_norm": self.batch_norm,
-            "huber_delta": getattr(self, "huber_delta", 1.0),
+            "sizes": (X.shape[1], *hidden, self.n_outputs_), "activations": names, "loss": loss, "dtype": X.dtype.name,
+            "batch_norm": bool(self.batch_norm), "huber_delta": float(getattr(self, "huber_delta", 1.0)),
         }  # fmt: skip
         if not first and architecture != self._architecture:
-            changed = [key for key, value in architecture.items() if value != self._architecture[key]]
+            key = next(key for key, value in architecture.items() if value != self._architecture[key])
             raise ValueError(
-                f"training can't go on with another architecture: {', '.join(changed)} changed, from "
-                f"{[self._architecture[k] for k in changed]} to {[architecture[k] for k in changed]}"
+                f"training can't go on with another architecture: {key} was {self._architecture[key]}, "
+                f"now it is {architecture[key]}"
             )
-        parameters.check_solver(self, loss, sizes)
-        self._architecture = architecture
+        parameters.check_solver(self, architecture)
+        self._architecture, self._sparse = architecture, sp.issparse(X)
         return X, Y, weight, validation
 
     def _fit(self, X, y, sample_weight=None, X_val=None, y_val=None, classes=None, incremental=False):
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+        if first:
+            self.__dict__.pop("coefs_", None)  # a fit that fails leaves no mixture of the old and the new
         X, Y, weight, validation = self._prepare(
-            X, y, sample_weight, X_val, y_val, first=first, classes=classes, incremental=incremental
+            X, y, sample_weight, X_val, y_val, first=first, mode="partial" if incremental else "fit", classes=classes
         )
         rng = check_random_state(self.random_state)
         if first:
-            network = self._make_network(sp.issparse(X))
+            network = self._make_network(self._sparse)
             self._initialise(network, rng, Y, weight)
             self._reset(network)
         else:
-            network = self._fitted_network(sp.issparse(X))
-        if self._stochastic:
-            self._fit_stochastic(network, X, Y, weight, validation, rng, incremental)
+            network = self._fitted_network(self._sparse)
+        data = Data(X, Y, weight, validation)
+        if self.solver in RULES:
+            self._begin(network, data, rng, incremental)
+            self._go_on(network, data, rng)
         else:
-            self._fit_full_batch(network, X, Y, weight, validation)
+            self._fit_full_batch(network, data)
         self._publish(network)
+        if not incremental:
+            warn_dead_layers(self, X)
+        return self
+
+    def resume(self, X, y, sample_weight=None, X_val=None, y_val=None):
+        """Goes on with a fit that was interrupted or has reached ``max_iter``, as if it had never stopped.
+
+        To the last bit: order of samples, weights and curves are those of a fit that was not interrupted.  For more
+        epochs raise ``max_iter`` first, ``model.set_params(max_iter=400).resume(X, y)``.
+
+        Parameters
+        ----------
+        X, y, sample_weight, X_val, y_val
+            What ``fit`` was given.
+
+        Returns
+        -------
+        self
+        """
+        check_is_fitted(self)
+        self._validate_params()
+        run = self._run
+        if run is None or self.solver not in RULES:
+            raise ValueError(f"resume goes on with fits of stochastic solvers, and solver is {self.solver!r}")
+        if self.status_ == "not_finite":
+            raise ValueError("there is nothing to go on from: " + self.message_)
+        X, Y, weight, validation = self._prepare(X, y, sample_weight, X_val, y_val, first=False, mode="resume")
+        if len(Y) != run.n:
+            raise ValueError(f"X has {len(Y)} samples, but the fit that goes on was given {run.n}")
+        if (validation is not None) != run.validated:
+            raise ValueError(f"X_val and y_val were {'' if run.validated else 'not '}given to the fit that goes on")
+        if self.status_ not in ("converged", "early_stopping", "partial"):
+            network, rng = self._fitted_network(self._sparse), np.random.RandomState()
+            rng.set_state(run.random)
+            self._go_on(network, Data(X, Y, weight, validation), rng)
+            self._publish(network)
         return self
 
     def _initialise(self, network, rng, Y, weight):
@@ -187,41 +234,40 @@ class BaseMLP(BaseEstimator):
         self.best_loss_ = np.inf
         self._run = None
 
-    def _fit_stochastic(self, network, X, Y, weight, validation, rng, incremental):
-        rows = None
-        if weight is not None and not weight.all():  # a weight of zero is as good as leaving the sample out
-            rows = np.flatnonzero(weight)
-        held_out = None
-        if self.early_stopping and validation is None:
-            rows, held_out = self._split(len(Y), rows, Y, rng)
-        n = len(Y) if rows is None else len(rows)
+    def _begin(self, network, data, rng, incremental):
+        """A run at its first epoch; that of the last call if the fit is ``incremental``."""
+        rows, held_out, total = None, None, len(data.Y)
+        if data.weight is not None and not data.weight.all():
+            rows = np.flatnonzero(data.weight)  # a weight of zero is as good as leaving the sample out
+        if self.early_stopping and data.validation is None:
+            rows, held_out = self._split(total, rows, data.Y, rng)
+        n = total if rows is None else len(rows)
         size = min(200, n) if self.batch_size == "auto" else self.batch_size
         if size > n:
             warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=4
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=5
             )
             size = n
-        run = self._run if incremental else None
-        if run is None:
-            rule, options = parameters.trainer_options(self, -(-n // size))
-            run = Run(rule, options, network.n_params, network.dtype, len(Y), rows, held_out, size)
-            if any(network.sizes[1:-1]) and parameters.dropout(self, network.sizes[1:-1]):
-                run.seed = int(rng.randint(2**31 - 1))
-            run.best = snapshot(network)
-            self._run = run
+        if incremental and self._run is not None:
+            self._run.begin(total, rows, size)
         else:
-            run.begin(len(Y), rows, size)
+            rule, options = parameters.trainer_options(self, -(-n // size))
+            run = self._run = Run(rule, options, network.n_params, network.dtype, total, rows, held_out, size)
+            run.best = snapshot(network)
+            if parameters.dropout(self, network.sizes[1:-1]):
+                run.seed = int(rng.randint(2**31 - 1))
+        self._run.single, self._run.validated = incremental, data.validation is not None
         self.n_iter_ = 0
-        if self.early_stopping:
-            self.best_loss_ = None
-        if self.early_stopping or validation is not None:
-            if self.validation_scores_ is None:
-                self.validation_scores_, self.validation_loss_curve_ = [], []
-                self.best_validation_score_ = -np.inf
-        self._go_on(network, Data(X, Y, weight, validation), rng, incremental)
+        self.best_loss_ = None if self.early_stopping else np.inf if self.best_loss_ is None else self.best_loss_
+        self._begin_validation(self.early_stopping or data.validation is not None)
 
-    def _go_on(self, network, data, rng, incremental=False):
-        """Trains from where the run stands."""
+    def _begin_validation(self, wanted):
+        if wanted and self.validation_scores_ is None:
+            self.validation_scores_, self.validation_loss_curve_ = [], []
+            self.best_validation_score_ = -np.inf
+
+    def _go_on(self, network, data, rng):
+        """Trains from where the run stands; the network shows the best or averaged weights where asked for."""
         run = self._run
         if run.held_out is not None:
             held = run.held_out
@@ -230,12 +276,11 @@ class BaseMLP(BaseEstimator):
             restore(network, run.raw)
             run.raw = None
         shares = parameters.dropout(self, network.sizes[1:-1])
-        self.status_, self.message_ = run_epochs(self, network, data, run, rng, shares, incremental)
+        with Bar(self) as bar:
+            self.status_, self.message_ = run_epochs(self, network, data, run, rng, shares, bar=bar)
         run.random = rng.get_state()
-        if self.status_ == "not_finite":
-            return
         mean = run.averaged()
-        if self.early_stopping or mean is not None:
+        if self.status_ != "not_finite" and (self.early_stopping or mean is not None):
             run.raw = snapshot(network)
             restore(network, run.best if self.early_stopping else snapshot(network, mean))
 
@@ -252,24 +297,91 @@ class BaseMLP(BaseEstimator):
             )
         return train, held_out
 
-    def _fit_full_batch(self, network, X, Y, weight, validation):
+    def _fit_full_batch(self, network, data):
+        """All samples at once, by numopt.minimize or least_squares."""
         from numopt.neural_network._full_batch import fit_full_batch
 
-        result = fit_full_batch(
-            network, X, Y, weight, solver=self.solver, alpha=self.alpha, tol=self.tol, max_iter=self.max_iter,
-            max_fun=self.max_fun, options=self.solver_params or {},
-        )  # fmt: skip
-        self.loss_ = result.loss / self._loss_outputs
-        self.n_iter_ = result.n_iter
+        validated, best = data.validation is not None, snapshot(network)
+        self._run, self.n_iter_ = None, 0
+        self._begin_validation(validated)
+
+        def on_iteration(theta, loss, gradient_norm):
+            nonlocal best
+            self.n_iter_, self.loss_ = self.n_iter_ + 1, loss / self._loss_outputs
+            if self.verbose:
+                print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
+            network.theta[:] = theta
+            if validated and validate(self, network, data.validation):
+                best = snapshot(network)
+            bar.update()
+            if self.early_stopping and validated and self._no_improvement_count > self.n_iter_no_change:
+                raise StopIteration
+
+        with Bar(self) as bar:
+            result = fit_full_batch(
+                network, data.X, data.Y, data.weight, solver=self.solver, alpha=self.alpha, tol=self.tol,
+                max_iter=self.max_iter, max_fun=self.max_fun, options=self.solver_params or {},
+                on_iteration=on_iteration if validated or self.verbose or self.progress else None,
+            )  # fmt: skip
+        self.loss_, self.n_iter_ = result.loss / self._loss_outputs, result.n_iter
         self.loss_curve_ += [loss / self._loss_outputs for loss in result.loss_curve]
         self.gradient_norm_curve_ += list(result.gradient_norm_curve)
-        self.best_loss_ = min(self.best_loss_ or np.inf, self.loss_)
+        self.best_loss_ = min(np.inf if self.best_loss_ is None else self.best_loss_, self.loss_)
         self.status_, self.message_ = getattr(result.status, "name", str(result.status)).lower(), result.message
-        if not result.success:
+        if self.early_stopping and validated:
+            restore(network, best)
+            if self.status_ == "callback":
+                self.status_, self.message_ = "early_stopping", no_improvement(self)
+        elif not result.success:
             warnings.warn(
                 f"{self.solver} failed to converge after {result.n_iter} iteration(s): {result.message} Increase "
                 "max_iter or max_fun, or scale the data.", ConvergenceWarning, stacklevel=5,
             )  # fmt: skip
+
+    def dead_units(self, X):
+        """Hidden units of relu that no sample activates: they pass no gradient on, and do not learn any more.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        list of ndarray of int
+            For each hidden layer the numbers of its dead units.
+        """
+        check_is_fitted(self)
+        return dead_units(self, self._check_new(X))
+
+    # --- files
+
+    def save(self, path):
+        """Write the estimator to a file of plain arrays, in the middle of training too; see :meth:`resume`.
+
+        Parameters
+        ----------
+        path : str or path-like
+            A ``.npz``.  A file that is there is replaced only when the new one is complete.  Functions among the
+            parameters are not written; :meth:`load` asks for them.
+        """
+        check_is_fitted(self)
+        save(self, path)
+
+    @classmethod
+    def load(cls, path, **params):
+        """The estimator that :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : str or path-like
+        **params
+            Parameters that replace those in the file: functions, which it does not hold, or others.
+
+        Returns
+        -------
+        estimator
+        """
+        return load(cls, path, params)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

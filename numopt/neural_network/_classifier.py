@@ -345,23 +345,23 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     # --- what the base class asks for
 
-    def _set_targets(self, y, first, classes, incremental):
-        if first or not (self.warm_start or incremental):
+    def _set_targets(self, y, first, mode, classes=None):
+        if first:
             self._labels = Labels.of(y, classes)
             self.classes_ = self._labels.classes
             self.n_outputs_ = self._labels.n_outputs
             self.out_activation_ = "softmax" if self._labels.kind == "multiclass" else "logistic"
-        elif self.warm_start and not incremental:
+        elif mode == "fit":
             self._labels.check_same(y)
         return self._labels.loss
 
     def _encode(self, y, dtype, name="y"):
         return self._labels.encode(y, dtype, name)
 
-    def _class_weights(self, y, weight, incremental):
+    def _class_weights(self, y, weight, mode):
         if self.class_weight is None:
             return weight
-        if incremental and isinstance(self.class_weight, str):
+        if mode == "partial" and isinstance(self.class_weight, str):
             raise ValueError(
                 "class_weight='balanced' can't be used with partial_fit, which does not know how many samples of each "
                 "class will come; give a dict of weights, or sample_weight"

@@ -168,30 +168,26 @@ def full_batch_solvers():
     return FULL_BATCH_SOLVERS
 
 
-def is_stochastic(model):
-    """Whether the solver is a first-order rule; refuses what is no solver."""
-    if model.solver in o.RULES:
-        return True
-    if model.solver not in full_batch_solvers():
+def check_together(model, hidden, mode):
+    """Refuses a solver there is not, entries of dicts there are not, and parameters that exclude each other."""
+    stochastic = model.solver in o.RULES
+    if not stochastic and model.solver not in full_batch_solvers():
         names = ", ".join(map(repr, (*o.RULES, *full_batch_solvers())))
-        raise ValueError(f"The 'solver' parameter must be one of {names}. Got {model.solver!r} instead.")
-    return False
-
-
-def check_solver(model, loss, sizes):
-    """Refuses a full-batch solver that can't serve the loss or the options, with the list of those that can."""
-    if model.solver in o.RULES:
+        raise ValueError(
+            f"The 'solver' parameter of {type(model).__name__} must be a str among {names}. Got {model.solver!r} "
+            "instead."
+        )
+    dropout(model, hidden)
+    checked("schedule_params", model.schedule_params, _SCHEDULE_PARAMS)
+    if stochastic:
         checked("solver_params", model.solver_params, _SOLVER_PARAMS)
-        checked("schedule_params", model.schedule_params, _SCHEDULE_PARAMS)
-        return
-    for name, off in (("batch_norm", False), ("averaging", None), ("pretrain", False)):
-        if getattr(model, name) != off and name == "averaging":
-            raise ValueError(f"{name} needs a stochastic solver ({', '.join(o.RULES)}), got solver={model.solver!r}")
-
-
-def check_together(model, incremental):
-    """Refuses parameters that exclude each other."""
-    if model.early_stopping and incremental:
+    if mode == "partial" and model.early_stopping:
         raise ValueError("partial_fit does not support early_stopping=True")
     if model.averaging and model.batch_norm:
         raise ValueError("averaging and batch_norm exclude each other: running statistics have no averaged weights")
+
+
+def check_solver(model, architecture):
+    """Refuses a full-batch solver that can't serve the loss or the options, with the list of those that can."""
+    if model.solver in o.RULES:
+        return

@@ -319,8 +319,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     # --- what the base class asks for
 
-    def _set_targets(self, y, first, classes, incremental):
-        self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
+    def _set_targets(self, y, first, mode, classes=None):
+        if first:
+            self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
         self.out_activation_ = "exp" if self.loss == "poisson" else "identity"
         return self.loss
 
@@ -332,7 +333,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             raise ValueError(f"{name} must be zero or positive for loss='poisson'; the least is {y.min()}")
         return np.ascontiguousarray(y.reshape(len(y), -1), dtype=dtype)
 
-    def _class_weights(self, y, weight, incremental):
+    def _class_weights(self, y, weight, mode):
         return weight
 
     @property

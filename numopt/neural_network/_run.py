@@ -46,19 +46,25 @@ class Run:
     random : tuple
         State of the random numbers.
     raw : ndarray or None
-        The weights of the iteration, where the network's are others (averaged, the best).
+        Snapshot of the iteration, where the network shows another one (averaged, the best).
     best : ndarray or None
-        The weights with the best loss or validation score.
+        Snapshot with the best loss or validation score.
+    single, validated : bool
+        Whether it is one of ``partial_fit``; whether ``X_val`` was given.
     """
 
-    NUMBERS = ("batch_size", "n", "epochs", "batch", "loss_sum", "square_sum", "seed")
-    ARRAYS = ("rows", "held_out", "order", "raw", "best")
+    # what changes; the trainer apart
+    STATE = (
+        "n", "rows", "held_out", "batch_size", "order", "epochs", "batch", "loss_sum", "square_sum", "seed", "random",
+        "raw", "best", "single", "validated",
+    )  # fmt: skip
 
     def __init__(self, rule, options, n_params, dtype, n, rows, held_out, batch_size):
         self.rule, self.options = rule, options
         self.trainer = Trainer(rule, n_params, dtype, **options)
         self.begin(n, rows, batch_size)
         self.held_out, self.epochs, self.seed = held_out, 0, 0
+        self.single = self.validated = False
         self.random = self.raw = self.best = None
 
     def begin(self, n, rows, batch_size):

@@ -61,10 +61,10 @@ def averaged_weights(network, run):
     network.theta[:] = raw
 
 
-def run_epochs(model, network, data, run, rng, shares=None, single=False, watch=None, bar=None):
+def run_epochs(model, network, data, run, rng, shares, bar, watch=None):
     """Trains until a rule of scikit-learn's says stop; sets the model's curves and counters and the network.
 
-    ``shares``: dropout of each hidden layer, or None; ``single``: one epoch only.
+    ``shares``: dropout of each hidden layer, or None; ``bar`` is told of each epoch, ``watch`` says stop.
 
     Returns
     -------
@@ -99,12 +99,11 @@ def run_epochs(model, network, data, run, rng, shares=None, single=False, watch=
                     if interrupt.asked:
                         raise KeyboardInterrupt
                 end_epoch(model, network, data, run, n, batches)
-                if bar is not None:
-                    bar.update(model)
+                bar.update()
                 message = stopping(model, run, name)
                 if message:
                     return ("early_stopping" if model.early_stopping else "converged"), message
-                if single:
+                if run.single:
                     return "partial", "One epoch done."
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=4)
@@ -177,8 +176,7 @@ def stopping(model, run, name):
     """The message of a fit that ends here, or '' ; 'adaptive' lowers the learning rate first."""
     if not model._no_improvement_count > model.n_iter_no_change:
         return ""
-    what = "Validation score" if model.early_stopping else "Training loss"
-    message = f"{what} did not improve more than tol={model.tol:f} for {model.n_iter_no_change} consecutive epochs."
+    message = no_improvement(model)
     if name != "adaptive":
         if model.verbose:
             print(message + " Stopping.")
@@ -194,6 +192,12 @@ def stopping(model, run, name):
         print(f"{message} Setting learning rate to {h[o.LR_INIT] * h[o.FACTOR]:f}")
     model._no_improvement_count = 0
     return ""
+
+
+def no_improvement(model):
+    """scikit-learn's words."""
+    what = "Validation score" if model.early_stopping else "Training loss"
+    return f"{what} did not improve more than tol={model.tol:f} for {model.n_iter_no_change} consecutive epochs."
 
 
 def diverged(model, network, run):
