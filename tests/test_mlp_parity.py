@@ -17,7 +17,7 @@ RULES = {
     "nesterov": {"solver": "sgd", "learning_rate_init": 0.1},
 }
 COMMON = {"batch_size": BATCH, "max_iter": EPOCHS, "tol": 0.0, "random_state": 3}
-TOLERANCE = {"float64": 1e-12, "float32": 1e-5}  # Adam divides gradients by their size, and so rounding by little: 3e-6
+TOLERANCE = {"float64": 1e-12, "float32": 1e-6}
 
 
 def digits(dtype):

@@ -106,7 +106,8 @@ def update(rule, w, g, s, lo, hi, h, decay):
     n, real = w.size, w.dtype.type
     lr, mu, eps = real(h[o.LR]), real(h[o.MOMENTUM]), real(h[o.EPS_T])
     b1, b2, rho, step = real(h[o.BETA_1]), real(h[o.BETA_2]), real(h[o.RHO]), real(h[o.STEP])
-    one = real(1.0)
+    # taken in double: in single, 1 - 0.999 is wrong in its fifth digit
+    c1, c2, c_rho = real(1.0 - h[o.BETA_1]), real(1.0 - h[o.BETA_2]), real(1.0 - h[o.RHO])
     a, b, c = s[lo:hi], s[n + lo : n + hi], s[2 * n + lo : 2 * n + hi]
     w, g = w[lo:hi], g[lo:hi]
     if rule == o.SGD:
@@ -126,53 +127,53 @@ def update(rule, w, g, s, lo, hi, h, decay):
             w[i] -= lr * g[i] / (math.sqrt(a[i]) + eps)
     elif rule == o.ADADELTA:
         for i in range(w.size):
-            a[i] = rho * a[i] + (one - rho) * g[i] * g[i]
+            a[i] = rho * a[i] + c_rho * g[i] * g[i]
             d = g[i] * math.sqrt(b[i] + eps) / math.sqrt(a[i] + eps)
-            b[i] = rho * b[i] + (one - rho) * d * d
+            b[i] = rho * b[i] + c_rho * d * d
             w[i] -= lr * d
     elif rule == o.RMSPROP:
         for i in range(w.size):
-            a[i] = rho * a[i] + (one - rho) * g[i] * g[i]
+            a[i] = rho * a[i] + c_rho * g[i] * g[i]
             w[i] -= lr * g[i] / (math.sqrt(a[i]) + eps)
     elif rule == o.RMSPROP_NESTEROV:
         for i in range(w.size):
-            a[i] = rho * a[i] + (one - rho) * g[i] * g[i]
+            a[i] = rho * a[i] + c_rho * g[i] * g[i]
             d = lr * g[i] / (math.sqrt(a[i]) + eps)
             b[i] = mu * b[i] - d
             w[i] += mu * b[i] - d
     elif rule == o.ADAM or rule == o.ADAMW:
         if rule == o.ADAMW and decay:
-            keep = one - lr * real(h[o.WEIGHT_DECAY])
+            keep = real(1.0 - h[o.LR] * h[o.WEIGHT_DECAY])
             for i in range(w.size):
                 w[i] *= keep
         for i in range(w.size):
-            a[i] = b1 * a[i] + (one - b1) * g[i]
-            b[i] = b2 * b[i] + (one - b2) * g[i] * g[i]
+            a[i] = b1 * a[i] + c1 * g[i]
+            b[i] = b2 * b[i] + c2 * g[i] * g[i]
             w[i] -= step * a[i] / (math.sqrt(b[i]) + eps)
     elif rule == o.ADAMAX:
         for i in range(w.size):
-            a[i] = b1 * a[i] + (one - b1) * g[i]
+            a[i] = b1 * a[i] + c1 * g[i]
             b[i] = max(b2 * b[i], abs(g[i]) + eps)
             w[i] -= step * a[i] / b[i]
     elif rule == o.NADAM:
         cm, cg = real(h[o.C_M]), real(h[o.C_G])
         for i in range(w.size):
-            a[i] = b1 * a[i] + (one - b1) * g[i]
-            b[i] = b2 * b[i] + (one - b2) * g[i] * g[i]
+            a[i] = b1 * a[i] + c1 * g[i]
+            b[i] = b2 * b[i] + c2 * g[i] * g[i]
             w[i] -= (cm * a[i] + cg * g[i]) / (math.sqrt(b[i]) + eps)
     elif rule == o.AMSGRAD:
         for i in range(w.size):
-            a[i] = b1 * a[i] + (one - b1) * g[i]
-            b[i] = b2 * b[i] + (one - b2) * g[i] * g[i]
+            a[i] = b1 * a[i] + c1 * g[i]
+            b[i] = b2 * b[i] + c2 * g[i] * g[i]
             c[i] = max(c[i], b[i])
             w[i] -= step * a[i] / (math.sqrt(c[i]) + eps)
     elif rule == o.DELTA_BAR_DELTA:
-        up, down = real(h[o.GAIN_UP]), one - real(h[o.GAIN_DOWN])
+        up, down = real(h[o.GAIN_UP]), real(1.0 - h[o.GAIN_DOWN])
         for i in range(w.size):
             agree = b[i] * g[i]
             if agree > 0.0:
                 a[i] += up
             elif agree < 0.0:
                 a[i] *= down
-            b[i] = rho * b[i] + (one - rho) * g[i]
+            b[i] = rho * b[i] + c_rho * g[i]
             w[i] -= lr * a[i] * g[i]
