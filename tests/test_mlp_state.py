@@ -160,9 +160,9 @@ def test_nothing_goes_on_from_nan():
 
 class TestFiles:
     def test_parameters_of_all_kinds(self, tmp_path):
-        params = {"hidden_layer_sizes": np.array([5, 4]), "activation": ["tanh", "elu"], "class_weight": {"a": 2.0, "b": 1},
-                  "dropout": (0.1, 0.2), "n_iter_no_change": np.inf, "alpha": np.float32(0.1), "max_iter": np.int64(2),
-                  "schedule_params": {"warmup": 1}}  # fmt: skip
+        params = {"hidden_layer_sizes": np.array([5, 4]), "activation": ["tanh", "elu"],
+                  "class_weight": {"a": 2.0, "b": 1}, "dropout": (0.1, 0.2), "n_iter_no_change": np.inf,
+                  "alpha": np.float32(0.1), "max_iter": np.int64(2), "schedule_params": {"warmup": 1}}  # fmt: skip
         first = MLPClassifier(**params).fit(X, np.where(y > 4, "a", "b"))
         first.save(tmp_path / "a")
         loaded = MLPClassifier.load(tmp_path / "a")

@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import UNUSED
 
-from numopt.linear_model._callbacks import observed
+from numopt.estimators.callbacks import observed
 from numopt.linear_model._linear_base import (
     LinearPredictor,
     check_flags,

@@ -9,7 +9,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import metadata_routing
 from sklearn.utils.validation import column_or_1d
 
-from numopt.linear_model._callbacks import observed
+from numopt.estimators.callbacks import observed
 from numopt.linear_model._elastic_net import (
     ElasticNet,
     Lasso,

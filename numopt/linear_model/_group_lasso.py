@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import column_or_1d
 
-from numopt.linear_model._callbacks import observed
+from numopt.estimators.callbacks import observed
 from numopt.linear_model._elastic_net import (
     check_common,
     check_data,

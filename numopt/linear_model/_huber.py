@@ -4,7 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.base import RegressorMixin
 
-from numopt.linear_model._callbacks import observed
+from numopt.estimators.callbacks import observed
 from numopt.linear_model._catalogue import check_name, minimise_with, names
 from numopt.linear_model._linear_base import (
     LinearPredictor,

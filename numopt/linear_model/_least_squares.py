@@ -19,8 +19,8 @@ from scipy.linalg import blas, lapack
 from scipy.optimize import nnls
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
+from numopt.estimators.callbacks import observed
 from numopt.linear_model._blas import few_threads
-from numopt.linear_model._callbacks import observed
 from numopt.linear_model._catalogue import check_name, names, solve_system
 from numopt.linear_model._linear_base import (
     LinearPredictor,

@@ -13,7 +13,7 @@ from scipy.linalg import blas
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from numopt.linear_model._callbacks import CallbackSupportMixin
+from numopt.estimators.callbacks import CallbackSupportMixin
 
 # SciPy's BLAS and LAPACK throughout a fit: NumPy brings another copy with threads of its own, and the threads of one
 # copy still spin when the other is called, which costs milliseconds on a machine with few cores.

@@ -6,7 +6,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from numopt.linear_model._callbacks import Tasks, with_callbacks
+from numopt.estimators.callbacks import Tasks, with_callbacks
 from numopt.linear_model._linear_base import LinearPredictor, check_flags, check_weights, is_number
 from numopt.linear_model._logistic_problem import (
     PENALTIES,

@@ -10,8 +10,8 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import metadata_routing
 from sklearn.utils.validation import _check_method_params
 
+from numopt.estimators.callbacks import Tasks, with_callbacks
 from numopt.linear_model._blas import one_blas_thread
-from numopt.linear_model._callbacks import Tasks, with_callbacks
 from numopt.linear_model._elastic_net_cv import thread_count
 from numopt.linear_model._linear_base import check_flags, check_weights, is_integer, is_number
 from numopt.linear_model._logistic import LinearClassifier, LogisticRegression

@@ -5,9 +5,9 @@ import scipy.sparse as sp
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_random_state
 
+from numopt.estimators.callbacks import observed
 from numopt.linear_model import _ridge_solvers as solvers
 from numopt.linear_model._blas import few_threads
-from numopt.linear_model._callbacks import observed
 from numopt.linear_model._catalogue import check_name, names, solve_system
 from numopt.linear_model._linear_base import (
     LinearPredictor,

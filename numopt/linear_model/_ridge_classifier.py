@@ -7,8 +7,8 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d, compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from numopt.estimators.callbacks import observed
 from numopt.linear_model._blas import few_threads
-from numopt.linear_model._callbacks import observed
 from numopt.linear_model._linear_base import check_squares, check_weights
 from numopt.linear_model._ridge import BaseRidge
 

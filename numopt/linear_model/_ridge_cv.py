@@ -10,8 +10,8 @@ from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
+from numopt.estimators.callbacks import observed
 from numopt.linear_model._blas import few_threads
-from numopt.linear_model._callbacks import observed
 from numopt.linear_model._linear_base import (  # fmt: skip
     Given,
     GivenClasses,

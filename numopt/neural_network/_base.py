@@ -1,24 +1,25 @@
 """What classifier and regressor share: checks, the network, the fit, its state."""
 
-import warnings
 from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from numopt.estimators.callbacks import CallbackSupportMixin, Tasks
 from numopt.kernels.first_order_slots import RULES
 from numopt.network._network import Network
 from numopt.neural_network import _parameters as parameters
+from numopt.neural_network._all_samples import fit_on_all_samples
 from numopt.neural_network._dead_units import dead_units, warn_dead_layers
 from numopt.neural_network._progress import Bar
 from numopt.neural_network._run import Run, restore, snapshot
 from numopt.neural_network._state import load, save
-from numopt.neural_network._stochastic import Data, no_improvement, run_epochs, validate
+from numopt.neural_network._stochastic import Data, begin_validation, run_epochs
+from numopt.optimize._warn import warn
 
 _TYPES = (np.float64, np.float32)
 _FORMATS = ("csr", "csc")
@@ -33,7 +34,7 @@ def can_fit_partially(model):
     return True
 
 
-class BaseMLP(BaseEstimator):
+class BaseMLP(CallbackSupportMixin, BaseEstimator):
     """A multilayer perceptron; ``_encode`` and ``_validation_score`` come from the kind of estimator."""
 
     _parameter_constraints: ClassVar[dict] = parameters.CONSTRAINTS
@@ -89,6 +90,11 @@ class BaseMLP(BaseEstimator):
             yield "gammas_", network.gammas
             yield "running_mean_", network.running_mean
             yield "running_var_", network.running_var
+
+    def _shown(self, network):
+        """Copies of these as the attributes of an estimator of its own."""
+        own = {name: [part.copy() for part in parts] for name, parts in self._parts(network)}
+        return own | {"_network": None}
 
     def _publish(self, network):
         self._network = network
@@ -160,6 +166,7 @@ class BaseMLP(BaseEstimator):
         return X, Y, weight, validation
 
     def _fit(self, X, y, sample_weight=None, X_val=None, y_val=None, classes=None, incremental=False):
+        given = X, y, sample_weight
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         if first:
             self.__dict__.pop("coefs_", None)  # a fit that fails leaves no mixture of the old and the new
@@ -174,14 +181,19 @@ class BaseMLP(BaseEstimator):
         else:
             network = self._fitted_network(self._sparse)
         data = Data(X, Y, weight, validation)
+        tasks = Tasks(self, *given, most=None if incremental else self.max_iter)
+        watch = tasks.iterations(lambda network: self._shown(network))
         if self.solver in RULES:
             self._begin(network, data, rng, incremental)
-            self._go_on(network, data, rng)
+            self._go_on(network, data, rng, watch)
         else:
-            self._fit_full_batch(network, data)
+            fit_on_all_samples(self, network, data, watch)
         self._publish(network)
+        if watch is not None:
+            watch.close(network)
         if not incremental:
             warn_dead_layers(self, X)
+        tasks.end()
         return self
 
     def resume(self, X, y, sample_weight=None, X_val=None, y_val=None):
@@ -244,9 +256,7 @@ class BaseMLP(BaseEstimator):
         n = total if rows is None else len(rows)
         size = min(200, n) if self.batch_size == "auto" else self.batch_size
         if size > n:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=5
-            )
+            warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", UserWarning)
             size = n
         if incremental and self._run is not None:
             self._run.begin(total, rows, size)
@@ -259,14 +269,9 @@ class BaseMLP(BaseEstimator):
         self._run.single, self._run.validated = incremental, data.validation is not None
         self.n_iter_ = 0
         self.best_loss_ = None if self.early_stopping else np.inf if self.best_loss_ is None else self.best_loss_
-        self._begin_validation(self.early_stopping or data.validation is not None)
+        begin_validation(self, self.early_stopping or data.validation is not None)
 
-    def _begin_validation(self, wanted):
-        if wanted and self.validation_scores_ is None:
-            self.validation_scores_, self.validation_loss_curve_ = [], []
-            self.best_validation_score_ = -np.inf
-
-    def _go_on(self, network, data, rng):
+    def _go_on(self, network, data, rng, watch=None):
         """Trains from where the run stands; the network shows the best or averaged weights where asked for."""
         run = self._run
         if run.held_out is not None:
@@ -277,7 +282,7 @@ class BaseMLP(BaseEstimator):
             run.raw = None
         shares = parameters.dropout(self, network.sizes[1:-1])
         with Bar(self) as bar:
-            self.status_, self.message_ = run_epochs(self, network, data, run, rng, shares, bar=bar)
+            self.status_, self.message_ = run_epochs(self, network, data, run, rng, shares, bar, watch)
         run.random = rng.get_state()
         mean = run.averaged()
         if self.status_ != "not_finite" and (self.early_stopping or mean is not None):
@@ -296,47 +301,6 @@ class BaseMLP(BaseEstimator):
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
         return train, held_out
-
-    def _fit_full_batch(self, network, data):
-        """All samples at once, by numopt.minimize or least_squares."""
-        from numopt.neural_network._full_batch import fit_full_batch
-
-        validated, best = data.validation is not None, snapshot(network)
-        self._run, self.n_iter_ = None, 0
-        self._begin_validation(validated)
-
-        def on_iteration(theta, loss, gradient_norm):
-            nonlocal best
-            self.n_iter_, self.loss_ = self.n_iter_ + 1, loss / self._loss_outputs
-            if self.verbose:
-                print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
-            network.theta[:] = theta
-            if validated and validate(self, network, data.validation):
-                best = snapshot(network)
-            bar.update()
-            if self.early_stopping and validated and self._no_improvement_count > self.n_iter_no_change:
-                raise StopIteration
-
-        with Bar(self) as bar:
-            result = fit_full_batch(
-                network, data.X, data.Y, data.weight, solver=self.solver, alpha=self.alpha, tol=self.tol,
-                max_iter=self.max_iter, max_fun=self.max_fun, options=self.solver_params or {},
-                on_iteration=on_iteration if validated or self.verbose or self.progress else None,
-            )  # fmt: skip
-        self.loss_, self.n_iter_ = result.loss / self._loss_outputs, result.n_iter
-        self.loss_curve_ += [loss / self._loss_outputs for loss in result.loss_curve]
-        self.gradient_norm_curve_ += list(result.gradient_norm_curve)
-        self.best_loss_ = min(np.inf if self.best_loss_ is None else self.best_loss_, self.loss_)
-        self.status_, self.message_ = getattr(result.status, "name", str(result.status)).lower(), result.message
-        if self.early_stopping and validated:
-            restore(network, best)
-            if self.status_ == "callback":
-                self.status_, self.message_ = "early_stopping", no_improvement(self)
-        elif not result.success:
-            warnings.warn(
-                f"{self.solver} failed to converge after {result.n_iter} iteration(s): {result.message} Increase "
-                "max_iter or max_fun, or scale the data.", ConvergenceWarning, stacklevel=5,
-            )  # fmt: skip
 
     def dead_units(self, X):
         """Hidden units of relu that no sample activates: they pass no gradient on, and do not learn any more.

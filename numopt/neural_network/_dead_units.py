@@ -1,12 +1,11 @@
 """Units of relu that no sample activates."""
 
-import warnings
-
 import numpy as np
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 
 from numopt.network._network import Network
+from numopt.optimize._warn import warn
 
 _ROWS = 256  # looked at first: a layer that is alive shows it at once
 
@@ -47,9 +46,9 @@ def warn_dead_layers(model, X):
     if any(len(dead) == k for dead, k in zip(dead_units(model, few), widths, strict=True)):
         for layer, (dead, k) in enumerate(zip(dead_units(model, X), widths, strict=True), 1):
             if len(dead) == k:
-                warnings.warn(
+                warn(
                     f"All {k} units of hidden layer {layer} are dead: no sample activates them, so that all samples "
                     "get the same prediction. Lower learning_rate_init, scale X, or take activation='leaky_relu'.",
-                    ConvergenceWarning, stacklevel=5,
-                )  # fmt: skip
+                    ConvergenceWarning,
+                )
                 return

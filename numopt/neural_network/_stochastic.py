@@ -4,7 +4,6 @@ import contextlib
 import math
 import signal
 import threading
-import warnings
 from numbers import Real
 
 import numpy as np
@@ -14,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from numopt.kernels import first_order_slots as o
 from numopt.neural_network._parameters import schedule
 from numopt.neural_network._run import restore, snapshot
+from numopt.optimize._warn import warn
 
 _WORK = 1e9  # multiplications in one call of the engine: tens of milliseconds, after which Ctrl-C is looked at
 _LEAST_RATE = 1e-6  # where 'adaptive' gives up
@@ -106,13 +106,13 @@ def run_epochs(model, network, data, run, rng, shares, bar, watch=None):
                 if run.single:
                     return "partial", "One epoch done."
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+            warn("Training interrupted by user.", UserWarning)
             return "interrupted", "Training interrupted by user; resume(X, y) goes on."
     message = (
         f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached and the optimization hasn't converged "
         "yet."
     )
-    warnings.warn(message, ConvergenceWarning, stacklevel=4)
+    warn(message, ConvergenceWarning)
     return "max_iter", message
 
 
@@ -155,6 +155,13 @@ def end_epoch(model, network, data, run, n, batches):
         model.best_loss_ = min(loss, model.best_loss_)
     if improved:
         run.best = snapshot(network, run.averaged())
+
+
+def begin_validation(model, wanted):
+    """Empty curves, where there will be a validation set and has been none before."""
+    if wanted and model.validation_scores_ is None:
+        model.validation_scores_, model.validation_loss_curve_ = [], []
+        model.best_validation_score_ = -np.inf
 
 
 def validate(model, network, validation):
@@ -209,7 +216,7 @@ def diverged(model, network, run):
         f"The loss or its gradient became NaN or infinite {at}; {kept}. Lower learning_rate_init "
         f"({model.learning_rate_init:g}) to a tenth, scale X (and y) to mean 0 and variance 1, or set clip_norm."
     )
-    warnings.warn(message, ConvergenceWarning, stacklevel=5)
+    warn(message, ConvergenceWarning)
     return "not_finite", message
 
 
