@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn import neural_network as sk
-from sklearn.datasets import load_digits, make_multilabel_classification
+from sklearn.datasets import load_digits
 
 from numopt.neural_network import MLPClassifier, MLPRegressor
 
@@ -77,24 +77,6 @@ def test_activations_and_order_without_shuffling(activation):
     assert between(MLPClassifier(**options).fit(X, y), sk.MLPClassifier(**options).fit(X, y)) < TOLERANCE["float64"]
 
 
-def test_probabilities_of_two_classes():
-    X, y = digits("float64")
-    options, labels = {**COMMON, "hidden_layer_sizes": (10,)}, np.where(y < 5, "few", "many")
-    ours, theirs = MLPClassifier(**options).fit(X, labels), sk.MLPClassifier(**options).fit(X, labels)
-    assert between(ours, theirs) < TOLERANCE["float64"]
-    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-11)
-    assert (ours.predict(X) == theirs.predict(X)).all()
-
-
-def test_probabilities_of_several_labels():
-    X, Y = make_multilabel_classification(ROWS, 8, n_classes=4, random_state=0)
-    options = {**COMMON, "hidden_layer_sizes": (10,)}
-    ours, theirs = MLPClassifier(**options).fit(X, Y), sk.MLPClassifier(**options).fit(X, Y)
-    assert between(ours, theirs) < TOLERANCE["float64"]
-    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-11)
-    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-12)
-
-
 @pytest.mark.parametrize("rule", RULES)
 def test_regression_with_two_outputs(rule):
     X, Y = regression()
@@ -102,16 +84,6 @@ def test_regression_with_two_outputs(rule):
     ours, theirs = MLPRegressor(**options).fit(X, Y), sk.MLPRegressor(**options).fit(X, Y)
     assert between(ours, theirs) < TOLERANCE["float64"]
     np.testing.assert_allclose(ours.predict(X), theirs.predict(X), atol=1e-11)
-
-
-def test_poisson_regression():
-    X, Y = regression()
-    y = np.random.default_rng(1).poisson(np.exp(0.5 * Y[:, 0])).astype(float)
-    options = {**COMMON, "hidden_layer_sizes": (15,), "loss": "poisson"}
-    ours, theirs = MLPRegressor(**options).fit(X, y), sk.MLPRegressor(**options).fit(X, y)
-    assert between(ours, theirs) < TOLERANCE["float64"]
-    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-11)
-    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-12)
 
 
 # --- PyTorch
