@@ -209,6 +209,12 @@ class TestWeights:
         np.testing.assert_allclose(first.coefs_[0], classifier().fit(X, LABELS, weights).coefs_[0], atol=1e-12)
         assert classifier(class_weight="balanced").fit(X, LABELS).score(X, LABELS) >= 0
 
+    def test_they_do_not_weigh_scores_nor_change_the_type(self):
+        model = classifier(class_weight={1: 50.0}, early_stopping=True, max_iter=2).fit(X.astype(np.float32), y % 2)
+        held_out = model._run.held_out
+        assert model.best_validation_score_ == model.score(X[held_out], (y % 2)[held_out])
+        assert model.coefs_[0].dtype == np.float32
+
     def test_balance_helps_the_rare_class(self):
         rare = (y == 8).astype(int)
         plain, balanced = (classifier(class_weight=w, max_iter=6).fit(X, rare) for w in (None, {0: 1, 1: 20}))
@@ -501,6 +507,8 @@ def test_bad_loss_and_class_weight():
         regressor(huber_delta=0.0).fit(X, y)
     with pytest.raises(ValueError, match="'class_weight' parameter"):
         classifier(class_weight="even").fit(X, y)
+    with pytest.raises(ValueError, match="class_weight must give weights >= 0"):
+        classifier(class_weight={0: -1.0}).fit(X, y)
     with pytest.raises(ValueError, match="class_weight='balanced' can't be used with partial_fit"):
         classifier(class_weight="balanced").partial_fit(X, y, classes=np.unique(y))
 

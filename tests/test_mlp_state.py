@@ -108,6 +108,22 @@ def test_ctrl_c_in_the_middle_of_an_epoch(params, monkeypatch, tmp_path):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_a_second_ctrl_c_ends_at_once_and_says_that_nothing_goes_on(monkeypatch):
+    train = Network.train
+
+    def interrupted(self, *args, **kwargs):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        return train(self, *args, **kwargs)
+
+    monkeypatch.setattr(Network, "train", interrupted)
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        part = model().fit(X, y)
+    assert part.status_ == "interrupted" and part.predict(X).shape == y.shape
+    with pytest.raises(ValueError, match=r"nothing to go on from: .* in the middle of an update"):
+        part.resume(X, y)
+
+
 def test_a_fit_in_another_thread_leaves_signals_alone():
     found = []
     thread = threading.Thread(target=lambda: found.append(model(2).fit(X, y)))
@@ -140,6 +156,8 @@ def test_what_resume_refuses():
         part.resume(X, y, X_val=X, y_val=y)
     with pytest.raises(ValueError, match="another architecture: sizes"):
         part.set_params(hidden_layer_sizes=3).resume(X, y)
+    with pytest.raises(ValueError, match="solver was one of rule 'adam', now it is 'sgd'"):
+        model(2).fit(X, y).set_params(solver="sgd").resume(X, y)
     with pytest.raises(ValueError, match="classes not in"):
         model(2).fit(X, y).resume(X, y + 1)
 

@@ -80,6 +80,8 @@ UNITS = {
     "glm/newton": ("numopt.solvers.glm_newton", "unit", 2),
     "glm/sparse-float64": ("numopt.solvers.glm", "sparse64", 2),
     "glm/sparse-float32": ("numopt.solvers.glm", "sparse32", 2),
+    "network/float64": ("numopt.network.engine", "float64", 2),
+    "network/float32": ("numopt.network.engine", "float32", 2),
 }
 
 _PACKAGE = Path(__file__).resolve().parent.parent

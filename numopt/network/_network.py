@@ -1,82 +1,30 @@
-"""NumPy stand-in with the interface of the compiled engine (the engine replaces it; tests keep it as the oracle)."""
+"""A multilayer perceptron: its parameters, and what compiled code computes with them."""
+
+import ctypes
+import functools
+import threading
 
 import numpy as np
-from numba import njit
-from scipy.special import erf, expit, log_softmax, xlogy
+import scipy.sparse as sp
 
-from numopt.kernels import first_order as rules
-from numopt.kernels import first_order_slots as o
+from numopt.drivers import units
+from numopt.network import _derivatives, _plan, _threads
+from numopt.network import words as w
+from numopt.network.words import ACTIVATIONS, LEAK, LOSSES
 
+__all__ = ["ACTIVATIONS", "HUBER_DELTA", "LEAK", "LOSSES", "Network"]
 
-@njit
-def begin_update(rule, h):
-    """Callable from Python, which kernels are not."""
-    rules.begin_update(rule, h)
-
-
-@njit
-def update(rule, w, g, s, lo, hi, h, decay):
-    """The same."""
-    rules.update(rule, w, g, s, lo, hi, h, decay)
-
-
-ACTIVATIONS = ("identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "softplus", "gelu")
-LOSSES = ("log_loss", "binary_log_loss", "squared_error", "huber", "absolute_error", "poisson")
-LEAK = 0.01  # slope of leaky_relu for z < 0 (PyTorch's default)
 HUBER_DELTA = 1.0
+WORTHWHILE = 400_000  # multiplications of a step: with fewer, threads cost more than they bring
 
 
-def activation(name, z):
-    """(value, derivative) at z."""
-    if name == "identity":
-        return z, np.ones_like(z)
-    if name == "logistic":
-        a = expit(z)
-        return a, a * (1 - a)
-    if name == "tanh":
-        a = np.tanh(z)
-        return a, 1 - a * a
-    if name == "relu":
-        return np.maximum(z, 0), (z > 0).astype(z.dtype)
-    if name == "leaky_relu":
-        return np.where(z > 0, z, LEAK * z), np.where(z > 0, 1, LEAK).astype(z.dtype)
-    if name == "elu":
-        e = np.expm1(np.minimum(z, 0))
-        return np.where(z > 0, z, e), np.where(z > 0, 1, e + 1).astype(z.dtype)
-    if name == "softplus":
-        return np.logaddexp(0, z), expit(z)
-    if name == "gelu":
-        phi = 0.5 * (1 + erf(z / np.sqrt(2)))
-        return z * phi, phi + z * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
-    raise ValueError(name)
+def _address(array):
+    return array.__array_interface__["data"][0]
 
 
-def output_and_loss(name, z, Y, delta=HUBER_DELTA):
-    """(prediction, loss of each row, derivative of the row's loss by z); Y None: the prediction alone."""
-    if name == "log_loss":
-        logp = log_softmax(z, axis=1)
-        p = np.exp(logp)
-        if Y is None:
-            return p, None, None
-        rows = np.arange(len(z))
-        d = p.copy()
-        d[rows, Y] -= 1
-        return p, -logp[rows, Y], d
-    if name == "binary_log_loss":
-        p = expit(z)
-        return (p, None, None) if Y is None else (p, (np.logaddexp(0, z) - Y * z).sum(1), p - Y)
-    if name == "poisson":
-        mu = np.exp(z)
-        return (mu, None, None) if Y is None else (mu, (xlogy(Y, Y) - Y * z - Y + mu).sum(1), mu - Y)
-    if Y is None:
-        return z, None, None
-    r = z - Y
-    if name == "squared_error":
-        return z, 0.5 * (r * r).sum(1), r
-    if name == "absolute_error":
-        return z, np.abs(r).sum(1), np.sign(r)
-    small = np.abs(r) <= delta
-    return z, np.where(small, 0.5 * r * r, delta * (np.abs(r) - 0.5 * delta)).sum(1), np.clip(r, -delta, delta)
+@functools.cache
+def _function(name):
+    return ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_ssize_t, ctypes.c_ssize_t)(units.address(name))
 
 
 class Network:
@@ -123,23 +71,67 @@ class Network:
 
     def __init__(self, sizes, activations, loss, *, dtype=np.float64, batch_norm=False, sparse=False,
                  huber_delta=HUBER_DELTA, bn_momentum=0.9, bn_epsilon=1e-5, n_threads=None):  # fmt: skip
-        self.sizes, self.loss_name, self.dtype = tuple(sizes), loss, np.dtype(dtype)
-        depth = len(sizes) - 1
+        self.sizes, self.loss_name, self.dtype = tuple(int(k) for k in sizes), loss, np.dtype(dtype)
+        depth = len(self.sizes) - 1
         hidden = [activations] * (depth - 1) if isinstance(activations, str) else list(activations)
         self.activations, self.batch_norm, self.sparse, self.huber_delta = hidden, batch_norm, sparse, huber_delta
         self.bn_momentum, self.bn_epsilon, self.n_threads = bn_momentum, bn_epsilon, n_threads
-        total = sum(a * b + b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
-        total += sum(sizes[1:-1]) if batch_norm else 0
-        self.n_params = total
-        self.theta, self.decayed = np.zeros(total, self.dtype), np.zeros(total, bool)
-        self.weights, self.intercepts, self.gammas = self.views(self.theta)
+        self._layers = _plan.layers(self.sizes, [ACTIVATIONS.index(name) for name in hidden], batch_norm)
+        last = self._layers[-1]
+        self.n_params = int(last[w.B_AT] + last[w.FAN_OUT])
+        self._theta, self.decayed = np.zeros(self.n_params, self.dtype), np.zeros(self.n_params, bool)
         for mark in self.views(self.decayed)[0]:
             mark[...] = True
+        self._running = np.zeros(2 * sum(self.sizes[1:-1]) if batch_norm else 0, self.dtype)
+        self._running[len(self._running) // 2 :] = 1
+        self._attach()
         for gamma in self.gammas:
             gamma[:] = 1
-        widths = sizes[1:-1] if batch_norm else ()
-        self.running_mean = [np.zeros(k, self.dtype) for k in widths]
-        self.running_var = [np.ones(k, self.dtype) for k in widths]
+
+    def _attach(self):
+        """The views, and the table of the compiled code."""
+        self.weights, self.intercepts, self.gammas = self.views(self._theta)
+        widths = np.cumsum(self.sizes[1:-1])[:-1] if self.batch_norm else []
+        half = len(self._running) // 2
+        self.running_mean = np.split(self._running[:half], widths) if self.batch_norm else []
+        self.running_var = np.split(self._running[half:], widths) if self.batch_norm else []
+        self._lock, self._room = threading.Lock(), 0
+        self._words, self._reals = np.zeros(w.N_WORDS, np.intp), np.zeros(w.RATES + len(self._layers))
+        self._pieces, self._ranges = _plan.pieces(self._layers, self.sparse), _plan.ranges(self.decayed)
+        self._g, self._more = np.empty(self.n_params, self.dtype), np.empty(0, self.dtype)
+        self._sync, self._squares = np.zeros(w.N_SYNC, np.int64), np.zeros(2 * len(self._pieces))
+        self._zeros = np.zeros(max(self.sizes[1:]), self.dtype)
+        self._scales = np.empty(len(self._running) // 2, self.dtype)
+        self._function = _function(f"network/{self.dtype.name}")
+        a, r = self._words, self._reals
+        a[w.DEPTH], a[w.SIZE], a[w.N_PARAMS] = len(self._layers), self.dtype.itemsize, self.n_params
+        a[w.LOSS_NUMBER], a[w.NORMALIZED], a[w.SPARSE] = LOSSES.index(self.loss_name), self.batch_norm, self.sparse
+        a[w.N_IN], a[w.N_OUT] = self.sizes[0], self.sizes[-1]
+        a[w.N_PIECES], a[w.N_RANGES] = len(self._pieces), len(self._ranges)
+        for slot, array in (
+            (w.LAYERS, self._layers), (w.PIECES, self._pieces), (w.RANGES, self._ranges), (w.THETA, self._theta),
+            (w.ZEROS, self._zeros), (w.PIECE_SQUARES, self._squares), (w.RUNNING, self._running),
+            (w.STATISTICS, self._scales), (w.SYNC, self._sync), (w.REALS, self._reals),
+        ):  # fmt: skip
+            a[slot] = _address(array)
+        r[w.HUBER_DELTA], r[w.BN_MOMENTUM], r[w.BN_EPSILON] = self.huber_delta, self.bn_momentum, self.bn_epsilon
+
+    def __getstate__(self):
+        keep = ("sizes", "loss_name", "dtype", "activations", "batch_norm", "sparse", "huber_delta", "bn_momentum",
+                "bn_epsilon", "n_threads", "n_params", "_layers", "_theta", "decayed", "_running")  # fmt: skip
+        return {name: self.__dict__[name] for name in keep}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._attach()
+
+    @property
+    def theta(self):
+        return self._theta
+
+    @theta.setter
+    def theta(self, values):
+        self._theta[:] = values
 
     def views(self, theta):
         """(weights, intercepts, gammas) within a vector like ``theta``."""
@@ -155,105 +147,121 @@ class Network:
                 at += b
         return weights, intercepts, gammas
 
-    def _forward(self, X, Y, masks=None, training=False, running=False):
-        a, kept = X, []
-        for i, (W, b) in enumerate(zip(self.weights, self.intercepts, strict=True)):
-            z = a @ W
-            if i == len(self.weights) - 1:
-                return (*output_and_loss(self.loss_name, z + b, Y, self.huber_delta), kept, a)
-            if self.batch_norm:
-                mean, var = (z.mean(0), z.var(0)) if training else (self.running_mean[i], self.running_var[i])
-                if running:
-                    m, k = self.bn_momentum, len(z)
-                    self.running_mean[i][:] = m * self.running_mean[i] + (1 - m) * mean
-                    self.running_var[i][:] = m * self.running_var[i] + (1 - m) * var * k / max(k - 1, 1)
-                scale = 1 / np.sqrt(var + self.bn_epsilon)
-                zhat = (z - mean) * scale
-                z = self.gammas[i] * zhat + b
-            else:
-                zhat = scale = None
-                z = z + b
-            value, slope = activation(self.activations[i], z)
-            if masks is not None:
-                value, slope = value * masks[i], slope * masks[i]
-            kept.append((a, slope, zhat, scale))
-            a = value
+    def _data(self, X, Y, weight):
+        """Puts the addresses of the data into the table; the arrays that must live as long as the call."""
+        a, n = self._words, X.shape[0]
+        if X.shape[1] != self.sizes[0] or sp.issparse(X) != self.sparse:
+            kind = "CSR matrix" if self.sparse else "array"
+            raise ValueError(f"X must be a {kind} of {self.sizes[0]} columns, not {type(X).__name__} {X.shape}")
+        a[w.N] = a[w.N_ORDER] = n
+        kept = []
+        if self.sparse:
+            X = X.tocsr()
+            data = np.ascontiguousarray(X.data, self.dtype)
+            indices, starts = X.indices, X.indptr
+            if indices.dtype != starts.dtype or indices.dtype not in (np.int32, np.int64):
+                indices, starts = indices.astype(np.int64), starts.astype(np.int64)
+            a[w.X], a[w.INDICES], a[w.STARTS] = _address(data), _address(indices), _address(starts)
+            a[w.WIDE] = indices.dtype == np.int64
+            kept += [data, indices, starts]
+        else:
+            X = np.ascontiguousarray(X, self.dtype)
+            a[w.X] = _address(X)
+            kept.append(X)
+        if Y is not None:
+            classes = self.loss_name == "log_loss"
+            Y = np.ascontiguousarray(Y, np.int64 if classes else self.dtype)
+            if Y.size != (n if classes else n * self.sizes[-1]):
+                raise ValueError(f"Y has shape {Y.shape}, which does not go with {n} rows")
+            a[w.Y] = _address(Y)
+            kept.append(Y)
+        a[w.WEIGHT] = a[w.ORDER] = 0
+        if weight is not None:
+            weight = np.ascontiguousarray(weight, self.dtype)
+            if weight.shape != (n,):
+                raise ValueError(f"weight has shape {weight.shape}, not ({n},)")
+            a[w.WEIGHT] = _address(weight)
+            kept.append(weight)
+        return kept
+
+    def _reserve(self, rows, chunks):
+        """Buffers for ``rows`` rows at a time, and for sums over several chunks."""
+        a = self._words
+        if rows > self._room:
+            size, a[w.TEMPORARY_AT] = _plan.place(self._layers, rows, self.batch_norm)
+            self._buffer, self._room = np.empty(size, self.dtype), rows
+            self._offsets, self._rows = np.empty(rows, np.intp), np.empty(rows, np.intp)
+            self._losses = np.zeros(rows // w.BLOCK + 1)
+        if chunks and not len(self._more):
+            self._more = np.empty(self.n_params, self.dtype)
+        a[w.ROOM], a[w.G_MORE] = rows, _address(self._more)
+        a[w.BUFFER], a[w.OFFSETS], a[w.ROWS] = _address(self._buffer), _address(self._offsets), _address(self._rows)
+        a[w.BLOCK_LOSSES] = _address(self._losses)
+
+    def _call(self, mode, kept, batch, first=0, last=1, g=None):
+        a, rows = self._words, min(batch, int(self._words[w.N_ORDER]))
+        room = rows if self.batch_norm and mode < w.LOSS else min(rows, w.CHUNK)
+        self._reserve(max(room, 1), rows > room)
+        a[w.MODE], a[w.BATCH], a[w.FIRST], a[w.LAST] = mode, batch, first, last
+        a[w.G] = _address(self._g if g is None else g)
+        sync = self._sync
+        sync[w.SIGNAL] = sync[w.ARRIVED] = sync[w.LEFT] = 0
+        sync[w.ENLISTED] = 0  # last: from here on helpers may come
+        threads = 1
+        if self.n_threads != 1 and room * self.n_params > WORTHWHILE:
+            threads = _threads.usual() if self.n_threads is None else self.n_threads
+        _threads.call(self._function, _address(a), (self, kept), threads)
 
     def predict(self, X, out=None):
         """The outputs for X, (n, n_out): probabilities, means.  ``X``: rows, of any number."""
-        return self._forward(X, None)[0]
+        n = X.shape[0]
+        if out is None or out.dtype != self.dtype or not out.flags.c_contiguous:
+            result = np.empty((n, self.sizes[-1]), self.dtype)
+        else:
+            result = out
+        with self._lock:
+            kept = self._data(X, None, None)
+            self._words[w.OUT] = _address(result)
+            if n:
+                self._call(w.PREDICT, [kept, result], n)
+        if out is not None and out is not result:
+            out[...] = result
+        return result
 
     def loss(self, X, Y, weight=None):
         """The mean loss as predictions have it (running statistics, no dropout, no penalty)."""
-        return float(np.average(self._forward(X, Y)[1], weights=weight))
+        with self._lock:
+            kept = self._data(X, Y, weight)
+            self._reals[w.TOTAL] = X.shape[0] if weight is None else float(np.sum(weight, dtype=float))
+            self._call(w.LOSS, kept, X.shape[0])
+            return float(self._reals[w.LOSS_SUM])
 
-    def value_grad(self, X, Y, weight=None, alpha=0.0, alpha_l1=0.0, grad=None, masks=None, running=False):
+    def value_grad(self, X, Y, weight=None, alpha=0.0, alpha_l1=0.0, grad=None):
         """Mean loss at ``theta`` with penalties; ``grad`` (n_params,) is set to its gradient, if given.
 
         The objective is sum w_i loss_i / S + (alpha / 2 ||W||^2 + alpha_l1 ||W||_1) / S, S = sum w_i (n without).
         Batch normalization takes the statistics of these rows.
         """
-        _, losses, d, kept, a = self._forward(X, Y, masks, True, running)
-        weight = np.ones(len(losses), self.dtype) if weight is None else weight
-        S = weight.sum()
-        w = self.theta[self.decayed]
-        f = (weight @ losses + 0.5 * alpha * (w @ w) + alpha_l1 * np.abs(w).sum()) / S
-        if grad is None:
-            return float(f)
-        dW, db, dgamma = self.views(grad)
-        d = d * (weight / S)[:, None]
-        for i in range(len(self.weights) - 1, -1, -1):
-            W = self.weights[i]
-            dW[i][...] = a.T @ d + (alpha * W + alpha_l1 * np.sign(W)) / S
-            if i == len(self.weights) - 1 or not self.batch_norm:
-                db[i][:] = d.sum(0)
-            if i == 0:
-                break
-            a, slope, zhat, scale = kept[i - 1]
-            d = (d @ W.T) * slope
-            if self.batch_norm:
-                db[i - 1][:], dgamma[i - 1][:] = d.sum(0), (d * zhat).sum(0)
-                d = self.gammas[i - 1] * scale * (d - d.mean(0) - zhat * (d * zhat).mean(0))
-        return float(f)
+        with self._lock:
+            kept, r = self._data(X, Y, weight), self._reals
+            r[w.TOTAL] = X.shape[0] if weight is None else float(np.sum(weight, dtype=float))
+            r[w.ALPHA], r[w.ALPHA_L1] = alpha, alpha_l1
+            g = grad
+            if g is not None and (g.dtype != self.dtype or not g.flags.c_contiguous):
+                g = np.empty(self.n_params, self.dtype)
+            self._call(w.VALUE if g is None else w.GRADIENT, [kept, g], X.shape[0], g=g)
+            if g is not grad:
+                grad[:] = g
+            return float(r[w.LOSS_SUM])
 
     def hessp(self, X, Y, v, out, weight=None, alpha=0.0):
         """Sets ``out`` to the Hessian of the objective at ``theta`` times v (without batch normalization)."""
-        theta, h = self.theta.copy(), 1e-6 / max(float(np.linalg.norm(v)), 1e-300)
-        g = np.empty_like(theta)
-        self.theta[:] = theta + h * v
-        self.value_grad(X, Y, weight, alpha, grad=out)
-        self.theta[:] = theta - h * v
-        self.value_grad(X, Y, weight, alpha, grad=g)
-        self.theta[:] = theta
-        out[:] = (out - g) / (2 * h)
+        _derivatives.hessp(self, X, Y, v, out, weight, alpha)
 
     def residual_jacobian(self, X, J=None):
         """The outputs z (n, n_out) before any output function, and in J (n, n_out, n_params), if given, their
         derivatives by the parameters (without batch normalization)."""
-        a, kept = X, []
-        for i, (W, b) in enumerate(zip(self.weights, self.intercepts, strict=True)):
-            z = a @ W + b
-            if i < len(self.weights) - 1:
-                value, slope = activation(self.activations[i], z)
-                kept.append((a, slope))
-                a = value
-        if J is not None:
-            last = a
-            for k in range(z.shape[1]):
-                a, g = last, np.empty(self.n_params, self.dtype)
-                d = np.zeros_like(z)
-                d[:, k] = 1
-                for r in range(len(z)):
-                    dW, db, _ = self.views(g)
-                    a, e = last, d
-                    for i in range(len(self.weights) - 1, -1, -1):
-                        dW[i][...] = np.outer(np.asarray(a[r]), e[r])
-                        db[i][:] = e[r]
-                        if i:
-                            a, slope = kept[i - 1]
-                            e = (e @ self.weights[i].T) * slope
-                    J[r, k] = g
-        return z
+        return _derivatives.residual_jacobian(self, X, J)
 
     def train(self, X, Y, weight, order, first, last, batch_size, trainer, alpha=0.0, alpha_l1=0.0, dropout=None,
               seed=0):  # fmt: skip
@@ -272,37 +280,21 @@ class Network:
         done : int
             Batches done: fewer than asked for if a batch's objective or gradient is not finite; its update is not made.
         """
-        g, total, squares, n = np.empty_like(self.theta), 0.0, 0.0, self.n_params
-        for b in range(first, last):
-            rows = order[b * batch_size : (b + 1) * batch_size]
-            masks = None
-            if dropout is not None:
-                rng = np.random.default_rng([seed, int(trainer.h[o.T])])
-                masks = [
-                    ((rng.random((len(rows), k)) >= p) / (1 - p)).astype(self.dtype)
-                    for k, p in zip(self.sizes[1:-1], dropout, strict=True)
-                ]
-            w = None if weight is None else weight[rows]
-            f = self.value_grad(X[rows], Y[rows], w, alpha, alpha_l1, g, masks, True)
-            square = float(g @ g)
-            if not np.isfinite(f + square):
-                return total, squares, b - first
-            total += f * len(rows)
-            squares += square
-            np.clip(g, -trainer.clip_value, trainer.clip_value, out=g)
-            norm = float(np.sqrt(g @ g))
-            if norm > trainer.clip_norm:
-                g *= trainer.clip_norm / norm
-            begin_update(trainer.rule, trainer.h)
-            at = np.flatnonzero(np.diff(np.concatenate(([~self.decayed[0]], self.decayed)))).tolist() + [n]
-            for lo, hi in zip(at[:-1], at[1:], strict=True):
-                update(trainer.rule, self.theta, g, trainer.s, lo, hi, trainer.h, bool(self.decayed[lo]))
+        with self._lock:
+            kept, a, r = self._data(X, Y, weight), self._words, self._reals
+            order = np.ascontiguousarray(order, np.intp)
+            a[w.N_ORDER], a[w.ORDER] = order.size, _address(order)
+            a[w.RULE], a[w.N_STATE] = trainer.rule, trainer.s.size
+            a[w.H], a[w.S], a[w.SEED] = _address(trainer.h), _address(trainer.s), seed
+            a[w.AVERAGE], a[w.AVERAGE_START] = trainer.average, trainer.average_start
             if trainer.mean is not None:
-                k = trainer.h[o.T] - trainer.average_start
-                if k >= 1:
-                    if trainer.average == 2:
-                        share = 1 - trainer.average_decay if k > 1 else 1.0
-                    else:
-                        share = 1 / k
-                    trainer.mean += self.dtype.type(share) * (self.theta - trainer.mean)
-        return total, squares, last - first
+                a[w.MEAN] = _address(trainer.mean)
+            a[w.DROPOUT] = dropout is not None
+            if dropout is not None:
+                r[w.RATES : w.RATES + len(self._layers) - 1] = dropout
+            r[w.ALPHA], r[w.ALPHA_L1] = alpha, alpha_l1
+            r[w.CLIP_VALUE], r[w.CLIP_NORM], r[w.AVERAGE_DECAY] = (
+                trainer.clip_value, trainer.clip_norm, trainer.average_decay
+            )  # fmt: skip
+            self._call(w.TRAIN, (kept, order, trainer), batch_size, first, last)
+            return float(r[w.LOSS_SUM]), float(r[w.SQUARE_SUM]), int(a[w.DONE])

@@ -129,7 +129,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     # --- the fit
 
     def _prepare(self, X, y, sample_weight, X_val, y_val, *, first, mode, classes=None):
-        """Checks everything before any work and gives it as the engine takes it: X, Y, weights, validation set.
+        """Checks everything before any work and gives it as the engine takes it.
 
         ``mode``: 'fit', 'partial' or 'resume'; ``first``: whether the weights are new.
         """
@@ -149,7 +149,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         weight = self._check_weights(sample_weight, X)
         loss = self._set_targets(y, first, mode, classes)
         Y = self._encode(y, X.dtype)
-        weight = self._class_weights(y, weight, mode)
+        given_weight, weight = weight, self._class_weights(y, weight, X.dtype, mode)
         validation = self._check_validation(X, X_val, y_val)
         architecture = {
             "sizes": (X.shape[1], *hidden, self.n_outputs_), "activations": names, "loss": loss, "dtype": X.dtype.name,
@@ -163,24 +163,23 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             )
         parameters.check_solver(self, architecture)
         self._architecture, self._sparse = architecture, sp.issparse(X)
-        return X, Y, weight, validation
+        return Data(X, Y, weight, given_weight, validation)
 
     def _fit(self, X, y, sample_weight=None, X_val=None, y_val=None, classes=None, incremental=False):
         given = X, y, sample_weight
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         if first:
             self.__dict__.pop("coefs_", None)  # a fit that fails leaves no mixture of the old and the new
-        X, Y, weight, validation = self._prepare(
+        data = self._prepare(
             X, y, sample_weight, X_val, y_val, first=first, mode="partial" if incremental else "fit", classes=classes
         )
         rng = check_random_state(self.random_state)
         if first:
             network = self._make_network(self._sparse)
-            self._initialise(network, rng, Y, weight)
+            self._initialise(network, rng, data)
             self._reset(network)
         else:
             network = self._fitted_network(self._sparse)
-        data = Data(X, Y, weight, validation)
         tasks = Tasks(self, *given, most=None if incremental else self.max_iter)
         watch = tasks.iterations(lambda network: self._shown(network))
         if self.solver in RULES:
@@ -192,7 +191,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         if watch is not None:
             watch.close(network)
         if not incremental:
-            warn_dead_layers(self, X)
+            warn_dead_layers(self, data.X)
         tasks.end()
         return self
 
@@ -216,21 +215,23 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         run = self._run
         if run is None or self.solver not in RULES:
             raise ValueError(f"resume goes on with fits of stochastic solvers, and solver is {self.solver!r}")
-        if self.status_ == "not_finite":
+        if self.status_ == "not_finite" or not run.whole:
             raise ValueError("there is nothing to go on from: " + self.message_)
-        X, Y, weight, validation = self._prepare(X, y, sample_weight, X_val, y_val, first=False, mode="resume")
-        if len(Y) != run.n:
-            raise ValueError(f"X has {len(Y)} samples, but the fit that goes on was given {run.n}")
-        if (validation is not None) != run.validated:
+        data = self._prepare(X, y, sample_weight, X_val, y_val, first=False, mode="resume")
+        if len(data.Y) != run.n:
+            raise ValueError(f"X has {len(data.Y)} samples, but the fit that goes on was given {run.n}")
+        if parameters.rule(self) != run.rule:
+            raise ValueError(f"solver was one of rule {run.rule!r}, now it is {self.solver!r}: call fit")
+        if (data.validation is not None) != run.validated:
             raise ValueError(f"X_val and y_val were {'' if run.validated else 'not '}given to the fit that goes on")
         if self.status_ not in ("converged", "early_stopping", "partial"):
             network, rng = self._fitted_network(self._sparse), np.random.RandomState()
             rng.set_state(run.random)
-            self._go_on(network, Data(X, Y, weight, validation), rng)
+            self._go_on(network, data, rng)
             self._publish(network)
         return self
 
-    def _initialise(self, network, rng, Y, weight):
+    def _initialise(self, network, rng, data):
         for W, b in zip(network.weights, network.intercepts, strict=True):
             s = np.sqrt((2.0 if self.activation == "logistic" else 6.0) / sum(W.shape))
             W[...] = rng.uniform(-s, s, W.shape)
@@ -243,7 +244,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         self.loss_curve_, self.gradient_norm_curve_, self.learning_rate_curve_ = [], [], []
         self._no_improvement_count = 0
         self.validation_scores_ = self.validation_loss_curve_ = self.best_validation_score_ = None
-        self.best_loss_ = np.inf
+        self.loss_, self.best_loss_ = np.nan, np.inf
         self._run = None
 
     def _begin(self, network, data, rng, incremental):
@@ -258,15 +259,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         if size > n:
             warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", UserWarning)
             size = n
-        if incremental and self._run is not None:
-            self._run.begin(total, rows, size)
+        rule, run = parameters.rule(self), self._run
+        if incremental and run is not None and run.rule == rule:
+            run.begin(total, rows, size)
         else:
-            rule, options = parameters.trainer_options(self, -(-n // size))
+            options = parameters.trainer_options(self, rule, -(-n // size))
             run = self._run = Run(rule, options, network.n_params, network.dtype, total, rows, held_out, size)
-            run.best = snapshot(network)
             if parameters.dropout(self, network.sizes[1:-1]):
                 run.seed = int(rng.randint(2**31 - 1))
-        self._run.single, self._run.validated = incremental, data.validation is not None
+        run.best, run.best_epoch = snapshot(network), 0
+        run.single, run.validated = incremental, data.validation is not None
         self.n_iter_ = 0
         self.best_loss_ = None if self.early_stopping else np.inf if self.best_loss_ is None else self.best_loss_
         begin_validation(self, self.early_stopping or data.validation is not None)
@@ -275,8 +277,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Trains from where the run stands; the network shows the best or averaged weights where asked for."""
         run = self._run
         if run.held_out is not None:
-            held = run.held_out
-            data.validation = data.X[held], data.Y[held], None if data.weight is None else data.weight[held]
+            data.hold_out(run.held_out)
         if run.raw is not None:
             restore(network, run.raw)
             run.raw = None

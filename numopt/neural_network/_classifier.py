@@ -358,7 +358,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _encode(self, y, dtype, name="y"):
         return self._labels.encode(y, dtype, name)
 
-    def _class_weights(self, y, weight, mode):
+    def _class_weights(self, y, weight, dtype, mode):
         if self.class_weight is None:
             return weight
         if mode == "partial" and isinstance(self.class_weight, str):
@@ -367,11 +367,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "class will come; give a dict of weights, or sample_weight"
             )
         own = compute_sample_weight(self.class_weight, y)
-        return own if weight is None else own * weight
+        own = (own if weight is None else own * weight).astype(dtype)
+        if not own.min() >= 0 or not own.any():
+            raise ValueError(f"class_weight must give weights >= 0, not all of them zero, got {self.class_weight!r}")
+        return own
 
     @property
     def _stratified(self):
-        return self._labels.kind == "binary" or self.n_outputs_ == 1
+        return self._labels.kind == "binary"  # as in scikit-learn
 
     def _validation_score(self, P, Y, weight):
         return self._labels.accuracy(P, Y, weight)

@@ -137,11 +137,16 @@ def schedule(model):
     return "constant" if model.solver == "adam" and name in ("invscaling", "adaptive") else name
 
 
-def trainer_options(model, per_epoch):
-    """The rule of ``model.solver`` and the arguments of a Trainer."""
-    name, rule = schedule(model), model.solver
-    if rule == "sgd" and model.momentum > 0:
-        rule = "nesterov" if model.nesterovs_momentum else "momentum"
+def rule(model):
+    """The rule of a stochastic solver: scikit-learn's 'sgd' is one of three."""
+    if model.solver == "sgd" and model.momentum > 0:
+        return "nesterov" if model.nesterovs_momentum else "momentum"
+    return model.solver
+
+
+def trainer_options(model, rule, per_epoch):
+    """The arguments of a Trainer."""
+    name = schedule(model)
     solver = checked("solver_params", model.solver_params, _SOLVER_PARAMS)
     scalars = {
         o.LR_INIT: model.learning_rate_init, o.MOMENTUM: model.momentum, o.BETA_1: model.beta_1,
@@ -151,7 +156,7 @@ def trainer_options(model, per_epoch):
     }  # fmt: skip
     scalars |= dict(checked("schedule_params", model.schedule_params, _SCHEDULE_PARAMS).values())
     scalars |= {slot: value for slot, value in solver.values() if slot is not None}
-    return rule, {
+    return {
         "scalars": scalars,
         "clip_norm": math.inf if model.clip_norm is None else model.clip_norm,
         "clip_value": math.inf if model.clip_value is None else model.clip_value,

@@ -333,7 +333,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             raise ValueError(f"{name} must be zero or positive for loss='poisson'; the least is {y.min()}")
         return np.ascontiguousarray(y.reshape(len(y), -1), dtype=dtype)
 
-    def _class_weights(self, y, weight, mode):
+    def _class_weights(self, y, weight, dtype, mode):
         return weight
 
     @property

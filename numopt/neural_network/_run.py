@@ -47,16 +47,16 @@ class Run:
         State of the random numbers.
     raw : ndarray or None
         Snapshot of the iteration, where the network shows another one (averaged, the best).
-    best : ndarray or None
-        Snapshot with the best loss or validation score.
-    single, validated : bool
-        Whether it is one of ``partial_fit``; whether ``X_val`` was given.
+    best, best_epoch : ndarray, int
+        Snapshot with the best loss or validation score; after which epoch of the fit that was, 0 at its start.
+    single, validated, whole : bool
+        Whether it is one of ``partial_fit``; whether ``X_val`` was given; False after an update was broken off.
     """
 
     # what changes; the trainer apart
     STATE = (
         "n", "rows", "held_out", "batch_size", "order", "epochs", "batch", "loss_sum", "square_sum", "seed", "random",
-        "raw", "best", "single", "validated",
+        "raw", "best", "best_epoch", "single", "validated", "whole",
     )  # fmt: skip
 
     def __init__(self, rule, options, n_params, dtype, n, rows, held_out, batch_size):
@@ -64,14 +64,14 @@ class Run:
         self.trainer = Trainer(rule, n_params, dtype, **options)
         self.begin(n, rows, batch_size)
         self.held_out, self.epochs, self.seed = held_out, 0, 0
-        self.single = self.validated = False
-        self.random = self.raw = self.best = None
+        self.single, self.validated = False, False
+        self.random = self.raw = None
 
     def begin(self, n, rows, batch_size):
-        """Other samples, for the same trainer."""
+        """Other samples, for the same trainer, at the beginning of an epoch."""
         self.n, self.rows, self.held_out, self.batch_size = n, rows, None, batch_size
-        self.order = np.arange(n) if rows is None else np.arange(len(rows))
-        self.batch, self.loss_sum, self.square_sum = 0, 0.0, 0.0
+        self.order = np.arange(n if rows is None else len(rows), dtype=np.int64)
+        self.batch, self.loss_sum, self.square_sum, self.whole = 0, 0.0, 0.0, True
 
     @property
     def samples(self):

@@ -42,10 +42,17 @@ class Interrupt:
 
 
 class Data:
-    """What a fit works on: samples, targets as numbers, weights; and a validation set or None."""
+    """What a fit works on: samples, targets as numbers, weights; and a validation set or None.
 
-    def __init__(self, X, Y, weight, validation=None):
-        self.X, self.Y, self.weight, self.validation = X, Y, weight, validation
+    ``weight``: those of the loss; ``given``: those without the weights of classes, which a score takes.
+    """
+
+    def __init__(self, X, Y, weight, given, validation):
+        self.X, self.Y, self.weight, self.given, self.validation = X, Y, weight, given, validation
+
+    def hold_out(self, rows):
+        """Makes these samples the validation set."""
+        self.validation = self.X[rows], self.Y[rows], None if self.given is None else self.given[rows]
 
 
 @contextlib.contextmanager
@@ -57,8 +64,10 @@ def averaged_weights(network, run):
         return
     raw = network.theta.copy()
     network.theta[:] = mean
-    yield
-    network.theta[:] = raw
+    try:
+        yield
+    finally:
+        network.theta[:] = raw
 
 
 def run_epochs(model, network, data, run, rng, shares, bar, watch=None):
@@ -97,7 +106,8 @@ def run_epochs(model, network, data, run, rng, shares, bar, watch=None):
                         return diverged(model, network, run)
                     run.batch = stop
                     if interrupt.asked:
-                        raise KeyboardInterrupt
+                        warn("Training interrupted by user.", UserWarning)
+                        return "interrupted", "Training interrupted by user; resume(X, y) goes on."
                 end_epoch(model, network, data, run, n, batches)
                 bar.update()
                 message = stopping(model, run, name)
@@ -105,9 +115,10 @@ def run_epochs(model, network, data, run, rng, shares, bar, watch=None):
                     return ("early_stopping" if model.early_stopping else "converged"), message
                 if run.single:
                     return "partial", "One epoch done."
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # a second Ctrl-C, or a handler of the user's
+            run.whole = False
             warn("Training interrupted by user.", UserWarning)
-            return "interrupted", "Training interrupted by user; resume(X, y) goes on."
+            return "interrupted", "Training interrupted by user in the middle of an update: resume(X, y) can't go on."
     message = (
         f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached and the optimization hasn't converged "
         "yet."
@@ -154,7 +165,7 @@ def end_epoch(model, network, data, run, n, batches):
         improved = loss < model.best_loss_
         model.best_loss_ = min(loss, model.best_loss_)
     if improved:
-        run.best = snapshot(network, run.averaged())
+        run.best, run.best_epoch = snapshot(network, run.averaged()), model.n_iter_
 
 
 def begin_validation(model, wanted):
@@ -211,16 +222,10 @@ def diverged(model, network, run):
     """Puts the best weights back, where the loss is no number any more."""
     restore(network, run.best)
     at = f"in epoch {model.n_iter_ + 1}"
-    kept = f"the weights after epoch {_best_epoch(model)} are kept" if model.n_iter_ else "the initial weights are kept"
+    kept = f"the weights after epoch {run.best_epoch} are kept" if run.best_epoch else "the initial weights are kept"
     message = (
         f"The loss or its gradient became NaN or infinite {at}; {kept}. Lower learning_rate_init "
         f"({model.learning_rate_init:g}) to a tenth, scale X (and y) to mean 0 and variance 1, or set clip_norm."
     )
     warn(message, ConvergenceWarning)
     return "not_finite", message
-
-
-def _best_epoch(model):
-    if model.early_stopping:
-        return int(np.nanargmax(model.validation_scores_)) + 1
-    return int(np.argmin(model.loss_curve_)) + 1

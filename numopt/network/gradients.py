@@ -1,0 +1,154 @@
+r"""The gradient by a piece of a layer's weights, and by their units' biases:
+
+    G_l = D_l' a_{l-1} + (alpha W_l + alpha_l1 sign W_l) / S,    sum_i D_l                                     (1)
+
+with S the total weight, which D holds already.  Of later chunks the sums stand aside first.
+"""
+
+from numba import carray
+
+from numopt.kernels.compiling import kernel, reduction
+from numopt.kernels.oracle import void_pointer
+from numopt.network.passes import word_at
+from numopt.network.products import combine
+from numopt.network.words import (
+    A_AT,
+    ALPHA,
+    ALPHA_L1,
+    B_AT,
+    BUFFER,
+    C0,
+    C1,
+    D_AT,
+    DEPTH,
+    FAN_IN,
+    FAN_OUT,
+    G_MORE,
+    GAMMA_AT,
+    GRADIENT,
+    INDICES,
+    LAYER,
+    MODE,
+    N_PARAMS,
+    NORMALIZED,
+    OFFSETS,
+    SIZE,
+    SPARSE,
+    STARTS,
+    TOTAL,
+    U0,
+    U1,
+    W_AT,
+    WIDE,
+    G,
+    X,
+)
+
+
+@reduction
+def _square(g):
+    total = 0.0
+    for i in range(g.size):
+        total += float(g[i]) * float(g[i])
+    return total
+
+
+@reduction
+def _penalty(w, alpha, alpha_l1):
+    square, size = 0.0, 0.0
+    for i in range(w.size):
+        square += float(w[i]) * float(w[i])
+        size += abs(float(w[i]))
+    return 0.5 * alpha * square + alpha_l1 * size
+
+
+@kernel
+def _shrink(w, g, alpha, alpha_l1):
+    """Adds the penalties' gradient; both are divided by S already."""
+    real = g.dtype.type
+    a, b, none = real(alpha), real(alpha_l1), real(0.0)
+    if alpha_l1 == 0.0:
+        for i in range(g.size):
+            g[i] += a * w[i]
+    else:
+        for i in range(g.size):
+            g[i] += a * w[i] + (b if w[i] > none else -b if w[i] < none else none)
+
+
+@kernel
+def _sparse(C, g, at, piece, rows):
+    """D'X of one piece of the first layer, all inputs."""
+    a, L = C.a, C.layers[0]
+    width, real = L[FAN_OUT], C.theta.dtype
+    for c in range(L[FAN_IN]):
+        t = g[at + c * width + piece[U0] : at + c * width + piece[U1]]
+        for u in range(t.size):
+            t[u] = real.type(0)
+    for k in range(rows):
+        d = C.buffer[L[D_AT] + k * width + piece[U0] : L[D_AT] + k * width + piece[U1]]
+        lo, hi = word_at(a[STARTS], a[WIDE], C.rows[k]), word_at(a[STARTS], a[WIDE], C.rows[k] + 1)
+        data = carray(void_pointer(a[X]), (hi,), real)
+        for e in range(lo, hi):
+            x = data[e]
+            c = at + word_at(a[INDICES], a[WIDE], e) * width
+            t = g[c + piece[U0] : c + piece[U1]]
+            for u in range(t.size):
+                t[u] += x * d[u]
+
+
+@kernel
+def gradient_piece(C, p, rows, first, last):
+    """Sets (1) of one piece, or adds a chunk's part; after the last chunk also the squares and the penalty."""
+    a, r, piece = C.a, C.r, C.pieces[p]
+    layer = piece[LAYER]
+    L, size = C.layers[layer], a[SIZE]
+    fan_in, fan_out, u0, u1, c0, c1 = L[FAN_IN], L[FAN_OUT], piece[U0], piece[U1], piece[C0], piece[C1]
+    sparse = layer == 0 and a[SPARSE] != 0
+    biased = c0 == 0 and (a[NORMALIZED] == 0 or layer == a[DEPTH] - 1)
+    more = carray(void_pointer(a[G_MORE]), (a[N_PARAMS],), C.theta.dtype)
+    # the piece's weights: lines of `wide` entries, `step` apart
+    if sparse:
+        at, lines, wide, step = L[W_AT] + u0, fan_in, u1 - u0, fan_out
+    else:
+        at, lines, wide, step = L[W_AT] + u0 * fan_in + c0, u1 - u0, c1 - c0, fan_in
+    if wide == step:
+        lines, wide = 1, lines * wide
+    if a[MODE] <= GRADIENT:
+        g = C.g if first else more
+        if sparse:
+            _sparse(C, g, L[W_AT], piece, rows)
+        else:
+            b = a[X] if layer == 0 else a[BUFFER] + C.layers[layer - 1, A_AT] * size
+            combine(C.theta, size, layer == 0, a[BUFFER] + (L[D_AT] + u0) * size, size, fan_out * size,
+                    b + c0 * size, a[OFFSETS] if layer == 0 else fan_in * size, rows,
+                    (a[G] if first else a[G_MORE]) + (L[W_AT] + u0 * fan_in + c0) * size, fan_in * size, u1 - u0,
+                    c1 - c0)  # fmt: skip
+        if biased:
+            b = C.g[L[B_AT] + u0 : L[B_AT] + u1]
+            if first:
+                for u in range(b.size):
+                    b[u] = C.theta.dtype.type(0)
+            for k in range(rows):
+                d = C.buffer[L[D_AT] + k * fan_out + u0 : L[D_AT] + k * fan_out + u1]
+                for u in range(b.size):
+                    b[u] += d[u]
+    square = penalty = 0.0
+    for line in range(lines):
+        lo = at + line * step
+        w, g = C.theta[lo : lo + wide], C.g[lo : lo + wide]
+        if a[MODE] <= GRADIENT:
+            if not first:
+                t = more[lo : lo + wide]
+                for i in range(g.size):
+                    g[i] += t[i]
+            if last:
+                if r[ALPHA] != 0.0 or r[ALPHA_L1] != 0.0:
+                    _shrink(w, g, r[ALPHA] / r[TOTAL], r[ALPHA_L1] / r[TOTAL])
+                square += _square(g)
+        if last and (r[ALPHA] != 0.0 or r[ALPHA_L1] != 0.0):
+            penalty += _penalty(w, r[ALPHA], r[ALPHA_L1])
+    if last and a[MODE] <= GRADIENT and c0 == 0:
+        square += _square(C.g[L[B_AT] + u0 : L[B_AT] + u1])
+        if not biased:
+            square += _square(C.g[L[GAMMA_AT] + u0 : L[GAMMA_AT] + u1])
+    C.squares[2 * p], C.squares[2 * p + 1] = square, penalty
