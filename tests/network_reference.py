@@ -79,6 +79,20 @@ def output_and_loss(name, z, Y, delta=HUBER_DELTA):
     return z, np.where(small, 0.5 * r * r, delta * (np.abs(r) - 0.5 * delta)).sum(1), np.clip(r, -delta, delta)
 
 
+def _mix(x):
+    """The last steps of splitmix64."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def dropout_mask(seed, update, layer, rows, units, p):
+    """0 where a unit is dropped, else 1 / (1 - p): the formula that numopt.network.passes.drop documents."""
+    key = _mix(_mix(np.array([seed + 1], np.uint64)) + np.uint64(update + 1)) + np.uint64((layer + 1) << 40)
+    bits = _mix(key + np.arange(rows * units, dtype=np.uint64)).reshape(rows, units)
+    return ((bits >> np.uint64(11)) * 2.0**-53 >= p) / (1 - p)
+
+
 class Network:
     """A multilayer perceptron: its parameters in one vector, and what is computed with them.
 
@@ -277,10 +291,9 @@ class Network:
             rows = order[b * batch_size : (b + 1) * batch_size]
             masks = None
             if dropout is not None:
-                rng = np.random.default_rng([seed, int(trainer.h[o.T])])
                 masks = [
-                    ((rng.random((len(rows), k)) >= p) / (1 - p)).astype(self.dtype)
-                    for k, p in zip(self.sizes[1:-1], dropout, strict=True)
+                    dropout_mask(seed, int(trainer.h[o.T]), layer, len(rows), k, p).astype(self.dtype)
+                    for layer, (k, p) in enumerate(zip(self.sizes[1:-1], dropout, strict=True))
                 ]
             w = None if weight is None else weight[rows]
             f = self.value_grad(X[rows], Y[rows], w, alpha, alpha_l1, g, masks, True)

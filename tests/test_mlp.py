@@ -361,7 +361,9 @@ class TestNaN:
     def test_in_the_first_epoch(self):
         with pytest.warns(ConvergenceWarning, match="in epoch 1; the initial weights are kept"):
             model = regressor(solver="sgd", learning_rate_init=1e100).fit(X, 1e100 * y)
-        assert model.n_iter_ == 0 and np.isfinite(model.predict(X)).all()
+        assert model.n_iter_ == 0 and np.isnan(model.loss_) and np.isfinite(model.predict(X)).all()
+        start = regressor(solver="sgd", learning_rate_init=1e-300, max_iter=1).fit(X, y)
+        np.testing.assert_array_equal(model.coefs_[1], start.coefs_[1])
 
 
 class TestDeadUnits:
@@ -559,3 +561,70 @@ def test_partial_fit_with_other_classes():
         classifier(warm_start=True).fit(X, y).set_params(hidden_layer_sizes=3).fit(X, y)
     with pytest.raises(ValueError, match="y has 2 columns, but there are 1 outputs"):
         regressor().fit(X, y).partial_fit(X, np.column_stack([y, y]))
+
+
+class TestAllSamplesAtOnce:
+    def test_lbfgs_reaches_scikit_learns_loss(self):
+        for params in ({}, {"activation": "tanh", "alpha": 1.0, "max_iter": 60}):
+            theirs, ours = both(C, {"solver": "lbfgs", "max_iter": 400, "hidden_layer_sizes": 8, **params})
+            theirs.fit(X, y)
+            ours.fit(X, y)
+            assert ours.loss_ <= 1.05 * theirs.loss_ + 1e-4 and ours.score(X, y) >= theirs.score(X, y) - 0.01
+            assert ours.n_iter_ == len(ours.loss_curve_) and ours.loss_curve_[-1] == pytest.approx(ours.loss_)
+            assert not hasattr(ours, "partial_fit") and ours.t_ == 0
+
+    def test_it_warns_at_max_iter_and_goes_on_warm(self):
+        with pytest.warns(ConvergenceWarning, match="lbfgs failed to converge after 3 iteration"):
+            model = classifier(solver="lbfgs", max_iter=3, warm_start=True).fit(X, y)
+        assert model.status_ == "maxiter"
+        before = model.loss_
+        assert model.fit(X, y).loss_ < before and len(model.loss_curve_) == 6
+        with pytest.raises(ValueError, match="resume goes on with fits of stochastic solvers"):
+            model.resume(X, y)
+
+    @pytest.mark.parametrize("solver", ["cg-pr", "bfgs", "newton-cg"])
+    def test_other_methods(self, solver):
+        model = classifier(solver=solver, hidden_layer_sizes=4, max_iter=40, activation="tanh").fit(X, y)
+        assert model.loss_curve_[-1] < 0.5 * model.loss_curve_[0]
+
+    def test_least_squares(self):
+        A, target = X[:100, 20:22], np.sin(3 * X[:100, 20]) + X[:100, 21]
+        model = regressor(solver="lm", hidden_layer_sizes=4, activation="tanh", alpha=1e-6, max_iter=50).fit(A, target)
+        assert model.score(A, target) > 0.99
+
+    def test_a_validation_set_stops_it_and_is_recorded(self, capsys):
+        model = classifier(solver="lbfgs", early_stopping=True, n_iter_no_change=3, max_iter=300, verbose=True)
+        model.fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
+        assert model.status_ == "early_stopping" and model.score(X[300:], y[300:]) == max(model.validation_scores_)
+        assert capsys.readouterr().out.count("Iteration") == len(model.validation_scores_)
+
+    def test_what_can_not_serve_is_refused_with_what_can(self):
+        for params, message in (
+            ({"solver": "lm"}, "solver='lm' can't be used with the loss 'log_loss'.*'lbfgs'"),
+            ({"solver": "lbfgs", "dropout": 0.1}, "can't be used with dropout.*'adam'"),
+            ({"solver": "lbfgs", "batch_norm": True}, "can't be used with batch_norm.*'adam'"),
+            ({"solver": "lbfgs", "alpha_l1": 0.1}, "can't be used with alpha_l1.*'adam'"),
+            ({"solver": "lbfgs", "averaging": "plain"}, "averaging can't be used with solver='lbfgs'.*'adam'"),
+            ({"solver": "bfgz"}, "'solver' parameter.*'adam'.*'lbfgs'.*Got 'bfgz'"),
+        ):
+            with pytest.raises(ValueError, match=message):
+                classifier(**params).fit(X, y)
+
+
+class TestInitialWeights:
+    def test_class_frequencies(self):
+        rare = np.where(y < 8, 0, y - 7)
+        model = classifier(output_bias="class_frequencies", init_gain=1e-9, init="he_normal", solver="sgd",
+                           learning_rate_init=1e-300, max_iter=1).fit(X, rare)  # fmt: skip
+        np.testing.assert_allclose(model.predict_proba(X)[0], np.bincount(rare) / len(rare), rtol=1e-6)
+        weighted = clone(model).set_params(class_weight="balanced").fit(X, rare)
+        np.testing.assert_allclose(weighted.predict_proba(X)[0], 1 / 3, rtol=1e-6)
+
+    def test_a_function_and_its_mistakes(self):
+        def ones(fan_in, fan_out, layer, random_state):
+            return np.full((fan_in, fan_out), layer + 1.0)
+
+        model = classifier(init=ones, bias_init=0.5, solver="sgd", learning_rate_init=1e-300, max_iter=1).fit(X, y)
+        assert (model.coefs_[1] == 2).all() and (model.intercepts_[0] == 0.5).all()
+        with pytest.raises(ValueError, match=r"init must return finite numbers of shape \(64, 16\)"):
+            classifier(init=lambda *shape: np.ones(3)).fit(X, y)

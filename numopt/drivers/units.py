@@ -82,6 +82,10 @@ UNITS = {
     "glm/sparse-float32": ("numopt.solvers.glm", "sparse32", 2),
     "network/float64": ("numopt.network.engine", "float64", 2),
     "network/float32": ("numopt.network.engine", "float32", 2),
+    "network/sweep64": ("numopt.network.curvature_kernels", "sweep64", 2),
+    "network/sweep32": ("numopt.network.curvature_kernels", "sweep32", 2),
+    "network/jacobian64": ("numopt.network.curvature_kernels", "jacobian64", 2),
+    "network/jacobian32": ("numopt.network.curvature_kernels", "jacobian32", 2),
 }
 
 _PACKAGE = Path(__file__).resolve().parent.parent

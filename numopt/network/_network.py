@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from numopt.drivers import units
-from numopt.network import _derivatives, _plan, _threads
+from numopt.network import _plan, _threads
 from numopt.network import words as w
 from numopt.network.words import ACTIVATIONS, LEAK, LOSSES
 
@@ -256,12 +256,16 @@ class Network:
 
     def hessp(self, X, Y, v, out, weight=None, alpha=0.0):
         """Sets ``out`` to the Hessian of the objective at ``theta`` times v (without batch normalization)."""
-        _derivatives.hessp(self, X, Y, v, out, weight, alpha)
+        from numopt.network.curvature import HessianProduct
+
+        HessianProduct(self, X, Y, weight, alpha)(v, out)
 
     def residual_jacobian(self, X, J=None):
         """The outputs z (n, n_out) before any output function, and in J (n, n_out, n_params), if given, their
         derivatives by the parameters (without batch normalization)."""
-        return _derivatives.residual_jacobian(self, X, J)
+        from numopt.network.curvature import OutputJacobian
+
+        return OutputJacobian(self, X)(J)
 
     def train(self, X, Y, weight, order, first, last, batch_size, trainer, alpha=0.0, alpha_l1=0.0, dropout=None,
               seed=0):  # fmt: skip

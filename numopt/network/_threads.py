@@ -38,7 +38,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def call(function, table, kept, threads):
-    """``function(table, 0)`` here, ``function(table, 1)`` on up to ``threads - 1`` others, which keep ``kept`` alive."""
+    """``function(table, 0)`` here, ``function(table, 1)`` on ``threads - 1`` others, which keep ``kept`` alive."""
     if threads < 2 or not _busy.acquire(blocking=False):
         function(table, 0)
         return

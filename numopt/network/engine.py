@@ -327,23 +327,28 @@ def _run(C, me, signal):
             signal = announce(sync, signal, True)
 
 
+@kernel
+def _lead(C):
+    """The leader's way into a call; the first signal, or 0 if there is nothing to do."""
+    a, r = C.a, C.r
+    a[UPDATE], a[DONE], a[STOPPED] = a[FIRST], 0, 0
+    r[LOSS_SUM] = r[SQUARE_SUM] = 0.0
+    if a[UPDATE] >= a[LAST]:
+        close(a[SYNC], 0)
+        return 0
+    _begin(C)
+    return announce(a[SYNC], 0, True)
+
+
 @inlined
 def _enter(table, who, real):
     C = _call(table, real)
     if who:
         me, signal = join(C.a[SYNC])
-        if me and signal & END == END:
-            leave(C.a[SYNC])
-        elif me:
-            _run(C, me, signal)
     else:
-        C.a[UPDATE], C.a[DONE], C.a[STOPPED] = C.a[FIRST], 0, 0
-        C.r[LOSS_SUM] = C.r[SQUARE_SUM] = 0.0
-        if C.a[UPDATE] < C.a[LAST]:
-            _begin(C)
-            _run(C, 0, announce(C.a[SYNC], 0, True))
-        else:
-            close(C.a[SYNC], 0)
+        me, signal = 0, _lead(C)
+    if signal:
+        _run(C, me, signal)
     return 0.0
 
 

@@ -1,4 +1,4 @@
-"""How the threads of a call meet: one leads, others join at the start of a step, all wait for each other between phases.
+"""How the threads of a call meet: one leads, others join at the start of a step, all wait between phases.
 
 A thread counts only once it runs compiled code, so nothing waits for a thread that was never started.  The leader
 announces phases by ``SIGNAL``, whose low bits say how many take part.
@@ -56,22 +56,25 @@ def _pause(spins):
 
 
 @kernel
+def leave(sync):
+    _add(sync + 8 * LEFT, 1)
+
+
+@kernel
 def join(sync):
-    """(place, signal) of a thread that comes to help; place 0: it came too late."""
+    """(place, signal) of a thread that comes to help; signal 0: it came too late."""
     me = _add(sync + 8 * ENLISTED, 1) + 1
     if me > CLOSED:
         return 0, 0
     spins = 0
     while True:
         signal = _read(sync + 8 * SIGNAL)
-        if (signal & END) > me:
+        if signal & END == END:
+            leave(sync)
+            return 0, 0
+        if signal & END > me:
             return me, signal
         spins = _pause(spins)
-
-
-@kernel
-def leave(sync):
-    _add(sync + 8 * LEFT, 1)
 
 
 @kernel

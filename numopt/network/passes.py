@@ -110,7 +110,7 @@ def word_at(address, wide, k):
 @kernel
 def _sparse_product(C, i, j, bias):
     """(1) without act, of the first layer, X compressed rows."""
-    a, L, size = C.a, C.layers[0], C.a[SIZE]
+    a, L = C.a, C.layers[0]
     fan_out, real = L[FAN_OUT], C.theta.dtype
     start = carray(void_pointer(bias), (fan_out,), real)
     for k in range(i, j):

@@ -15,6 +15,7 @@ from numopt.network._network import Network
 from numopt.neural_network import _parameters as parameters
 from numopt.neural_network._all_samples import fit_on_all_samples
 from numopt.neural_network._dead_units import dead_units, warn_dead_layers
+from numopt.neural_network._initial_weights import initialise
 from numopt.neural_network._progress import Bar
 from numopt.neural_network._run import Run, restore, snapshot
 from numopt.neural_network._state import load, save
@@ -232,10 +233,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return self
 
     def _initialise(self, network, rng, data):
-        for W, b in zip(network.weights, network.intercepts, strict=True):
-            s = np.sqrt((2.0 if self.activation == "logistic" else 6.0) / sum(W.shape))
-            W[...] = rng.uniform(-s, s, W.shape)
-            b[:] = rng.uniform(-s, s, len(b))
+        """Draws the initial weights, and trains layer after layer where that is asked for."""
+        means = None
+        if self.output_bias == "class_frequencies":
+            Y = data.Y if data.Y.ndim == 2 else data.Y[:, None] == np.arange(self.n_outputs_)
+            means = np.average(Y, axis=0, weights=data.weight)
+        initialise(network, rng, self.init, self.init_gain, self.init_nonzero, self.bias_init, self.output_bias, means)
 
     def _reset(self, network):
         """Counters and curves as before the first epoch."""

@@ -9,9 +9,9 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from numopt.kernels import first_order_slots as o
 from numopt.network._network import ACTIVATIONS
 from numopt.network._trainer import AVERAGES
+from numopt.neural_network._initial_weights import BIAS_INITS, INITS, OUTPUT_BIASES
 
 SCHEDULES = ("constant", "invscaling", "adaptive", "inverse-time", "step", "exponential", "cosine")
-INITS = ("auto", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "orthogonal", "sparse")
 
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
@@ -46,8 +46,8 @@ CONSTRAINTS: dict = {
     "init": [StrOptions(set(INITS)), callable],
     "init_gain": [_POSITIVE],
     "init_nonzero": [_COUNT],
-    "bias_init": [StrOptions({"auto", "zeros", "small_positive"}), Interval(Real, None, None, closed="neither")],
-    "output_bias": [StrOptions({"auto", "class_frequencies"})],
+    "bias_init": [StrOptions(set(BIAS_INITS)), Interval(Real, None, None, closed="neither")],
+    "output_bias": [StrOptions(set(OUTPUT_BIASES))],
     "batch_norm": ["boolean"],
     "dropout": [_SHARE, "array-like"],
     "clip_norm": [None, _POSITIVE],
@@ -196,3 +196,11 @@ def check_solver(model, architecture):
     """Refuses a full-batch solver that can't serve the loss or the options, with the list of those that can."""
     if model.solver in o.RULES:
         return
+    from numopt.neural_network._full_batch import check_full_batch
+
+    dropped = dropout(model, architecture["sizes"][1:-1]) is not None
+    check_full_batch(model.solver, architecture["loss"], model.batch_norm, dropped, model.alpha_l1 > 0)
+    for name in ("averaging", "clip_norm", "clip_value"):
+        if getattr(model, name) is not None:
+            able = ", ".join(map(repr, o.RULES))
+            raise ValueError(f"{name} can't be used with solver={model.solver!r}; solvers that can: {able}")
