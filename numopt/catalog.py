@@ -28,8 +28,9 @@ class Method:
         The compiled unit that runs it.
     vectors, matrices : int
         What the method's workspace holds beside the common vectors: vectors of n and n x n matrices.
-    kept : (int, int)
-        How many vectors and how many numbers more, for each unit of the memory m, where the method has one.
+    kept : (int, int, int)
+        How many vectors and how many numbers more, for each unit of the memory m, where the method has one, and
+        how many m x m matrices.
     variant : int
         Which formula of the unit.
     line_search : str or None
@@ -86,7 +87,7 @@ class Method:
     interior: bool = False
     geodesic: bool = False
     mean_step: bool = False
-    kept: tuple[int, int] = (2, 2)
+    kept: tuple[int, int, int] = (2, 2, 0)
 
     def unit_for(self, bounded):
         """The compiled unit that runs it."""
@@ -99,8 +100,8 @@ class Method:
         """
         if not bounded:
             matrices = self.matrices if dense or not self.products else 0
-            vectors, numbers = self.kept
-            return (s.N_COMMON + self.vectors + vectors * m) * n + matrices * n * n + numbers * m
+            vectors, numbers, squares = self.kept
+            return (s.N_COMMON + self.vectors + vectors * m) * n + matrices * n * n + (numbers + squares * m) * m
         small = 9 * m * m + 10 * m  # see numopt.solvers.lbfgsb
         return (s.N_COMMON + self.vectors + 2 * m + 3) * n + (self.matrices + self.bounded_matrices) * n * n + small
 
@@ -198,6 +199,8 @@ _ROWS = [
            {"damping": 1e-3}, second_order=True, bounds=True),
     Method("saddle-free-newton", "Newton on |H|", "newton", 3, 2, 2, "strong-wolfe",
            {"damping": 1e-6}, second_order=True, bounds=True),
+    Method("saddle-free-krylov", "Newton on |H|, on a Krylov space", "saddle-free", 1, 1, 0, "strong-wolfe",
+           {"damping": 1e-6, "lanczos_vectors": 50}, second_order=True, products=True, kept=(1, 5, 1)),
     Method("trust-exact", "trust region, exact (Moré-Sorensen)", "trust-region", 3, 2, 0, None, _TRUST,
            second_order=True, scipy="trust-exact"),
     Method("dogleg", "trust region, dogleg", "trust-region", 3, 2, 1, None, _TRUST, second_order=True, scipy="dogleg"),
@@ -206,7 +209,7 @@ _ROWS = [
     Method("trust-ncg", "trust region, Steihaug's conjugate gradient", "truncated-newton", 3, 1, 0, None, _TRUST,
            second_order=True, products=True, scipy="trust-ncg"),
     Method("trust-krylov", "trust region, generalised Lanczos method", "krylov", 1, 1, 0, None,
-           {**_TRUST, "lanczos_vectors": 50}, second_order=True, products=True, kept=(1, 5), scipy="trust-krylov"),
+           {**_TRUST, "lanczos_vectors": 50}, second_order=True, products=True, kept=(1, 5, 0), scipy="trust-krylov"),
     Method("newton-cg", "Newton, conjugate gradient for the direction", "truncated-newton", 3, 1, 1, "strong-wolfe",
            {"gtol": 0.0, "xtol": 1e-5}, second_order=True, products=True, mean_step=True, scipy="Newton-CG"),
     Method("nelder-mead", "the simplex method of Nelder and Mead", "nelder-mead", 3, 1, 0,

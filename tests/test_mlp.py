@@ -185,6 +185,7 @@ def test_every_rule_lowers_the_loss(rule, schedule):
     ("inverse-time", {"kappa": 2.0}, 1 / (1 + 2.0 * (np.arange(1, 6) - 1 / 8))),
     ("invscaling", {}, [1, *(1 / (400 * np.arange(1, 5) + 1) ** 0.5)]),
     (lambda epoch: 0.01 / (epoch + 1), {}, 1 / np.arange(1, 6)),
+    ("cosine", {}, 0.5 + 0.5 * np.cos(np.pi * (np.arange(1, 6) - 1 / 8) / 5)),
     ("constant", {"warmup": 2}, [0.5, 1, 1, 1, 1]),
 ])  # fmt: skip
 def test_schedules(schedule, params, rates):
@@ -336,6 +337,16 @@ class TestRegularization:
         given = {"average_decay": 0.5}
         exponential = classifier(**params, max_iter=4, averaging="exponential", solver_params=given).fit(X, y)
         np.testing.assert_allclose(exponential.coefs_[0], mean, atol=1e-12)
+
+    def test_averaging_begins_after_epochs(self):
+        params = {"batch_size": 200, "max_iter": 2}
+        late = classifier(**params, averaging="plain", solver_params={"average_start": 2}).fit(X, y)
+        np.testing.assert_array_equal(late.coefs_[0], classifier(**params).fit(X, y).coefs_[0])
+
+    def test_averages_are_what_is_validated(self):
+        model = classifier(averaging="plain", max_iter=3).fit(X, y, X_val=X[:50], y_val=y[:50])
+        assert model.validation_loss_curve_[-1] == pytest.approx(log_loss(
+            y[:50], model.predict_proba(X[:50]), labels=model.classes_))  # fmt: skip
 
     def test_averaging_goes_on_from_the_iterate(self):
         parts, whole = classifier(averaging="plain", max_iter=1), classifier(averaging="plain", max_iter=1)
@@ -628,3 +639,21 @@ class TestInitialWeights:
         assert (model.coefs_[1] == 2).all() and (model.intercepts_[0] == 0.5).all()
         with pytest.raises(ValueError, match=r"init must return finite numbers of shape \(64, 16\)"):
             classifier(init=lambda *shape: np.ones(3)).fit(X, y)
+
+
+class TestPretraining:
+    def test_it_begins_where_layers_have_been_trained(self):
+        params = {"hidden_layer_sizes": (16, 12, 8), "max_iter": 6}
+        plain, trained = (classifier(**params, pretrain=flag).fit(X, y) for flag in (False, True))
+        assert trained.loss_curve_[0] < 0.7 * plain.loss_curve_[0]
+        assert trained.n_iter_ == 6 and len(trained.loss_curve_) == 6 and trained.t_ == 6 * len(y)
+        again = classifier(**params, pretrain=True).fit(X, y)
+        np.testing.assert_array_equal(trained.coefs_[0], again.coefs_[0])
+
+    @pytest.mark.parametrize("params", [
+        {"dropout": (0.1, 0.2)}, {"batch_norm": True}, {"early_stopping": True}, {"averaging": "plain"},
+        {"hidden_layer_sizes": ()}, {"class_weight": "balanced"},
+    ], ids=str)  # fmt: skip
+    def test_with_other_parameters(self, params):
+        model = classifier(pretrain=True, max_iter=3, **params).fit(sp.csr_matrix(X), y)
+        assert np.isfinite(model.loss_curve_).all() and model.n_iter_ == 3

@@ -29,6 +29,7 @@ UNITS = {
     "lbfgs": ("numopt.solvers.lbfgs", "run", 1),
     "lbfgsb": ("numopt.solvers.lbfgsb", "run", 1),
     "newton": ("numopt.solvers.newton", "run", 1),
+    "saddle-free": ("numopt.solvers.saddle_free", "run", 1),
     "truncated-newton": ("numopt.solvers.truncated_newton", "run", 1),
     "krylov": ("numopt.solvers.krylov", "run", 1),
     "trust-region": ("numopt.solvers.trust_region", "run", 1),

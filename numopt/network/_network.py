@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from numopt.drivers import units
 from numopt.network import _plan, _threads
 from numopt.network import words as w
+from numopt.network.curvature import HessianProduct, OutputJacobian
 from numopt.network.words import ACTIVATIONS, LEAK, LOSSES
 
 __all__ = ["ACTIVATIONS", "HUBER_DELTA", "LEAK", "LOSSES", "Network"]
@@ -110,7 +111,7 @@ class Network:
         a[w.N_PIECES], a[w.N_RANGES] = len(self._pieces), len(self._ranges)
         for slot, array in (
             (w.LAYERS, self._layers), (w.PIECES, self._pieces), (w.RANGES, self._ranges), (w.THETA, self._theta),
-            (w.ZEROS, self._zeros), (w.PIECE_SQUARES, self._squares), (w.RUNNING, self._running),
+            (w.ZEROS, self._zeros), (w.PIECE_SUMS, self._squares), (w.RUNNING, self._running),
             (w.STATISTICS, self._scales), (w.SYNC, self._sync), (w.REALS, self._reals),
         ):  # fmt: skip
             a[slot] = _address(array)
@@ -256,15 +257,11 @@ class Network:
 
     def hessp(self, X, Y, v, out, weight=None, alpha=0.0):
         """Sets ``out`` to the Hessian of the objective at ``theta`` times v (without batch normalization)."""
-        from numopt.network.curvature import HessianProduct
-
         HessianProduct(self, X, Y, weight, alpha)(v, out)
 
     def residual_jacobian(self, X, J=None):
         """The outputs z (n, n_out) before any output function, and in J (n, n_out, n_params), if given, their
         derivatives by the parameters (without batch normalization)."""
-        from numopt.network.curvature import OutputJacobian
-
         return OutputJacobian(self, X)(J)
 
     def train(self, X, Y, weight, order, first, last, batch_size, trainer, alpha=0.0, alpha_l1=0.0, dropout=None,

@@ -6,7 +6,7 @@ import numpy as np
 
 from numopt.drivers import units
 from numopt.network import curvature_words as q
-from numopt.network._network import ACTIVATIONS, LOSSES
+from numopt.network.words import ACTIVATIONS, LOSSES
 
 _PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_ssize_t, ctypes.c_ssize_t)
 _functions: dict = {}

@@ -23,219 +23,14 @@ N. N. Schraudolph, Fast curvature matrix-vector products for second-order gradie
 (2002), 1723-1738.
 """
 
-import math
-
 from numba import carray, types
 
-from numopt.kernels.compiling import kernel, reduction
+from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import void_pointer
-from numopt.losses.elementary import exp, log1p
 from numopt.network import curvature_words as q
-
-IDENTITY, LOGISTIC, TANH, RELU, LEAKY_RELU, ELU, SOFTPLUS, GELU = range(8)
-LOG_LOSS, BINARY_LOG_LOSS, SQUARED_ERROR, HUBER, ABSOLUTE_ERROR, POISSON = range(6)
-LEAK = 0.01
-_ROOT_HALF, _DENSITY = math.sqrt(0.5), 1.0 / math.sqrt(2.0 * math.pi)
-
-
-@kernel
-def _logistic(z):
-    e = exp(-abs(z))
-    return (1.0 if z >= 0.0 else e) / (1.0 + e)
-
-
-@kernel
-def _curve(kind, z):
-    """(act, act', act'') at z."""
-    if kind == RELU:
-        return (z, 1.0, 0.0) if z > 0.0 else (z - z, 0.0, 0.0)
-    if kind == LEAKY_RELU:
-        return (z, 1.0, 0.0) if z > 0.0 else (LEAK * z, LEAK, 0.0)
-    if kind == TANH:
-        t = math.tanh(z)
-        s = 1.0 - t * t
-        return t, s, -2.0 * t * s
-    if kind == LOGISTIC:
-        t = _logistic(z)
-        s = t * (1.0 - t)
-        return t, s, s * (1.0 - 2.0 * t)
-    if kind == ELU:
-        if z > 0.0:
-            return z, 1.0, 0.0
-        e = math.expm1(z)
-        return e, e + 1.0, e + 1.0
-    if kind == SOFTPLUS:
-        t = _logistic(z)
-        return (z if z > 0.0 else 0.0) + log1p(exp(-abs(z))), t, t * (1.0 - t)
-    if kind == GELU:
-        phi, density = 0.5 * (1.0 + math.erf(_ROOT_HALF * z)), _DENSITY * math.exp(-0.5 * z * z)
-        return z * phi, phi + z * density, density * (2.0 - z * z)
-    return z, 1.0, 0.0
-
-
-@kernel
-def _activate(kind, z, rz, slope, bend):
-    """z and R{z} become a and R{a}; sets act'(z) and act''(z) R{z}."""
-    real = z.dtype.type
-    for i in range(z.size):
-        a, s, c = _curve(kind, float(z[i]))
-        bend[i] = real(c * rz[i]) if c != 0.0 else real(0.0)
-        z[i], slope[i], rz[i] = real(a), real(s), real(s * rz[i])
-
-
-@kernel
-def _log_loss(z, rz, classes, weight, scale, k, d, rd):
-    """Sum of weights times cross-entropies; sets the derivatives by z, times ``scale``, and R{} of them."""
-    real, f = z.dtype.type, 0.0
-    for r in range(classes.size):
-        i, top, total, mean = r * k, z[r * k], 0.0, 0.0
-        w = float(weight[r]) if weight.size else 1.0
-        for j in range(k):
-            top = max(top, z[i + j])
-        for j in range(k):
-            p = math.exp(z[i + j] - top)
-            d[i + j] = p
-            total += p
-            mean += p * rz[i + j]
-        mean /= total
-        f += w * (math.log(total) + top - z[i + classes[r]])
-        for j in range(k):
-            p = w * scale * (d[i + j] / total)
-            d[i + j], rd[i + j] = real(p), real(p * (rz[i + j] - mean))
-        d[i + classes[r]] -= real(w * scale)
-    return f
-
-
-@kernel
-def _value_loss(loss, z, rz, y, weight, scale, k, delta, d, rd):
-    """The same for the losses that are sums over the outputs."""
-    real, f = z.dtype.type, 0.0
-    for i in range(z.size):
-        w = float(weight[i // k]) if weight.size else 1.0
-        u, t = float(z[i]), float(y[i])
-        slope = u - t
-        if loss == SQUARED_ERROR:
-            value, second = 0.5 * slope * slope, 1.0
-        elif loss == BINARY_LOG_LOSS:
-            p = _logistic(u)
-            value, slope, second = (u if u > 0.0 else 0.0) + log1p(exp(-abs(u))) - t * u, p - t, p * (1.0 - p)
-        elif loss == POISSON:
-            second = math.exp(u)
-            value, slope = (t * math.log(t) if t > 0.0 else 0.0) - t * u - t + second, second - t
-        elif loss == ABSOLUTE_ERROR:
-            value, second = abs(slope), 0.0
-            slope = 1.0 if slope > 0.0 else -1.0 if slope < 0.0 else slope
-        elif abs(slope) <= delta:
-            value, second = 0.5 * slope * slope, 1.0
-        else:
-            value, second = delta * (abs(slope) - 0.5 * delta), 0.0
-            slope = min(max(slope, -delta), delta)
-        f += w * value
-        d[i], rd[i] = real(w * scale * slope), real(w * scale * second * rz[i])
-    return f
-
-
-@reduction
-def _forward(A, W, b, Z, m, fi, fo, fresh):
-    """Z (m, fo) = A W' + b, or Z += A W' where not ``fresh``; A (m, fi), W (fo, fi)."""
-    real = Z.dtype.type
-    for r in range(m):
-        a, z = A[r * fi : (r + 1) * fi], Z[r * fo : (r + 1) * fo]
-        u = 0
-        while u + 4 <= fo:
-            w0, w1 = W[u * fi : (u + 1) * fi], W[(u + 1) * fi : (u + 2) * fi]
-            w2, w3 = W[(u + 2) * fi : (u + 3) * fi], W[(u + 3) * fi : (u + 4) * fi]
-            s0, s1, s2, s3 = real(0), real(0), real(0), real(0)
-            for k in range(fi):
-                s0 += a[k] * w0[k]
-                s1 += a[k] * w1[k]
-                s2 += a[k] * w2[k]
-                s3 += a[k] * w3[k]
-            if fresh:
-                z[u], z[u + 1], z[u + 2], z[u + 3] = s0 + b[u], s1 + b[u + 1], s2 + b[u + 2], s3 + b[u + 3]
-            else:
-                z[u] += s0
-                z[u + 1] += s1
-                z[u + 2] += s2
-                z[u + 3] += s3
-            u += 4
-        while u < fo:
-            s0, w0 = real(0), W[u * fi : (u + 1) * fi]
-            for k in range(fi):
-                s0 += a[k] * w0[k]
-            z[u] = s0 + b[u] if fresh else z[u] + s0
-            u += 1
-
-
-@reduction
-def _combine(C, lines, width, A, step, stride, rows, B):
-    """C (lines, width) += sum over the rows k of A[i step + k stride] B[k], B (rows, width)."""
-    for i in range(lines):
-        c, at, k = C[i * width : (i + 1) * width], i * step, 0
-        while k + 4 <= rows:
-            x0, x1 = A[at + k * stride], A[at + (k + 1) * stride]
-            x2, x3 = A[at + (k + 2) * stride], A[at + (k + 3) * stride]
-            b0, b1 = B[k * width : (k + 1) * width], B[(k + 1) * width : (k + 2) * width]
-            b2, b3 = B[(k + 2) * width : (k + 3) * width], B[(k + 3) * width : (k + 4) * width]
-            if x0 != 0 or x1 != 0 or x2 != 0 or x3 != 0:  # dead units of relu
-                for j in range(width):
-                    c[j] += x0 * b0[j] + x1 * b1[j] + x2 * b2[j] + x3 * b3[j]
-            k += 4
-        while k < rows:
-            x0, b0 = A[at + k * stride], B[k * width : (k + 1) * width]
-            for j in range(width):
-                c[j] += x0 * b0[j]
-            k += 1
-
-
-@kernel
-def _backward(E, W, D, m, fi, fo):
-    """D (m, fi) += E (m, fo) W (fo, fi)."""
-    _combine(D, m, fi, E, fo, 1, fo, W)
-
-
-@kernel
-def _outer(E, A, G, m, fi, fo):
-    """G (fo, fi) += E' A."""
-    _combine(G, fo, fi, E, 1, fo, m, A)
-
-
-@kernel
-def _sums(E, g, m, fo):
-    """g += the sums of the columns of E."""
-    for r in range(m):
-        for u in range(fo):
-            g[u] += E[r * fo + u]
-
-
-@kernel
-def _sparse_forward(x, indices, starts, first, W, b, Z, m, fo):
-    """Z (m, fo) = X W + b, rows from ``first`` on; W (fan_in, fan_out)."""
-    for r in range(m):
-        z = Z[r * fo : (r + 1) * fo]
-        for u in range(fo):
-            z[u] = b[u]
-        for p in range(starts[first + r], starts[first + r + 1]):
-            w = W[indices[p] * fo : (indices[p] + 1) * fo]
-            for u in range(fo):
-                z[u] += x[p] * w[u]
-
-
-@kernel
-def _sparse_outer(x, indices, starts, first, E, G, m, fo):
-    """G (fan_in, fan_out) += X' E."""
-    for r in range(m):
-        e = E[r * fo : (r + 1) * fo]
-        for p in range(starts[first + r], starts[first + r + 1]):
-            g = G[indices[p] * fo : (indices[p] + 1) * fo]
-            for u in range(fo):
-                g[u] += x[p] * e[u]
-
-
-@kernel
-def _fill(a, x):
-    for i in range(a.size):
-        a[i] = x
+from numopt.network.curvature_functions import activate, log_loss, value_loss
+from numopt.network.curvature_products import backward, fill, forward, outer, sparse_forward, sparse_outer, sums
+from numopt.network.words import LOG_LOSS
 
 
 @kernel
@@ -272,8 +67,8 @@ def _sweep(address, real):
     theta, v = _reals(words[q.THETA], size, real), _reals(words[q.V], size, real)
     g, out = _reals(words[q.G], size, real), _reals(words[q.OUT], size, real)
     buffer = _reals(words[q.BUFFER], words[q.BUFFER_SIZE], real)
-    _fill(g, real(0))
-    _fill(out, real(0))
+    fill(g, real(0))
+    fill(out, real(0))
     f, whole, B = 0.0, mode == q.HESSIAN, q.BLOCK
     pair = 4 * B * widest
     d, rd = buffer[: B * widest], buffer[B * widest : 2 * B * widest]
@@ -292,25 +87,25 @@ def _sweep(address, real):
             z = e[: m * fo] if last else buffer[room : room + m * fo]
             rz = re[: m * fo] if last else buffer[room + B * fo : room + B * fo + m * fo]
             if i == 0 and sparse:
-                _sparse_forward(x, indices, starts, first, W, b, z, m, fo)
-                _sparse_forward(x, indices, starts, first, V, vb, rz, m, fo)
+                sparse_forward(x, indices, starts, first, W, b, z, m, fo)
+                sparse_forward(x, indices, starts, first, V, vb, rz, m, fo)
             else:
-                _forward(a, W, b, z, m, fi, fo, True)
-                _forward(a, V, vb, rz, m, fi, fo, True)
+                forward(a, W, b, z, m, fi, fo, True)
+                forward(a, V, vb, rz, m, fi, fo, True)
                 if i > 0:
-                    _forward(ra, W, b, rz, m, fi, fo, False)
+                    forward(ra, W, b, rz, m, fi, fo, False)
             if not last:
                 slope = buffer[room + 2 * B * fo : room + 2 * B * fo + m * fo]
                 bend = buffer[room + 3 * B * fo : room + 3 * B * fo + m * fo]
-                _activate(kinds[i], z, rz, slope, bend)
+                activate(kinds[i], z, rz, slope, bend)
                 a, ra = z, rz
                 room += 4 * B * fo
         w = weight[first : first + m] if weight.size else weight
         if loss == LOG_LOSS:
-            f += _log_loss(e, re, classes[first : first + m], w, numbers[q.SCALE], k, d, rd)
+            f += log_loss(e, re, classes[first : first + m], w, numbers[q.SCALE], k, d, rd)
         else:
             Y = y[first * k : (first + m) * k]
-            f += _value_loss(loss, e[: m * k], re, Y, w, numbers[q.SCALE], k, numbers[q.HUBER_DELTA], d, rd)
+            f += value_loss(loss, e[: m * k], re, Y, w, numbers[q.SCALE], k, numbers[q.HUBER_DELTA], d, rd)
         for i in range(depth - 1, -1, -1):
             fi, fo = sizes[i], sizes[i + 1]
             at -= fi * fo + fo
@@ -321,28 +116,28 @@ def _sweep(address, real):
             else:
                 a = x[first * sizes[0] : (first + m) * sizes[0]] if not sparse else x
             H = out[at : at + fi * fo]
-            _sums(rd, out[at + fi * fo : at + fi * fo + fo], m, fo)
+            sums(rd, out[at + fi * fo : at + fi * fo + fo], m, fo)
             if i == 0 and sparse:
-                _sparse_outer(x, indices, starts, first, rd, H, m, fo)
+                sparse_outer(x, indices, starts, first, rd, H, m, fo)
             else:
-                _outer(rd, a, H, m, fi, fo)
+                outer(rd, a, H, m, fi, fo)
                 if i > 0 and whole:
-                    _outer(d, ra, H, m, fi, fo)
+                    outer(d, ra, H, m, fi, fo)
             if g.size:
-                _sums(d, g[at + fi * fo : at + fi * fo + fo], m, fo)
+                sums(d, g[at + fi * fo : at + fi * fo + fo], m, fo)
                 if i == 0 and sparse:
-                    _sparse_outer(x, indices, starts, first, d, g[at : at + fi * fo], m, fo)
+                    sparse_outer(x, indices, starts, first, d, g[at : at + fi * fo], m, fo)
                 else:
-                    _outer(d, a, g[at : at + fi * fo], m, fi, fo)
+                    outer(d, a, g[at : at + fi * fo], m, fi, fo)
             if i > 0:
                 slope = buffer[room + 2 * B * fi : room + 2 * B * fi + m * fi]
                 bend = buffer[room + 3 * B * fi : room + 3 * B * fi + m * fi]
-                _fill(e[: m * fi], real(0))
-                _fill(re[: m * fi], real(0))
-                _backward(d, W, e, m, fi, fo)
-                _backward(rd, W, re, m, fi, fo)
+                fill(e[: m * fi], real(0))
+                fill(re[: m * fi], real(0))
+                backward(d, W, e, m, fi, fo)
+                backward(rd, W, re, m, fi, fo)
                 if whole:
-                    _backward(d, V, re, m, fi, fo)
+                    backward(d, V, re, m, fi, fo)
                 for j in range(m * fi):
                     re[j] *= slope[j]
                     if whole:
@@ -381,12 +176,12 @@ def _jacobian(address, real):
             at += fi * fo + fo
             z = outputs[r * k : (r + 1) * k] if i == depth - 1 else buffer[room : room + fo]
             if i == 0 and sparse:
-                _sparse_forward(x, indices, starts, r, W, b, z, 1, fo)
+                sparse_forward(x, indices, starts, r, W, b, z, 1, fo)
             else:
-                _forward(a, W, b, z, 1, fi, fo, True)
+                forward(a, W, b, z, 1, fi, fo, True)
             if i < depth - 1:
-                _fill(unused, real(0))
-                _activate(kinds[i], z, unused, buffer[room + fo : room + 2 * fo], unused)
+                fill(unused, real(0))
+                activate(kinds[i], z, unused, buffer[room + fo : room + 2 * fo], unused)
                 a = z
                 room += 2 * fo
         w = weight[r] if weight.size else real(1)
@@ -394,8 +189,8 @@ def _jacobian(address, real):
             for j in range(k):
                 row = J[(r * k + j) * size : (r * k + j + 1) * size]
                 d, e = buffer[:widest], buffer[widest : 2 * widest]
-                _fill(row, real(0))
-                _fill(d[:k], real(0))
+                fill(row, real(0))
+                fill(d[:k], real(0))
                 d[j] = w
                 _row(words, x, indices, starts, r, theta, sizes, buffer, room, row, d, e)
         for j in range(k):
@@ -413,7 +208,7 @@ def _row(words, x, indices, starts, r, theta, sizes, buffer, room, row, d, e):
         for u in range(fo):
             row[at + fi * fo + u] = d[u]
         if i == 0 and words[q.SPARSE] != 0:
-            _sparse_outer(x, indices, starts, r, d, row[at : at + fi * fo], 1, fo)
+            sparse_outer(x, indices, starts, r, d, row[at : at + fi * fo], 1, fo)
             return
         if i > 0:
             room -= 2 * fi
@@ -424,8 +219,8 @@ def _row(words, x, indices, starts, r, theta, sizes, buffer, room, row, d, e):
                 for c in range(fi):
                     line[c] = d[u] * a[c]
         if i > 0:
-            _fill(e[:fi], e.dtype.type(0))
-            _backward(d, theta[at : at + fi * fo], e, 1, fi, fo)
+            fill(e[:fi], e.dtype.type(0))
+            backward(d, theta[at : at + fi * fo], e, 1, fi, fo)
             for c in range(fi):
                 e[c] *= buffer[room + fi + c]
             d, e = e, d

@@ -17,7 +17,7 @@ from numba import carray, types
 
 from numopt.kernels import first_order as rules
 from numopt.kernels import first_order_slots as o
-from numopt.kernels.compiling import inlined, kernel
+from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import void_pointer
 from numopt.network.gradients import gradient_piece
 from numopt.network.meeting import announce, close, gather, join, leave, wait
@@ -48,15 +48,13 @@ from numopt.network.words import (
     N_LAYER,
     N_ORDER,
     N_PARAMS,
-    N_PIECE,
     N_PIECES,
     N_RANGES,
     N_STATE,
     N_WORDS,
     NORMALIZED,
     ORDER,
-    PIECE_SQUARES,
-    PIECES,
+    PIECE_SUMS,
     PREDICT,
     RANGES,
     RATES,
@@ -85,42 +83,18 @@ from numopt.network.words import (
 
 
 class Call(NamedTuple):
-    """The table's words ``a``, scalars ``r``, and what the words point to."""
+    """The table's words ``a``, scalars ``r``, and the arrays that most of the work is about.
+
+    No more: each function that is handed a Call takes longer to compile with each of them.
+    """
 
     a: Any
     r: Any
     layers: Any
-    pieces: Any
-    ranges: Any
     theta: Any
     g: Any
     buffer: Any
     rows: Any
-    losses: Any
-    squares: Any
-    weight: Any
-    order: Any
-
-
-@inlined
-def _call(table, real):
-    a = carray(void_pointer(table), (N_WORDS,), types.intp)
-    room = a[ROOM]
-    return Call(
-        a,
-        carray(void_pointer(a[REALS]), (RATES + a[DEPTH],), types.float64),
-        carray(void_pointer(a[LAYERS]), (a[DEPTH], N_LAYER), types.intp),
-        carray(void_pointer(a[PIECES]), (a[N_PIECES], N_PIECE), types.intp),
-        carray(void_pointer(a[RANGES]), (a[N_RANGES], 3), types.intp),
-        carray(void_pointer(a[THETA]), (a[N_PARAMS],), real),
-        carray(void_pointer(a[G]), (a[N_PARAMS],), real),
-        carray(void_pointer(a[BUFFER]), (1 << 60,), real),
-        carray(void_pointer(a[ROWS]), (room,), types.intp),
-        carray(void_pointer(a[BLOCK_LOSSES]), (room // BLOCK + 1,), types.float64),
-        carray(void_pointer(a[PIECE_SQUARES]), (2 * a[N_PIECES],), types.float64),
-        carray(void_pointer(a[WEIGHT]), (a[N] if a[WEIGHT] != 0 else 0,), real),
-        carray(void_pointer(a[ORDER]), (a[N_ORDER] if a[ORDER] != 0 else 0,), types.intp),
-    )
 
 
 @kernel
@@ -131,9 +105,11 @@ def _begin(C):
     a[ROW_END] = min(a[N_ORDER], a[ROW] + a[BATCH])
     if a[MODE] == TRAIN:
         total = 0.0
-        if C.weight.size:
+        if a[WEIGHT] != 0:
+            weight = carray(void_pointer(a[WEIGHT]), (a[N],), C.theta.dtype)
+            order = carray(void_pointer(a[ORDER]), (a[N_ORDER],), types.intp)
             for i in range(a[ROW], a[ROW_END]):
-                total += C.weight[C.order[i]]
+                total += weight[order[i]]
         else:
             total = float(a[ROW_END] - a[ROW])
         r[TOTAL] = total
@@ -151,9 +127,10 @@ def _judge(C):
     """After the last gradients of an update: objective, gradient's norm; the rule is told, unless training stops."""
     a, r = C.a, C.r
     squares, penalty = 0.0, 0.0
+    sums = carray(void_pointer(a[PIECE_SUMS]), (2 * a[N_PIECES],), types.float64)
     for p in range(a[N_PIECES]):
-        squares += C.squares[2 * p]
-        penalty += C.squares[2 * p + 1]
+        squares += sums[2 * p]
+        penalty += sums[2 * p + 1]
     f = (r[LOSS_NOW] + penalty) / r[TOTAL]
     if a[MODE] != TRAIN:
         r[LOSS_SUM] = f
@@ -188,7 +165,8 @@ def _judge(C):
 def _update(C, p):
     """The rule on one range of the parameters."""
     a, r, real = C.a, C.r, C.theta.dtype.type
-    lo, hi = C.ranges[p, 0], C.ranges[p, 1]
+    part = carray(void_pointer(a[RANGES]), (a[N_RANGES], 3), types.intp)[p]
+    lo, hi = part[0], part[1]
     g = C.g[lo:hi]
     if r[CLIP_VALUE] < math.inf:
         cut = real(r[CLIP_VALUE])
@@ -200,7 +178,7 @@ def _update(C, p):
             g[i] *= factor
     s = carray(void_pointer(a[S]), (a[N_STATE],), C.theta.dtype)
     h = carray(void_pointer(a[H]), (o.N_H,), types.float64)
-    rules.update(a[RULE], C.theta, C.g, s, lo, hi, h, C.ranges[p, 2] != 0)
+    rules.update(a[RULE], C.theta, C.g, s, lo, hi, h, part[2] != 0)
     if a[AVERAGE] and r[SHARE] > 0.0:
         share = real(r[SHARE])
         mean = carray(void_pointer(a[MEAN]), (a[N_PARAMS],), C.theta.dtype)[lo:hi]
@@ -235,8 +213,9 @@ def _meet(C, me, signal):
 
 @kernel
 def _sum_losses(C, blocks):
+    parts = carray(void_pointer(C.a[BLOCK_LOSSES]), (blocks,), types.float64)
     for b in range(blocks):
-        C.r[LOSS_NOW] += C.losses[b]
+        C.r[LOSS_NOW] += parts[b]
 
 
 @kernel
@@ -274,60 +253,6 @@ GRADIENT_LIKE = 1  # TRAIN and GRADIENT
 
 
 @kernel
-def _run(C, me, signal):
-    a, sync = C.a, C.a[SYNC]
-    while True:
-        team, mode, lo = signal & END, a[MODE], a[ROW]
-        hi = _chunk_end(C)
-        rows, last = hi - lo, hi == a[ROW_END]
-        if a[NORMALIZED] and mode < LOSS:
-            signal = _normalized_passes(C, me, signal, lo, hi)
-        else:
-            for i in range(BLOCK * me, rows, BLOCK * team):
-                j = min(i + BLOCK, rows)
-                prepare(C, lo, i, j)
-                forward(C, i, j)
-                if mode == PREDICT:
-                    write_predictions(C, lo, i, j)
-                else:
-                    losses(C, i, j)
-                    if mode <= GRADIENT_LIKE:
-                        backward(C, i, j)
-        if mode <= VALUE and (mode <= GRADIENT_LIKE or last):
-            signal = _meet(C, me, signal)
-            for p in range(me, a[N_PIECES], team):
-                gradient_piece(C, p, rows, lo == a[UPDATE] * a[BATCH], last)
-        if mode == TRAIN and last:
-            if me:
-                signal = wait(sync, signal)
-            else:
-                gather(sync, signal)
-                _sum_losses(C, (rows + BLOCK - 1) // BLOCK)
-                _judge(C)
-                signal = announce(sync, signal, False)
-            if not a[STOPPED]:
-                for p in range(me, a[N_RANGES], team):
-                    _update(C, p)
-        if me:
-            signal = wait(sync, signal)
-            if signal & END == END:
-                leave(sync)
-                return
-        else:
-            gather(sync, signal)
-            if mode != TRAIN or not last:
-                _sum_losses(C, (rows + BLOCK - 1) // BLOCK)
-            if mode <= VALUE and mode != TRAIN and last:
-                _judge(C)
-            elif mode == LOSS and last:
-                C.r[LOSS_SUM] = C.r[LOSS_NOW] / C.r[TOTAL]
-            if a[STOPPED] or not _advance(C):
-                close(sync, signal)
-                return
-            signal = announce(sync, signal, True)
-
-
-@kernel
 def _lead(C):
     """The leader's way into a call; the first signal, or 0 if there is nothing to do."""
     a, r = C.a, C.r
@@ -340,23 +265,79 @@ def _lead(C):
     return announce(a[SYNC], 0, True)
 
 
-@inlined
-def _enter(table, who, real):
-    C = _call(table, real)
-    if who:
-        me, signal = join(C.a[SYNC])
-    else:
-        me, signal = 0, _lead(C)
-    if signal:
-        _run(C, me, signal)
-    return 0.0
+def _unit(real):
+    # all in one function: LLVM would work on an inner one a second time
+
+    def unit(table, who):
+        """A thread's part of a call: it leads (0) or helps."""
+        a = carray(void_pointer(table), (N_WORDS,), types.intp)
+        sync = a[SYNC]
+        C = Call(
+            a,
+            carray(void_pointer(a[REALS]), (RATES + a[DEPTH],), types.float64),
+            carray(void_pointer(a[LAYERS]), (a[DEPTH], N_LAYER), types.intp),
+            carray(void_pointer(a[THETA]), (a[N_PARAMS],), real),
+            carray(void_pointer(a[G]), (a[N_PARAMS],), real),
+            carray(void_pointer(a[BUFFER]), (1 << 60,), real),
+            carray(void_pointer(a[ROWS]), (a[ROOM],), types.intp),
+        )
+        if who:
+            me, signal = join(sync)
+        else:
+            me, signal = 0, _lead(C)
+        if signal == 0:
+            return 0.0
+        while True:
+            team, mode, lo = signal & END, a[MODE], a[ROW]
+            hi = _chunk_end(C)
+            rows, last = hi - lo, hi == a[ROW_END]
+            if a[NORMALIZED] and mode < LOSS:
+                signal = _normalized_passes(C, me, signal, lo, hi)
+            else:
+                for i in range(BLOCK * me, rows, BLOCK * team):
+                    j = min(i + BLOCK, rows)
+                    prepare(C, lo, i, j)
+                    forward(C, i, j)
+                    if mode == PREDICT:
+                        write_predictions(C, lo, i, j)
+                    else:
+                        losses(C, i, j)
+                        if mode <= GRADIENT_LIKE:
+                            backward(C, i, j)
+            if mode <= VALUE and (mode <= GRADIENT_LIKE or last):
+                signal = _meet(C, me, signal)
+                for p in range(me, a[N_PIECES], team):
+                    gradient_piece(C, p, rows, lo == a[UPDATE] * a[BATCH], last)
+            if mode == TRAIN and last:
+                if me:
+                    signal = wait(sync, signal)
+                else:
+                    gather(sync, signal)
+                    _sum_losses(C, (rows + BLOCK - 1) // BLOCK)
+                    _judge(C)
+                    signal = announce(sync, signal, False)
+                if not a[STOPPED]:
+                    for p in range(me, a[N_RANGES], team):
+                        _update(C, p)
+            if me:
+                signal = wait(sync, signal)
+                if signal & END == END:
+                    leave(sync)
+                    return 0.0
+            else:
+                gather(sync, signal)
+                if mode != TRAIN or not last:
+                    _sum_losses(C, (rows + BLOCK - 1) // BLOCK)
+                if mode <= VALUE and mode != TRAIN and last:
+                    _judge(C)
+                elif mode == LOSS and last:
+                    C.r[LOSS_SUM] = C.r[LOSS_NOW] / C.r[TOTAL]
+                if a[STOPPED] or not _advance(C):
+                    close(sync, signal)
+                    return 0.0
+                signal = announce(sync, signal, True)
+
+    return unit
 
 
-def float64(table, who):
-    """A thread's part of a call: it leads (0) or helps."""
-    return _enter(table, who, types.float64)
-
-
-def float32(table, who):
-    """The same for float32."""
-    return _enter(table, who, types.float32)
+float64, float32 = _unit(types.float64), _unit(types.float32)

@@ -5,7 +5,7 @@ r"""The gradient by a piece of a layer's weights, and by their units' biases:
 with S the total weight, which D holds already.  Of later chunks the sums stand aside first.
 """
 
-from numba import carray
+from numba import carray, types
 
 from numopt.kernels.compiling import kernel, reduction
 from numopt.kernels.oracle import void_pointer
@@ -30,8 +30,12 @@ from numopt.network.words import (
     LAYER,
     MODE,
     N_PARAMS,
+    N_PIECE,
+    N_PIECES,
     NORMALIZED,
     OFFSETS,
+    PIECE_SUMS,
+    PIECES,
     SIZE,
     SPARSE,
     STARTS,
@@ -99,7 +103,8 @@ def _sparse(C, g, at, piece, rows):
 @kernel
 def gradient_piece(C, p, rows, first, last):
     """Sets (1) of one piece, or adds a chunk's part; after the last chunk also the squares and the penalty."""
-    a, r, piece = C.a, C.r, C.pieces[p]
+    a, r = C.a, C.r
+    piece = carray(void_pointer(a[PIECES]), (a[N_PIECES], N_PIECE), types.intp)[p]
     layer = piece[LAYER]
     L, size = C.layers[layer], a[SIZE]
     fan_in, fan_out, u0, u1, c0, c1 = L[FAN_IN], L[FAN_OUT], piece[U0], piece[U1], piece[C0], piece[C1]
@@ -151,4 +156,5 @@ def gradient_piece(C, p, rows, first, last):
         square += _square(C.g[L[B_AT] + u0 : L[B_AT] + u1])
         if not biased:
             square += _square(C.g[L[GAMMA_AT] + u0 : L[GAMMA_AT] + u1])
-    C.squares[2 * p], C.squares[2 * p + 1] = square, penalty
+    sums = carray(void_pointer(a[PIECE_SUMS]), (2 * a[N_PIECES],), types.float64)
+    sums[2 * p], sums[2 * p + 1] = square, penalty

@@ -20,6 +20,7 @@ from numopt.network.words import (
     B_AT,
     BATCH,
     BLOCK,
+    BLOCK_LOSSES,
     BN_EPSILON,
     BUFFER,
     D_AT,
@@ -36,9 +37,11 @@ from numopt.network.words import (
     LOSS_NUMBER,
     MODE,
     N_IN,
+    N_ORDER,
     N_OUT,
     NORMALIZED,
     OFFSETS,
+    ORDER,
     OUT,
     RATES,
     ROOM,
@@ -55,6 +58,7 @@ from numopt.network.words import (
     TRAIN,
     UPDATE,
     W_AT,
+    WEIGHT,
     WIDE,
     ZEROS,
     H,
@@ -71,8 +75,9 @@ def prepare(C, lo, i, j):
     """Which rows stand at places i to j of the chunk that begins at lo, and where they lie in X."""
     a = C.a
     offsets = carray(void_pointer(a[OFFSETS]), (a[ROOM],), types.intp)
+    order = carray(void_pointer(a[ORDER]), (a[N_ORDER],), types.intp)
     for k in range(i, j):
-        row = C.order[lo + k] if C.order.size else lo + k
+        row = order[lo + k] if a[ORDER] != 0 else lo + k
         C.rows[k] = row
         offsets[k] = row * a[N_IN] * a[SIZE]
 
@@ -92,10 +97,13 @@ def _product(C, layer, i, j, x, offsets, bias):
         for k in range(i, j, 2):
             k = min(k, j - 2) if pair else k
             x0 = x + (offsets[k] if layer == 0 else k * ldw)
-            x1 = x0
+            x1 = y0 = y1 = x0
             if pair:
                 x1 = x + (offsets[k + 1] if layer == 0 else (k + 1) * ldw)
-            dots_pair(C.theta.dtype.type(0), size, x0, x1, pair, w + u * ldw, ldw, fan_in, bias + u * size,
+                y1 = x1
+                if layer == 0 and k + 3 < j:
+                    y0, y1 = x + offsets[k + 2], x + offsets[k + 3]
+            dots_pair(C.theta.dtype.type(0), size, x0, x1, y0, y1, pair, w + u * ldw, ldw, fan_in, bias + u * size,
                       c + k * ldc + u * size, ldc, units)  # fmt: skip
 
 
@@ -204,13 +212,14 @@ def losses(C, i, j):
     z = C.buffer[L[A_AT] + i * k : L[A_AT] + j * k]
     d = C.buffer[L[D_AT] + i * k : L[D_AT] + j * k]
     scale = 1.0 / C.r[TOTAL]
+    weight = carray(void_pointer(a[WEIGHT]), (a[N] if a[WEIGHT] != 0 else 0,), C.theta.dtype)
     if a[LOSS_NUMBER] == LOG_LOSS:
         classes = carray(void_pointer(a[Y]), (1 << 60,), types.int64)
-        f = class_loss(z, d, classes, C.rows[i:j], C.weight, scale, k)
+        f = class_loss(z, d, classes, C.rows[i:j], weight, scale, k)
     else:
         y = carray(void_pointer(a[Y]), (1 << 60,), C.theta.dtype)
-        f = value_loss(a[LOSS_NUMBER], z, d, y, C.rows[i:j], C.weight, scale, k, C.r[HUBER_DELTA])
-    C.losses[i // BLOCK] = f
+        f = value_loss(a[LOSS_NUMBER], z, d, y, C.rows[i:j], weight, scale, k, C.r[HUBER_DELTA])
+    carray(void_pointer(a[BLOCK_LOSSES]), (i // BLOCK + 1,), types.float64)[i // BLOCK] = f
 
 
 @kernel

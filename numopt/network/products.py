@@ -41,6 +41,14 @@ class _Writer:
     def load(self, address, kind):
         return self.builder.load(self.at(address, kind), align=self.size)
 
+    def fetch(self, address):
+        """Asks for a line of memory that is read soon."""
+        pointer, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag])
+        function = self.builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
+        read, near, data = (ir.Constant(flag, k) for k in (0, 3, 1))
+        self.builder.call(function, [self.at(address, ir.IntType(8)), read, near, data])
+
     def splat(self, x):
         empty = ir.Constant(self.vector, ir.Undefined)
         one = self.builder.insert_element(empty, x, ir.Constant(ir.IntType(32), 0))
@@ -90,18 +98,21 @@ class _Writer:
 
 def _dots(rows, units):
     @intrinsic
-    def tile(typing, like, x0, x1, w, ldw, K, bias, c, ldc):
-        """Rows at x0 (and x1) times the units' rows from w on."""
+    def tile(typing, like, x0, x1, y0, y1, w, ldw, K, bias, c, ldc):
+        """Rows at x0 (and x1) times the units' rows from w on; fetches ahead the rows at y0 (and y1)."""
 
         def generate(context, builder, signature, arguments):
-            _, x0, x1, w, ldw, K, bias, c, ldc = arguments
+            _, x0, x1, y0, y1, w, ldw, K, bias, c, ldc = arguments
             t = _Writer(builder, signature.args[0])
-            xs = [x0, x1][:rows]
+            xs, ys = [x0, x1][:rows], [y0, y1][:rows]
             ws = [builder.add(w, builder.mul(ldw, t.word(u))) for u in range(units)]
 
-            def body(kind, lift):
+            def body(kind):
                 def inner(k, sums):
                     shift = builder.mul(k, t.word(t.size))
+                    if kind is t.vector:
+                        for y in ys:
+                            t.fetch(builder.add(y, shift))
                     X = [t.load(builder.add(x, shift), kind) for x in xs]
                     new = []
                     for u in range(units):
@@ -113,8 +124,8 @@ def _dots(rows, units):
 
             whole = builder.and_(K, t.word(-t.lanes))
             zero = [ir.Constant(t.vector, [0.0] * t.lanes)] * (rows * units)
-            sums = [t.sum(v) for v in t.loop(t.word(0), whole, t.lanes, zero, body(t.vector, None))]
-            sums = t.loop(whole, K, 1, sums, body(t.scalar, None))
+            sums = [t.sum(v) for v in t.loop(t.word(0), whole, t.lanes, zero, body(t.vector))]
+            sums = t.loop(whole, K, 1, sums, body(t.scalar))
             for u in range(units):
                 b = t.load(builder.add(bias, t.word(u * t.size)), t.scalar)
                 for r in range(rows):
@@ -122,7 +133,7 @@ def _dots(rows, units):
                     builder.store(t.add(sums[u * rows + r], b), t.at(where, t.scalar), align=t.size)
             return context.get_dummy_value()
 
-        return types.void(like, *[types.intp] * 8), generate
+        return types.void(like, *[types.intp] * 10), generate
 
     return tile
 
@@ -172,21 +183,24 @@ _i11, _i12, _i51, _i52 = _indexed[0] + _indexed[1]
 
 
 @kernel
-def dots_pair(like, size, x0, x1, pair, w, ldw, K, bias, c, ldc, units):
-    """Sets one row of C, or two: x0 (and x1) times all ``units`` rows of W, plus the bias."""
+def dots_pair(like, size, x0, x1, y0, y1, pair, w, ldw, K, bias, c, ldc, units):
+    """Sets one row of C, or two: x0 (and x1) times all ``units`` rows of W, plus the bias.
+
+    The rows at y0 (and y1), which come next, are fetched ahead.
+    """
     if units < UNITS:
         for j in range(units):
             if pair:
-                _dots_21(like, x0, x1, w + j * ldw, ldw, K, bias + j * size, c + j * size, ldc)
+                _dots_21(like, x0, x1, y0, y1, w + j * ldw, ldw, K, bias + j * size, c + j * size, ldc)
             else:
-                _dots_11(like, x0, x1, w + j * ldw, ldw, K, bias + j * size, c + j * size, ldc)
+                _dots_11(like, x0, x1, y0, y1, w + j * ldw, ldw, K, bias + j * size, c + j * size, ldc)
         return
     for first in range(0, units, UNITS):
         j = min(first, units - UNITS)
         if pair:
-            _dots_22(like, x0, x1, w + j * ldw, ldw, K, bias + j * size, c + j * size, ldc)
+            _dots_22(like, x0, x1, y0, y1, w + j * ldw, ldw, K, bias + j * size, c + j * size, ldc)
         else:
-            _dots_12(like, x0, x1, w + j * ldw, ldw, K, bias + j * size, c + j * size, ldc)
+            _dots_12(like, x0, x1, y0, y1, w + j * ldw, ldw, K, bias + j * size, c + j * size, ldc)
 
 
 @kernel

@@ -16,6 +16,7 @@ from numopt.neural_network import _parameters as parameters
 from numopt.neural_network._all_samples import fit_on_all_samples
 from numopt.neural_network._dead_units import dead_units, warn_dead_layers
 from numopt.neural_network._initial_weights import initialise
+from numopt.neural_network._layerwise import pretrain_layers
 from numopt.neural_network._progress import Bar
 from numopt.neural_network._run import Run, restore, snapshot
 from numopt.neural_network._state import load, save
@@ -183,11 +184,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             network = self._fitted_network(self._sparse)
         tasks = Tasks(self, *given, most=None if incremental else self.max_iter)
         watch = tasks.iterations(lambda network: self._shown(network))
-        if self.solver in RULES:
-            self._begin(network, data, rng, incremental)
-            self._go_on(network, data, rng, watch)
-        else:
-            fit_on_all_samples(self, network, data, watch)
+        self._train(network, data, rng, incremental, watch)
         self._publish(network)
         if watch is not None:
             watch.close(network)
@@ -238,7 +235,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         if self.output_bias == "class_frequencies":
             Y = data.Y if data.Y.ndim == 2 else data.Y[:, None] == np.arange(self.n_outputs_)
             means = np.average(Y, axis=0, weights=data.weight)
-        initialise(network, rng, self.init, self.init_gain, self.init_nonzero, self.bias_init, self.output_bias, means)
+        how = self.init, self.init_gain, self.init_nonzero, self.bias_init, self.output_bias, means
+
+        def begin(network):
+            initialise(network, rng, *how)
+
+        if self.pretrain and network.activations:
+            pretrain_layers(self, network, data, rng, begin)
+        else:
+            begin(network)
 
     def _reset(self, network):
         """Counters and curves as before the first epoch."""
@@ -249,6 +254,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         self.validation_scores_ = self.validation_loss_curve_ = self.best_validation_score_ = None
         self.loss_, self.best_loss_ = np.nan, np.inf
         self._run = None
+
+    def _train(self, network, data, rng, incremental=False, watch=None):
+        """By whatever solver."""
+        if self.solver in RULES:
+            self._begin(network, data, rng, incremental)
+            self._go_on(network, data, rng, watch)
+        else:
+            fit_on_all_samples(self, network, data, watch)
 
     def _begin(self, network, data, rng, incremental):
         """A run at its first epoch; that of the last call if the fit is ``incremental``."""

@@ -29,15 +29,15 @@ def initialise(network, random_state, init="auto", init_gain=1.0, init_nonzero=1
         - ``'glorot_uniform'``, ``'glorot_normal'``: variance 2 g^2 / (fan_in + fan_out) (Glorot, Bengio 2010).
         - ``'he_uniform'``, ``'he_normal'``: variance 2 g^2 / fan_in (He et al. 2015).
         - ``'orthogonal'``: W'W = g^2 I, or WW' = g^2 I where the layer has more units than inputs (Saxe et al. 2014).
-        - ``'sparse'``: each unit has ``init_nonzero`` weights that are not zero, normal with deviation g (Martens 2010).
+        - ``'sparse'``: each unit has ``init_nonzero`` weights that are not zero, of deviation g (Martens 2010).
         - a callable ``(fan_in, fan_out, layer, random_state) -> array (fan_in, fan_out)``.
     init_gain : float, default 1.0
         Without effect on ``'auto'`` and on callables.
     init_nonzero : int, default 15
         Of ``'sparse'``; all weights where a layer has fewer inputs.
     bias_init : {'auto', 'zeros', 'small_positive'} or float, default 'auto'
-        ``'auto'``: drawn as scikit-learn's with ``init='auto'``, else zeros.  ``'small_positive'``: 0.1 in hidden layers
-        of relu and its kin, so that units begin alive, else zeros.  A number: all biases.
+        ``'auto'``: drawn as scikit-learn's with ``init='auto'``, else zeros.  ``'small_positive'``: 0.1 in hidden
+        layers of relu and its kin, so that units begin alive, else zeros.  A number: all biases.
     output_bias : {'auto', 'class_frequencies'}, default 'auto'
         ``'class_frequencies'``: the biases of the outputs with which the network, were its last weights zero, would
         predict ``y_means``.
