@@ -6,8 +6,8 @@ A step works on a chunk of rows, at most ``CHUNK`` of a minibatch (or of all row
 2. by pieces of the weights: their gradients                                              (``gradients``)
 3. after a minibatch's last chunk, by ranges of the parameters: the rule's update.
 
-Between phases all threads meet; sums over blocks and pieces are made by one of them in a fixed order.  What a thread
-does depends on how many there are, what comes out does not.
+The items of a phase are shared by the threads that are there; sums over blocks and pieces are made by the leader, in a
+fixed order, so that nothing that comes out depends on who did what.
 """
 
 import math
@@ -17,13 +17,14 @@ from numba import carray, types
 
 from numopt.kernels import first_order as rules
 from numopt.kernels import first_order_slots as o
-from numopt.kernels.compiling import kernel
+from numopt.kernels.compiling import inlined, kernel
 from numopt.kernels.oracle import void_pointer
 from numopt.network.gradients import gradient_piece
-from numopt.network.meeting import announce, close, gather, join, leave, wait
+from numopt.network.meeting import end, finish, start, take, wait_for_all, wait_for_item
 from numopt.network.normalization import normalize, normalize_back
-from numopt.network.passes import backward, backward_layer, forward, forward_layer, losses, prepare, write_predictions
+from numopt.network.passes import backward_layer, forward_layer, losses, prepare, write_predictions
 from numopt.network.words import (
+    AT_LAYER,
     AVERAGE,
     AVERAGE_DECAY,
     AVERAGE_START,
@@ -35,10 +36,12 @@ from numopt.network.words import (
     CLIP_VALUE,
     DEPTH,
     DONE,
-    END,
     FAN_OUT,
     FIRST,
+    GRADIENT,
     LAST,
+    LAYER_DOWN,
+    LAYER_UP,
     LAYERS,
     LOSS,
     LOSS_NOW,
@@ -52,10 +55,17 @@ from numopt.network.words import (
     N_RANGES,
     N_STATE,
     N_WORDS,
+    NORMALIZE,
+    NORMALIZE_BACK,
     NORMALIZED,
     ORDER,
+    PASS,
+    PHASE,
+    PHASES,
+    PIECE,
     PIECE_SUMS,
     PREDICT,
+    RANGE,
     RANGES,
     RATES,
     REALS,
@@ -80,6 +90,8 @@ from numopt.network.words import (
     N,
     S,
 )
+
+COLUMNS = 8  # of a layer that are normalized together
 
 
 class Call(NamedTuple):
@@ -203,15 +215,6 @@ def _advance(C):
 
 
 @kernel
-def _meet(C, me, signal):
-    sync = C.a[SYNC]
-    if me:
-        return wait(sync, signal)
-    gather(sync, signal)
-    return announce(sync, signal, False)
-
-
-@kernel
 def _sum_losses(C, blocks):
     parts = carray(void_pointer(C.a[BLOCK_LOSSES]), (blocks,), types.float64)
     for b in range(blocks):
@@ -219,125 +222,130 @@ def _sum_losses(C, blocks):
 
 
 @kernel
-def _normalized_passes(C, me, signal, lo, hi):
-    """Phase 1 with batch normalization, whose statistics need all rows: layer by layer, and back."""
+def _work(C, item):
+    """One item of a phase: a block of rows or of columns, a piece of the weights, a range of the parameters."""
     a = C.a
-    team, rows, top, mode = signal & END, hi - lo, a[DEPTH] - 1, a[MODE]
-    for layer in range(top + 1):
-        for i in range(BLOCK * me, rows, BLOCK * team):
-            if layer == 0:
-                prepare(C, lo, i, min(i + BLOCK, rows))
-            forward_layer(C, layer, i, min(i + BLOCK, rows))
-            if layer == top:
-                losses(C, i, min(i + BLOCK, rows))
-                if mode <= GRADIENT_LIKE:
-                    backward_layer(C, top, i, min(i + BLOCK, rows))
-        if layer < top:
-            signal = _meet(C, me, signal)
-            for j in range(8 * me, C.layers[layer, FAN_OUT], 8 * team):
-                normalize(C, layer, rows, j, min(j + 8, C.layers[layer, FAN_OUT]))
-            signal = _meet(C, me, signal)
-    if mode <= GRADIENT_LIKE:
-        for layer in range(top - 1, -1, -1):
-            signal = _meet(C, me, signal)
-            for j in range(8 * me, C.layers[layer, FAN_OUT], 8 * team):
-                normalize_back(C, layer, rows, j, min(j + 8, C.layers[layer, FAN_OUT]))
-            if layer:
-                signal = _meet(C, me, signal)
-                for i in range(BLOCK * me, rows, BLOCK * team):
-                    backward_layer(C, layer, i, min(i + BLOCK, rows))
-    return signal
+    phase, layer, lo, mode = a[PHASE], a[AT_LAYER], a[ROW], a[MODE]
+    rows = _chunk_end(C) - lo
+    if phase == PIECE:
+        gradient_piece(C, item, rows, lo == a[UPDATE] * a[BATCH], lo + rows == a[ROW_END])
+    elif phase == RANGE:
+        _update(C, item)
+    elif phase == NORMALIZE:
+        normalize(C, layer, rows, COLUMNS * item, min(COLUMNS * (item + 1), C.layers[layer, FAN_OUT]))
+    elif phase == NORMALIZE_BACK:
+        normalize_back(C, layer, rows, COLUMNS * item, min(COLUMNS * (item + 1), C.layers[layer, FAN_OUT]))
+    else:
+        i, j, top = BLOCK * item, min(BLOCK * (item + 1), rows), a[DEPTH] - 1
+        bottom = 0
+        if phase != PASS:
+            bottom, top = layer, layer
+        if phase != LAYER_DOWN:
+            if bottom == 0:
+                prepare(C, lo, i, j)
+            for k in range(bottom, top + 1):
+                forward_layer(C, k, i, j)
+            if mode == PREDICT:
+                write_predictions(C, lo, i, j)
+            elif top == a[DEPTH] - 1:
+                losses(C, i, j)
+        if phase == LAYER_DOWN:
+            backward_layer(C, layer, i, j)
+        elif phase == PASS and mode <= GRADIENT:
+            for k in range(top, 0, -1):
+                backward_layer(C, k, i, j)
 
 
-GRADIENT_LIKE = 1  # TRAIN and GRADIENT
+@kernel
+def _all(C, phase, layer, items):
+    """The leader sees to a phase."""
+    a, sync = C.a, C.a[SYNC]
+    a[PHASE], a[AT_LAYER] = phase, layer
+    a[PHASES] += 1
+    start(sync, a[PHASES], items)
+    while True:
+        item = take(sync)
+        if item < 0:
+            break
+        _work(C, item)
+        finish(sync)
+    wait_for_all(sync, items)
 
 
 @kernel
 def _lead(C):
-    """The leader's way into a call; the first signal, or 0 if there is nothing to do."""
-    a, r = C.a, C.r
+    """All steps of a call."""
+    a, r, top = C.a, C.r, C.a[DEPTH] - 1
     a[UPDATE], a[DONE], a[STOPPED] = a[FIRST], 0, 0
     r[LOSS_SUM] = r[SQUARE_SUM] = 0.0
     if a[UPDATE] >= a[LAST]:
-        close(a[SYNC], 0)
-        return 0
+        return
     _begin(C)
-    return announce(a[SYNC], 0, True)
-
-
-def _unit(real):
-    # all in one function: LLVM would work on an inner one a second time
-
-    def unit(table, who):
-        """A thread's part of a call: it leads (0) or helps."""
-        a = carray(void_pointer(table), (N_WORDS,), types.intp)
-        sync = a[SYNC]
-        C = Call(
-            a,
-            carray(void_pointer(a[REALS]), (RATES + a[DEPTH],), types.float64),
-            carray(void_pointer(a[LAYERS]), (a[DEPTH], N_LAYER), types.intp),
-            carray(void_pointer(a[THETA]), (a[N_PARAMS],), real),
-            carray(void_pointer(a[G]), (a[N_PARAMS],), real),
-            carray(void_pointer(a[BUFFER]), (1 << 60,), real),
-            carray(void_pointer(a[ROWS]), (a[ROOM],), types.intp),
-        )
-        if who:
-            me, signal = join(sync)
+    while True:
+        mode, end = a[MODE], _chunk_end(C)
+        last, blocks = end == a[ROW_END], (end - a[ROW] + BLOCK - 1) // BLOCK
+        if a[NORMALIZED] and mode < LOSS:  # the statistics need all rows: layer by layer
+            for layer in range(top + 1):
+                _all(C, LAYER_UP, layer, blocks)
+                if layer < top:
+                    _all(C, NORMALIZE, layer, (C.layers[layer, FAN_OUT] + COLUMNS - 1) // COLUMNS)
+            if mode <= GRADIENT:
+                for layer in range(top - 1, -1, -1):
+                    _all(C, LAYER_DOWN, layer + 1, blocks)
+                    _all(C, NORMALIZE_BACK, layer, (C.layers[layer, FAN_OUT] + COLUMNS - 1) // COLUMNS)
         else:
-            me, signal = 0, _lead(C)
-        if signal == 0:
-            return 0.0
+            _all(C, PASS, 0, blocks)
+        if mode != PREDICT:
+            _sum_losses(C, blocks)
+        if mode <= GRADIENT or (mode == VALUE and last):
+            _all(C, PIECE, 0, a[N_PIECES])
+        if last and mode <= VALUE:
+            _judge(C)
+        elif last and mode == LOSS:
+            r[LOSS_SUM] = r[LOSS_NOW] / r[TOTAL]
+        if last and mode == TRAIN:
+            if a[STOPPED]:
+                return
+            _all(C, RANGE, 0, a[N_RANGES])
+        if not _advance(C):
+            return
+
+
+@inlined
+def _view(a, real):
+    return Call(
+        a,
+        carray(void_pointer(a[REALS]), (RATES + a[DEPTH],), types.float64),
+        carray(void_pointer(a[LAYERS]), (a[DEPTH], N_LAYER), types.intp),
+        carray(void_pointer(a[THETA]), (a[N_PARAMS],), real),
+        carray(void_pointer(a[G]), (a[N_PARAMS],), real),
+        carray(void_pointer(a[BUFFER]), (1 << 60,), real),
+        carray(void_pointer(a[ROWS]), (a[ROOM],), types.intp),
+    )
+
+
+@inlined
+def _enter(table, who, real):
+    a = carray(void_pointer(table), (N_WORDS,), types.intp)
+    if who:
         while True:
-            team, mode, lo = signal & END, a[MODE], a[ROW]
-            hi = _chunk_end(C)
-            rows, last = hi - lo, hi == a[ROW_END]
-            if a[NORMALIZED] and mode < LOSS:
-                signal = _normalized_passes(C, me, signal, lo, hi)
-            else:
-                for i in range(BLOCK * me, rows, BLOCK * team):
-                    j = min(i + BLOCK, rows)
-                    prepare(C, lo, i, j)
-                    forward(C, i, j)
-                    if mode == PREDICT:
-                        write_predictions(C, lo, i, j)
-                    else:
-                        losses(C, i, j)
-                        if mode <= GRADIENT_LIKE:
-                            backward(C, i, j)
-            if mode <= VALUE and (mode <= GRADIENT_LIKE or last):
-                signal = _meet(C, me, signal)
-                for p in range(me, a[N_PIECES], team):
-                    gradient_piece(C, p, rows, lo == a[UPDATE] * a[BATCH], last)
-            if mode == TRAIN and last:
-                if me:
-                    signal = wait(sync, signal)
-                else:
-                    gather(sync, signal)
-                    _sum_losses(C, (rows + BLOCK - 1) // BLOCK)
-                    _judge(C)
-                    signal = announce(sync, signal, False)
-                if not a[STOPPED]:
-                    for p in range(me, a[N_RANGES], team):
-                        _update(C, p)
-            if me:
-                signal = wait(sync, signal)
-                if signal & END == END:
-                    leave(sync)
-                    return 0.0
-            else:
-                gather(sync, signal)
-                if mode != TRAIN or not last:
-                    _sum_losses(C, (rows + BLOCK - 1) // BLOCK)
-                if mode <= VALUE and mode != TRAIN and last:
-                    _judge(C)
-                elif mode == LOSS and last:
-                    C.r[LOSS_SUM] = C.r[LOSS_NOW] / C.r[TOTAL]
-                if a[STOPPED] or not _advance(C):
-                    close(sync, signal)
-                    return 0.0
-                signal = announce(sync, signal, True)
-
-    return unit
+            item = wait_for_item(a[SYNC])
+            if item < 0:
+                break
+            # the words are a call's only while an item of it is held
+            _work(_view(a, real), item)
+            finish(a[SYNC])
+    else:
+        _lead(_view(a, real))
+        end(a[SYNC])
+    return 0.0
 
 
-float64, float32 = _unit(types.float64), _unit(types.float32)
+def float64(table, who):
+    """A thread's part of a call: it leads (0) or helps."""
+    return _enter(table, who, types.float64)
+
+
+def float32(table, who):
+    """The same for float32."""
+    return _enter(table, who, types.float32)

@@ -200,12 +200,6 @@ def forward_layer(C, layer, i, j):
 
 
 @kernel
-def forward(C, i, j):
-    for layer in range(C.a[DEPTH]):
-        forward_layer(C, layer, i, j)
-
-
-@kernel
 def losses(C, i, j):
     """The losses of a block; sets D of the last layer.  i is the block's first row."""
     a, L, k = C.a, C.layers[C.a[DEPTH] - 1], C.a[N_OUT]
@@ -236,12 +230,6 @@ def backward_layer(C, layer, i, j):
     t = C.buffer[at : at + (j - i) * fan_in]
     for e in range(t.size):
         d[e] *= t[e]
-
-
-@kernel
-def backward(C, i, j):
-    for layer in range(C.a[DEPTH] - 1, 0, -1):
-        backward_layer(C, layer, i, j)
 
 
 @kernel
