@@ -38,6 +38,7 @@ import math
 
 from numopt.kernels import first_order_slots as o
 from numopt.kernels.compiling import kernel
+from numopt.kernels.vectors import copy, dot
 
 
 @kernel
@@ -106,7 +107,7 @@ def update(rule, w, g, s, lo, hi, h, decay):
     n, real = w.size, w.dtype.type
     lr, mu, eps = real(h[o.LR]), real(h[o.MOMENTUM]), real(h[o.EPS_T])
     b1, b2, rho, step = real(h[o.BETA_1]), real(h[o.BETA_2]), real(h[o.RHO]), real(h[o.STEP])
-    # taken in double: in single, 1 - 0.999 is wrong in its fifth digit
+    # 1 - beta in double precision: in single precision 1 - 0.999 is off by 1e-5
     c1, c2, c_rho = real(1.0 - h[o.BETA_1]), real(1.0 - h[o.BETA_2]), real(1.0 - h[o.RHO])
     a, b, c = s[lo:hi], s[n + lo : n + hi], s[2 * n + lo : 2 * n + hi]
     w, g = w[lo:hi], g[lo:hi]
@@ -171,9 +172,50 @@ def update(rule, w, g, s, lo, hi, h, decay):
         up, down = real(h[o.GAIN_UP]), real(1.0 - h[o.GAIN_DOWN])
         for i in range(w.size):
             agree = b[i] * g[i]
-            if agree > 0.0:
-                a[i] += up
-            elif agree < 0.0:
-                a[i] *= down
+            lower = a[i] * down if agree < 0.0 else a[i]  # chosen, not branched to: that keeps the loop in vectors
+            a[i] = a[i] + up if agree > 0.0 else lower
             b[i] = rho * b[i] + c_rho * g[i]
             w[i] -= lr * a[i] * g[i]
+
+
+@kernel
+def clip(g, value, length):
+    """Cut the components of g off at ``value``, then shorten g to ``length``; infinite: as it is."""
+    if value < float("inf"):
+        for i in range(g.size):
+            g[i] = min(max(g[i], -value), value)
+    if length < float("inf"):
+        norm = math.sqrt(dot(g, g))
+        if norm > length:
+            for i in range(g.size):
+                g[i] *= length / norm
+
+
+@kernel
+def stop_at_zero(rule, w, before, s):
+    """Set to zero what an update took from one sign to the other, and the velocity with which it came.
+
+    What was at zero may leave it.  So weights under an L1 term become zero exactly, whatever the rule's metric.
+    """
+    n = w.size
+    velocity = -1
+    if rule == o.RMSPROP_NESTEROV:
+        velocity = n
+    elif rule == o.MOMENTUM_RULE or rule == o.NESTEROV or (o.ADAM <= rule and rule <= o.AMSGRAD):
+        velocity = 0
+    for i in range(n):
+        if before[i] * w[i] < 0.0:
+            w[i] = 0.0
+            if velocity >= 0:
+                s[velocity + i] = 0.0
+
+
+@kernel
+def average(kind, k, decay, w, mean):
+    """Take w, the k-th from the first that counts on (k < 1: not yet), into the mean: 1 plain, 2 exponential."""
+    if k <= 1.0:
+        copy(w, mean)
+        return
+    share = 1.0 / k if kind == 1 else 1.0 - decay
+    for i in range(w.size):
+        mean[i] += share * (w[i] - mean[i])
