@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn import neural_network as sk
 from sklearn.datasets import load_digits
+from threadpoolctl import threadpool_limits
 
 from numopt.neural_network import MLPClassifier, MLPRegressor
 
@@ -20,6 +21,13 @@ COMMON = {"batch_size": BATCH, "max_iter": EPOCHS, "tol": 0.0, "random_state": 3
 TOLERANCE = {"float64": 1e-12, "float32": 1e-6}
 # smooth in single precision: within its rounding of relu's kink (there is such a z in these runs) two runs may part
 ACTIVATION = {"float64": "relu", "float32": "tanh"}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """For scikit-learn: on busy cores, small products on several threads of BLAS take many times as long."""
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 def digits(dtype):
@@ -104,6 +112,7 @@ def initial_weights(sizes, rng, dtype):
 def torch_fit(make_optimizer, X, y, alpha=0.0, decoupled=0.0):
     """Weights and biases that PyTorch ends at; the weights take the penalty, or AdamW's decay, and the biases none."""
     torch = pytest.importorskip("torch")
+    torch.set_num_threads(1)
     rng, linear = np.random.RandomState(COMMON["random_state"]), torch.nn.functional.linear
     start, act = initial_weights(SIZES, rng, X.dtype), getattr(torch, ACTIVATION[X.dtype.name])
     weights = [torch.tensor(W.T.copy(), requires_grad=True) for W, _ in start]
