@@ -327,12 +327,13 @@ def accuracy(seeds=10):
         pairs = []
         for seed in range(seeds):
             X1, X2, y1, y2 = train_test_split(X, y, random_state=seed, stratify=y)
-            pairs.append(
-                [
-                    kind(solver=solver, random_state=seed).fit(X1, y1).score(X2, y2)
-                    for kind in (MLPClassifier, sk.MLPClassifier)
-                ]
-            )
+            with threadpool_limits(1, "blas"):
+                pairs.append(
+                    [
+                        kind(solver=solver, random_state=seed).fit(X1, y1).score(X2, y2)
+                        for kind in (MLPClassifier, sk.MLPClassifier)
+                    ]
+                )
         mine, peer = np.transpose(pairs)
         d = mine - peer
         print(
