@@ -47,7 +47,7 @@ MEANING = {
     "beta_1": "decay of the mean of gradients",
     "beta_2": "decay of the mean of their squares (Adamax: of their largest)",
     "epsilon": "keeps the divisor from zero",
-    "epsilon_hat": "whether epsilon is added to the uncorrected root (scikit-learn), not to the corrected one (the paper)",
+    "epsilon_hat": "whether epsilon is added to the uncorrected root (scikit-learn), not to the corrected one",
     "rho": "decay of the mean of squares (delta-bar-delta: of gradients)",
     "weight_decay": "share of x, times the step, that each update takes away",
     "gain_up": "added to a gain while signs agree",

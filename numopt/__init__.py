@@ -15,6 +15,8 @@ _HOME = {
     "curve_fit": "numopt.optimize._curve_fit",
     "FitResult": "numopt.optimize._fit_result",
     "coordinate_descent": "numopt.optimize._penalised",
+    "continuation": "numopt.optimize._continuation",
+    "multistart": "numopt.optimize._multistart",
     "resume": "numopt.optimize._minimize",
     "scipy_method": "numopt.optimize._scipy",
     "check_derivatives": "numopt.optimize._check",

@@ -91,8 +91,8 @@ class Method:
     interior: bool = False
     geodesic: bool = False
     mean_step: bool = False
-    kept: tuple[int, int, int] = (2, 2, 0)
     for_noise: bool = False
+    kept: tuple[int, int, int] = (2, 2, 0)
 
     def unit_for(self, bounded):
         """The compiled unit that runs it."""

@@ -32,6 +32,8 @@ class OptimizeResult(dict):
         The same in words.
     nit, nfev, njev, nhev : int
         Iterations, and evaluations of objective, gradient and Hessian.
+    n_updates : int
+        With first-order methods: updates; with a sum in minibatches an iteration is an epoch, of several of them.
     optimality : float
         The norm of the gradient that the convergence test looked at; NaN where only values were asked for.
     active_mask : ndarray of int, shape (n,)

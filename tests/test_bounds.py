@@ -20,7 +20,8 @@ from numopt.optimize._bounds import read_bounds
 TAKING = [name for name, row in METHODS.items() if row.bounds and not (row.values_only or row.for_noise)]
 # those without a line search need a step that fits the problem
 TUNED = {"gd-fixed": {"step": 0.3}, "gd-decay": {"step": 0.3}, "gd-drop": {"step": 0.3, "drop_every": 1e4},
-         "sgd": {"step": 0.3}, "momentum": {"step": 0.1, "momentum": 0.5}, "nesterov": {"step": 0.1, "momentum": 0.5}}  # fmt: skip
+         "sgd": {"step": 0.3}, "momentum": {"step": 0.1, "momentum": 0.5},
+         "nesterov": {"step": 0.1, "momentum": 0.5}}  # fmt: skip
 FAST = [name for name in TAKING if name not in TUNED and name != "gd"]
 BOX = [(2.0, 5.0), (None, 0.5), (-np.inf, np.inf)]
 

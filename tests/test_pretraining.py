@@ -107,7 +107,7 @@ def test_a_wrong_derivative_is_found_and_named(monkeypatch):
     assert (result.layer, result.kind, result.index) == (1, "weights", (2, 3))
     assert result.error == pytest.approx(1e-3, rel=0.1)
     assert result.given == pytest.approx(1.001 * result.difference, rel=1e-5)
-    assert "DISAGREES with differences (51 parameters); worst: weights[1][2, 3]" in str(result)
+    assert "DISAGREES with differences (54 parameters); worst: weights[1][2, 3]" in str(result)
 
 
 def test_parameters_on_a_kink_are_told_apart(monkeypatch):

@@ -100,7 +100,7 @@ class Network:
         self._words, self._reals = np.zeros(w.N_WORDS, np.intp), np.zeros(w.RATES + len(self._layers))
         self._pieces, self._ranges = _plan.pieces(self._layers, self.sparse), _plan.ranges(self.decayed)
         self._g, self._more = np.empty(self.n_params, self.dtype), np.empty(0, self.dtype)
-        self._sync, self._squares = np.zeros(w.N_SYNC, np.int64), np.zeros(2 * len(self._pieces))
+        self._sync, self._squares = np.full(w.N_SYNC, w.OVER, np.int64), np.zeros(2 * len(self._pieces))
         self._zeros = np.zeros(max(self.sizes[1:]), self.dtype)
         self._scales = np.empty(len(self._running) // 2, self.dtype)
         self._function = _function(f"network/{self.dtype.name}")
@@ -108,6 +108,7 @@ class Network:
         a[w.DEPTH], a[w.SIZE], a[w.N_PARAMS] = len(self._layers), self.dtype.itemsize, self.n_params
         a[w.LOSS_NUMBER], a[w.NORMALIZED], a[w.SPARSE] = LOSSES.index(self.loss_name), self.batch_norm, self.sparse
         a[w.N_IN], a[w.N_OUT] = self.sizes[0], self.sizes[-1]
+        a[w.WIDEST] = max(self.sizes[1:])
         a[w.N_PIECES], a[w.N_RANGES] = len(self._pieces), len(self._ranges)
         for slot, array in (
             (w.LAYERS, self._layers), (w.PIECES, self._pieces), (w.RANGES, self._ranges), (w.THETA, self._theta),
@@ -205,9 +206,7 @@ class Network:
         self._reserve(max(room, 1), rows > room)
         a[w.MODE], a[w.BATCH], a[w.FIRST], a[w.LAST] = mode, batch, first, last
         a[w.G] = _address(self._g if g is None else g)
-        sync = self._sync
-        sync[w.SIGNAL] = sync[w.ARRIVED] = sync[w.LEFT] = 0
-        sync[w.ENLISTED] = 0  # last: from here on helpers may come
+        self._sync[w.WORK] = 0  # helpers wait from here on
         threads = 1
         if self.n_threads != 1 and room * self.n_params > WORTHWHILE:
             threads = _threads.usual() if self.n_threads is None else self.n_threads

@@ -6,8 +6,8 @@ A step works on a chunk of rows, at most ``CHUNK`` of a minibatch (or of all row
 2. by pieces of the weights: their gradients                                              (``gradients``)
 3. after a minibatch's last chunk, by ranges of the parameters: the rule's update.
 
-Between phases all threads meet; sums over blocks and pieces are made by one of them in a fixed order.  What a thread
-does depends on how many there are, what comes out does not.
+The items of a phase are shared by the threads that are there; sums over blocks and pieces are made by the leader, in a
+fixed order, so that nothing that comes out depends on who did what.
 """
 
 import math
@@ -17,13 +17,14 @@ from numba import carray, types
 
 from numopt.kernels import first_order as rules
 from numopt.kernels import first_order_slots as o
-from numopt.kernels.compiling import kernel
+from numopt.kernels.compiling import inlined, kernel
 from numopt.kernels.oracle import void_pointer
 from numopt.network.gradients import gradient_piece
-from numopt.network.meeting import announce, close, gather, join, leave, wait
+from numopt.network.meeting import end, finish, start, take, wait_for_all, wait_for_item
 from numopt.network.normalization import normalize, normalize_back
-from numopt.network.passes import backward, backward_layer, forward, forward_layer, losses, prepare, write_predictions
+from numopt.network.passes import backward_layer, forward_layer, losses, prepare, write_predictions
 from numopt.network.words import (
+    AT_LAYER,
     AVERAGE,
     AVERAGE_DECAY,
     AVERAGE_START,
@@ -35,10 +36,13 @@ from numopt.network.words import (
     CLIP_VALUE,
     DEPTH,
     DONE,
-    END,
     FAN_OUT,
     FIRST,
+    GRADIENT,
+    ITEMS,
     LAST,
+    LAYER_DOWN,
+    LAYER_UP,
     LAYERS,
     LOSS,
     LOSS_NOW,
@@ -52,10 +56,18 @@ from numopt.network.words import (
     N_RANGES,
     N_STATE,
     N_WORDS,
+    NORMALIZE,
+    NORMALIZE_BACK,
     NORMALIZED,
     ORDER,
+    OVER,
+    PASS,
+    PHASE,
+    PHASES,
+    PIECE,
     PIECE_SUMS,
     PREDICT,
+    RANGE,
     RANGES,
     RATES,
     REALS,
@@ -80,6 +92,8 @@ from numopt.network.words import (
     N,
     S,
 )
+
+COLUMNS = 8  # of a layer that are normalized together
 
 
 class Call(NamedTuple):
@@ -203,141 +217,157 @@ def _advance(C):
 
 
 @kernel
-def _meet(C, me, signal):
-    sync = C.a[SYNC]
-    if me:
-        return wait(sync, signal)
-    gather(sync, signal)
-    return announce(sync, signal, False)
-
-
-@kernel
-def _sum_losses(C, blocks):
+def _sum_losses(C):
+    blocks = (_chunk_end(C) - C.a[ROW] + BLOCK - 1) // BLOCK
     parts = carray(void_pointer(C.a[BLOCK_LOSSES]), (blocks,), types.float64)
     for b in range(blocks):
         C.r[LOSS_NOW] += parts[b]
 
 
 @kernel
-def _normalized_passes(C, me, signal, lo, hi):
-    """Phase 1 with batch normalization, whose statistics need all rows: layer by layer, and back."""
+def _start(C, phase, layer):
+    """The leader starts a phase."""
     a = C.a
-    team, rows, top, mode = signal & END, hi - lo, a[DEPTH] - 1, a[MODE]
-    for layer in range(top + 1):
-        for i in range(BLOCK * me, rows, BLOCK * team):
-            if layer == 0:
-                prepare(C, lo, i, min(i + BLOCK, rows))
-            forward_layer(C, layer, i, min(i + BLOCK, rows))
-            if layer == top:
-                losses(C, i, min(i + BLOCK, rows))
-                if mode <= GRADIENT_LIKE:
-                    backward_layer(C, top, i, min(i + BLOCK, rows))
-        if layer < top:
-            signal = _meet(C, me, signal)
-            for j in range(8 * me, C.layers[layer, FAN_OUT], 8 * team):
-                normalize(C, layer, rows, j, min(j + 8, C.layers[layer, FAN_OUT]))
-            signal = _meet(C, me, signal)
-    if mode <= GRADIENT_LIKE:
-        for layer in range(top - 1, -1, -1):
-            signal = _meet(C, me, signal)
-            for j in range(8 * me, C.layers[layer, FAN_OUT], 8 * team):
-                normalize_back(C, layer, rows, j, min(j + 8, C.layers[layer, FAN_OUT]))
-            if layer:
-                signal = _meet(C, me, signal)
-                for i in range(BLOCK * me, rows, BLOCK * team):
-                    backward_layer(C, layer, i, min(i + BLOCK, rows))
-    return signal
-
-
-GRADIENT_LIKE = 1  # TRAIN and GRADIENT
+    items = (_chunk_end(C) - a[ROW] + BLOCK - 1) // BLOCK
+    if phase == NORMALIZE or phase == NORMALIZE_BACK:
+        items = (C.layers[layer, FAN_OUT] + COLUMNS - 1) // COLUMNS
+    elif phase == PIECE:
+        items = a[N_PIECES]
+    elif phase == RANGE:
+        items = a[N_RANGES]
+    a[PHASE], a[AT_LAYER], a[ITEMS] = phase, layer, items
+    a[PHASES] += 1
+    start(a[SYNC], a[PHASES], items)
 
 
 @kernel
-def _lead(C):
-    """The leader's way into a call; the first signal, or 0 if there is nothing to do."""
+def _start_step(C):
+    """The statistics of batch normalization need all rows: layer by layer then."""
+    _start(C, LAYER_UP if C.a[NORMALIZED] != 0 and C.a[MODE] < LOSS else PASS, 0)
+
+
+@kernel
+def _begin_call(C):
+    """Whether there is anything to do; starts it."""
     a, r = C.a, C.r
     a[UPDATE], a[DONE], a[STOPPED] = a[FIRST], 0, 0
     r[LOSS_SUM] = r[SQUARE_SUM] = 0.0
     if a[UPDATE] >= a[LAST]:
-        close(a[SYNC], 0)
-        return 0
+        return False
     _begin(C)
-    return announce(a[SYNC], 0, True)
+    _start_step(C)
+    return True
 
 
-def _unit(real):
-    # all in one function: LLVM would work on an inner one a second time
+@kernel
+def _next(C):
+    """The leader, when a phase is done: starts what follows; False at the end of the call."""
+    a, r, top = C.a, C.r, C.a[DEPTH] - 1
+    phase, layer, mode, last = a[PHASE], a[AT_LAYER], a[MODE], _chunk_end(C) == a[ROW_END]
+    if phase == LAYER_UP and layer < top:
+        _start(C, NORMALIZE, layer)
+    elif phase == NORMALIZE:
+        _start(C, LAYER_UP, layer + 1)
+    elif phase == LAYER_UP and mode <= GRADIENT and top > 0:
+        _start(C, LAYER_DOWN, top)
+    elif phase == LAYER_DOWN:
+        _start(C, NORMALIZE_BACK, layer - 1)
+    elif phase == NORMALIZE_BACK and layer > 0:
+        _start(C, LAYER_DOWN, layer)
+    elif phase != PIECE and phase != RANGE and (mode <= GRADIENT or (mode == VALUE and last)):
+        _sum_losses(C)
+        _start(C, PIECE, 0)
+    else:
+        if phase != PIECE and phase != RANGE and mode != PREDICT:
+            _sum_losses(C)
+        if phase == PIECE and last:
+            _judge(C)
+            if a[STOPPED]:
+                return False
+            if mode == TRAIN:
+                _start(C, RANGE, 0)
+                return True
+        elif last and mode == LOSS:
+            r[LOSS_SUM] = r[LOSS_NOW] / r[TOTAL]
+        if not _advance(C):
+            return False
+        _start_step(C)
+    return True
 
-    def unit(table, who):
-        """A thread's part of a call: it leads (0) or helps."""
-        a = carray(void_pointer(table), (N_WORDS,), types.intp)
-        sync = a[SYNC]
-        C = Call(
-            a,
-            carray(void_pointer(a[REALS]), (RATES + a[DEPTH],), types.float64),
-            carray(void_pointer(a[LAYERS]), (a[DEPTH], N_LAYER), types.intp),
-            carray(void_pointer(a[THETA]), (a[N_PARAMS],), real),
-            carray(void_pointer(a[G]), (a[N_PARAMS],), real),
-            carray(void_pointer(a[BUFFER]), (1 << 60,), real),
-            carray(void_pointer(a[ROWS]), (a[ROOM],), types.intp),
-        )
-        if who:
-            me, signal = join(sync)
+
+@inlined
+def _view(a, real):
+    return Call(
+        a,
+        carray(void_pointer(a[REALS]), (RATES + a[DEPTH],), types.float64),
+        carray(void_pointer(a[LAYERS]), (a[DEPTH], N_LAYER), types.intp),
+        carray(void_pointer(a[THETA]), (a[N_PARAMS],), real),
+        carray(void_pointer(a[G]), (a[N_PARAMS],), real),
+        carray(void_pointer(a[BUFFER]), (1 << 60,), real),
+        carray(void_pointer(a[ROWS]), (a[ROOM],), types.intp),
+    )
+
+
+@inlined
+def _enter(table, who, real):
+    """A thread's part of a call.
+
+    All in one function: each level of compiled functions is optimised by LLVM anew, with all that it calls.
+    """
+    a = carray(void_pointer(table), (N_WORDS,), types.intp)
+    sync = a[SYNC]
+    if who == 0 and not _begin_call(_view(a, real)):
+        end(sync)
+    while True:
+        item = take(sync) if who == 0 else wait_for_item(sync)
+        if item == OVER:
+            break
+        C = _view(a, real)
+        if item == -1:
+            wait_for_all(sync, a[ITEMS])
+            if not _next(C):
+                end(sync)
+            continue
+        # an item: a block of rows or of columns, a piece of the weights, a range of the parameters; the words are a
+        # call's as long as one is held
+        phase, layer, lo, mode = a[PHASE], a[AT_LAYER], a[ROW], a[MODE]
+        rows = _chunk_end(C) - lo
+        if phase == PIECE:
+            gradient_piece(C, item, rows, lo == a[UPDATE] * a[BATCH], lo + rows == a[ROW_END])
+        elif phase == RANGE:
+            _update(C, item)
+        elif phase == NORMALIZE:
+            normalize(C, layer, rows, COLUMNS * item, min(COLUMNS * (item + 1), C.layers[layer, FAN_OUT]))
+        elif phase == NORMALIZE_BACK:
+            normalize_back(C, layer, rows, COLUMNS * item, min(COLUMNS * (item + 1), C.layers[layer, FAN_OUT]))
         else:
-            me, signal = 0, _lead(C)
-        if signal == 0:
-            return 0.0
-        while True:
-            team, mode, lo = signal & END, a[MODE], a[ROW]
-            hi = _chunk_end(C)
-            rows, last = hi - lo, hi == a[ROW_END]
-            if a[NORMALIZED] and mode < LOSS:
-                signal = _normalized_passes(C, me, signal, lo, hi)
-            else:
-                for i in range(BLOCK * me, rows, BLOCK * team):
-                    j = min(i + BLOCK, rows)
+            i, j, top = BLOCK * item, min(BLOCK * (item + 1), rows), a[DEPTH] - 1
+            bottom = 0
+            if phase != PASS:
+                bottom, top = layer, layer
+            if phase != LAYER_DOWN:
+                if bottom == 0:
                     prepare(C, lo, i, j)
-                    forward(C, i, j)
-                    if mode == PREDICT:
-                        write_predictions(C, lo, i, j)
-                    else:
-                        losses(C, i, j)
-                        if mode <= GRADIENT_LIKE:
-                            backward(C, i, j)
-            if mode <= VALUE and (mode <= GRADIENT_LIKE or last):
-                signal = _meet(C, me, signal)
-                for p in range(me, a[N_PIECES], team):
-                    gradient_piece(C, p, rows, lo == a[UPDATE] * a[BATCH], last)
-            if mode == TRAIN and last:
-                if me:
-                    signal = wait(sync, signal)
-                else:
-                    gather(sync, signal)
-                    _sum_losses(C, (rows + BLOCK - 1) // BLOCK)
-                    _judge(C)
-                    signal = announce(sync, signal, False)
-                if not a[STOPPED]:
-                    for p in range(me, a[N_RANGES], team):
-                        _update(C, p)
-            if me:
-                signal = wait(sync, signal)
-                if signal & END == END:
-                    leave(sync)
-                    return 0.0
-            else:
-                gather(sync, signal)
-                if mode != TRAIN or not last:
-                    _sum_losses(C, (rows + BLOCK - 1) // BLOCK)
-                if mode <= VALUE and mode != TRAIN and last:
-                    _judge(C)
-                elif mode == LOSS and last:
-                    C.r[LOSS_SUM] = C.r[LOSS_NOW] / C.r[TOTAL]
-                if a[STOPPED] or not _advance(C):
-                    close(sync, signal)
-                    return 0.0
-                signal = announce(sync, signal, True)
-
-    return unit
+                for k in range(bottom, top + 1):
+                    forward_layer(C, k, i, j)
+                if mode == PREDICT:
+                    write_predictions(C, lo, i, j)
+                elif top == a[DEPTH] - 1:
+                    losses(C, i, j)
+            if phase == LAYER_DOWN:
+                backward_layer(C, layer, i, j)
+            elif phase == PASS and mode <= GRADIENT:
+                for k in range(top, 0, -1):
+                    backward_layer(C, k, i, j)
+        finish(sync)
+    return 0.0
 
 
-float64, float32 = _unit(types.float64), _unit(types.float32)
+def float64(table, who):
+    """A thread's part of a call: it leads (0) or helps."""
+    return _enter(table, who, types.float64)
+
+
+def float32(table, who):
+    """The same for float32."""
+    return _enter(table, who, types.float32)

@@ -1,7 +1,8 @@
-"""How the threads of a call meet: one leads, others join at the start of a step, all wait between phases.
+"""How threads share the items of a phase: one leads, any number help, and none waits for one that is late.
 
-A thread counts only once it runs compiled code, so nothing waits for a thread that was never started.  The leader
-announces phases by ``SIGNAL``, whose low bits say how many take part.
+One word says which phase it is, how many items it has and which is next; who takes an item raises the word by one, in
+one step, and counts it as finished when it is done.  The leader starts a phase when all items of the one before are
+finished: a thread that holds no item is never waited for, be it not yet started or without a processor.
 """
 
 import os
@@ -11,11 +12,18 @@ from numba import types
 from numba.extending import intrinsic
 
 from numopt.kernels.compiling import kernel
-from numopt.network.words import ARRIVED, CLOSED, END, ENLISTED, LEFT, SIGNAL
+from numopt.network.words import FINISHED, OVER, WORK
 
 SPINS = 2000  # looks, of a few nanoseconds, before the processor is offered to others
+BITS = 20  # of the word: the next item, then the items, then the phase
+_MASK = (1 << BITS) - 1
+_PHASES = (1 << 22) - 1
 
 _give_way = types.ExternalFunction("SwitchToThread" if os.name == "nt" else "sched_yield", types.int32())
+
+
+def _pointer(builder, address):
+    return builder.inttoptr(address, ir.IntType(64).as_pointer())
 
 
 @intrinsic
@@ -23,8 +31,7 @@ def _add(typing, address, k):
     """Adds k to a word; the word before."""
 
     def generate(context, builder, signature, arguments):
-        pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
-        return builder.atomic_rmw("add", pointer, arguments[1], "seq_cst")
+        return builder.atomic_rmw("add", _pointer(builder, arguments[0]), arguments[1], "seq_cst")
 
     return types.intp(types.intp, types.intp), generate
 
@@ -32,8 +39,7 @@ def _add(typing, address, k):
 @intrinsic
 def _read(typing, address):
     def generate(context, builder, signature, arguments):
-        pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
-        return builder.load_atomic(pointer, "acquire", 8)
+        return builder.load_atomic(_pointer(builder, arguments[0]), "acquire", 8)
 
     return types.intp(types.intp), generate
 
@@ -41,11 +47,22 @@ def _read(typing, address):
 @intrinsic
 def _write(typing, address, k):
     def generate(context, builder, signature, arguments):
-        pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
-        builder.store_atomic(arguments[1], pointer, "release", 8)
+        builder.store_atomic(arguments[1], _pointer(builder, arguments[0]), "release", 8)
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp), generate
+
+
+@intrinsic
+def _replace(typing, address, old, new):
+    """Whether the word was ``old``, and is ``new`` now."""
+
+    def generate(context, builder, signature, arguments):
+        address, old, new = arguments
+        found = builder.cmpxchg(_pointer(builder, address), old, new, "seq_cst", "seq_cst")
+        return builder.extract_value(found, 1)
+
+    return types.boolean(types.intp, types.intp, types.intp), generate
 
 
 @kernel
@@ -56,66 +73,52 @@ def _pause(spins):
 
 
 @kernel
-def leave(sync):
-    _add(sync + 8 * LEFT, 1)
+def start(sync, phase, items):
+    """The leader starts a phase."""
+    _write(sync + 8 * FINISHED, 0)
+    _write(sync + 8 * WORK, ((phase & _PHASES) << (2 * BITS)) | (items << BITS))
 
 
 @kernel
-def join(sync):
-    """(place, signal) of a thread that comes to help; signal 0: it came too late."""
-    me = _add(sync + 8 * ENLISTED, 1) + 1
-    if me > CLOSED:
-        return 0, 0
+def take(sync):
+    """An item of the phase, -1 if there is none left, ``OVER`` if the call is over."""
+    while True:
+        word = _read(sync + 8 * WORK)
+        if word == OVER:
+            return OVER
+        item = word & _MASK
+        if item >= (word >> BITS) & _MASK:
+            return -1
+        if _replace(sync + 8 * WORK, word, word + 1):
+            return item
+
+
+@kernel
+def wait_for_item(sync):
+    """A helper's next item, or ``OVER``."""
     spins = 0
     while True:
-        signal = _read(sync + 8 * SIGNAL)
-        if signal & END == END:
-            leave(sync)
-            return 0, 0
-        if signal & END > me:
-            return me, signal
+        item = take(sync)
+        if item != -1:
+            return item
         spins = _pause(spins)
 
 
 @kernel
-def wait(sync, signal):
-    """A helper has finished its part; the signal of the next phase."""
-    _add(sync + 8 * ARRIVED, 1)
+def finish(sync):
+    """An item is done."""
+    _add(sync + 8 * FINISHED, 1)
+
+
+@kernel
+def wait_for_all(sync, items):
+    """The leader waits until all items of the phase are done."""
     spins = 0
-    while True:
-        new = _read(sync + 8 * SIGNAL)
-        if new != signal:
-            return new
+    while _read(sync + 8 * FINISHED) < items:
         spins = _pause(spins)
 
 
 @kernel
-def gather(sync, signal):
-    """The leader waits until all others have finished their parts."""
-    others = (signal & END) - 1
-    if others > 0:
-        spins = 0
-        while _read(sync + 8 * ARRIVED) < others:
-            spins = _pause(spins)
-        _write(sync + 8 * ARRIVED, 0)
-
-
-@kernel
-def announce(sync, signal, admit):
-    """The leader starts the next phase, with those who have come by now if ``admit``."""
-    team = signal & END
-    if admit:
-        team = 1 + _read(sync + 8 * ENLISTED)
-    signal = (((signal >> 16) + 1) << 16) | team
-    _write(sync + 8 * SIGNAL, signal)
-    return signal
-
-
-@kernel
-def close(sync, signal):
-    """The leader ends the call: who came is sent away, and has left when this returns."""
-    came = _add(sync + 8 * ENLISTED, CLOSED)
-    _write(sync + 8 * SIGNAL, (((signal >> 16) + 1) << 16) | END)
-    spins = 0
-    while _read(sync + 8 * LEFT) < came:
-        spins = _pause(spins)
+def end(sync):
+    """The leader sends the helpers away."""
+    _write(sync + 8 * WORK, OVER)

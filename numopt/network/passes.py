@@ -60,6 +60,7 @@ from numopt.network.words import (
     W_AT,
     WEIGHT,
     WIDE,
+    WIDEST,
     ZEROS,
     H,
     N,
@@ -200,12 +201,6 @@ def forward_layer(C, layer, i, j):
 
 
 @kernel
-def forward(C, i, j):
-    for layer in range(C.a[DEPTH]):
-        forward_layer(C, layer, i, j)
-
-
-@kernel
 def losses(C, i, j):
     """The losses of a block; sets D of the last layer.  i is the block's first row."""
     a, L, k = C.a, C.layers[C.a[DEPTH] - 1], C.a[N_OUT]
@@ -228,7 +223,7 @@ def backward_layer(C, layer, i, j):
     a, L, size = C.a, C.layers[layer], C.a[SIZE]
     before = C.layers[layer - 1]
     fan_in, fan_out = L[FAN_IN], L[FAN_OUT]
-    at = a[TEMPORARY_AT] + i * fan_in
+    at = a[TEMPORARY_AT] + i * a[WIDEST]  # blocks of rows are at different layers at the same time
     combine(C.theta, size, False, a[BUFFER] + (L[D_AT] + i * fan_out) * size, fan_out * size, size,
             a[THETA] + L[W_AT] * size, fan_in * size, fan_out, a[BUFFER] + at * size, fan_in * size, j - i,
             fan_in)  # fmt: skip
@@ -236,12 +231,6 @@ def backward_layer(C, layer, i, j):
     t = C.buffer[at : at + (j - i) * fan_in]
     for e in range(t.size):
         d[e] *= t[e]
-
-
-@kernel
-def backward(C, i, j):
-    for layer in range(C.a[DEPTH] - 1, 0, -1):
-        backward_layer(C, layer, i, j)
 
 
 @kernel

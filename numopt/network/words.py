@@ -16,14 +16,14 @@ CHUNK = 512  # rows whose activations are kept at a time, without batch normaliz
 (
     DEPTH, SIZE, N_PARAMS, LOSS_NUMBER, NORMALIZED, SPARSE, N_IN, N_OUT,
     LAYERS, PIECES, N_PIECES, RANGES, N_RANGES, ROOM,
-    THETA, G, G_MORE, BUFFER, TEMPORARY_AT, ZEROS, OFFSETS, ROWS, BLOCK_LOSSES, PIECE_SUMS,
+    THETA, G, G_MORE, BUFFER, TEMPORARY_AT, WIDEST, ZEROS, OFFSETS, ROWS, BLOCK_LOSSES, PIECE_SUMS,
     RUNNING, STATISTICS, SYNC, REALS,
     # of a call
     MODE, X, INDICES, STARTS, WIDE, Y, WEIGHT, ORDER, N, N_ORDER, BATCH, FIRST, LAST, WANTED, OUT,
     RULE, N_STATE, H, S, AVERAGE, AVERAGE_START, MEAN, DROPOUT, SEED,
     # of the run: set by the leading thread
-    UPDATE, ROW, ROW_END, DONE, STOPPED,
-) = range(57)  # fmt: skip
+    UPDATE, ROW, ROW_END, DONE, STOPPED, PHASES, PHASE, AT_LAYER, ITEMS,
+) = range(62)  # fmt: skip
 N_WORDS = 64
 
 # --- float64
@@ -42,8 +42,10 @@ N_LAYER = 10
 LAYER, U0, U1, C0, C1 = range(5)
 N_PIECE = 5
 
+# --- the phases of a step
+PASS, LAYER_UP, NORMALIZE, LAYER_DOWN, NORMALIZE_BACK, PIECE, RANGE = range(7)
+
 # --- words that threads share, each in a cache line of its own
-ENLISTED, ARRIVED, SIGNAL, LEFT = 0, 16, 32, 48
-N_SYNC = 64
-CLOSED = 1 << 20  # ENLISTED at the end of a call
-END = 0xFFFF  # the low bits of SIGNAL at the end of a call; before: how many threads there are
+WORK, FINISHED = 0, 16
+N_SYNC = 32
+OVER = -2  # WORK between two calls

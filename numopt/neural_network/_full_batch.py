@@ -169,15 +169,18 @@ class _Run:
 
     def __init__(self, network, X, Y, weight, alpha, on_iteration):
         self.network, self.data, self.alpha, self.on_iteration = network, (X, Y, weight), alpha, on_iteration
-        self.g, self.recent = np.empty(network.n_params, network.dtype), {}
+        self.g = None if network.dtype == np.float64 else np.empty(network.n_params, network.dtype)
+        self.recent = {}
         self.losses, self.norms, self.reached = [], [], False
 
     def value_grad(self, x, g):
         """The objective at x; sets g."""
         self.network.theta[:] = x
-        f = self.network.value_grad(*self.data, self.alpha, grad=self.g)
-        g[:] = self.g
-        self.recent[f] = math.sqrt(float(self.g @ self.g))
+        own = g if self.g is None else self.g
+        f = self.network.value_grad(*self.data, self.alpha, grad=own)
+        if own is not g:
+            g[:] = own
+        self.recent[f] = math.sqrt(float(g @ g))
         return f
 
     def after_iteration(self, x, f):

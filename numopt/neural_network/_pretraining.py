@@ -40,7 +40,7 @@ def pretrain(network, X, begin, train):
     ...                    options=None)
     >>> network = Network((2, 5, 4, 1), 'tanh', 'squared_error')
     >>> pretrain(network, X, lambda shallow: initialise(shallow, rng), train)
-    >>> network.loss(X, Y) < 0.1 * Y.var()
+    >>> bool(network.loss(X, Y) < 0.1 * Y.var())
     True
     """
     A = X

@@ -36,3 +36,35 @@ class Display:
             f"evaluations f {result.nfev}, g {result.njev}, H {result.nhev}",
             highlight=False,
         )
+
+
+class Steps:
+    """A progress bar over runs that follow each other, with the best f so far; nothing at all unless ``shown``."""
+
+    def __init__(self, title, total, shown):
+        self.progress = None
+        if shown:
+            self.progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(20),
+                TextColumn(
+                    "{task.completed:.0f}/{task.total:.0f}  f {task.fields[f]:.6e}  {task.fields[nfev]} evaluations"
+                ),
+                TimeElapsedColumn(),
+                console=Console(),
+            )
+            self.task = self.progress.add_task(title, total=total, f=float("nan"), nfev=0)
+
+    def __enter__(self):
+        if self.progress is not None:
+            self.progress.start()
+        return self
+
+    def __exit__(self, *error):
+        if self.progress is not None:
+            self.progress.stop()
+
+    def update(self, f, nfev):
+        """One more run has ended."""
+        if self.progress is not None:
+            self.progress.update(self.task, advance=1, f=f, nfev=nfev)

@@ -56,6 +56,9 @@ class FirstOrder:
         if self.schedule is None and p[s.FIRST_ORDER + o.SCHEDULE] == o.GIVEN:
             raise ValueError("the run's schedule is a function, which is not saved: give it again as option 'schedule'")
         self.args = args
+        size = c.item(s.BATCH) or self.n
+        if not 0 <= size <= self.n or not 0 <= c[s.POSITION] <= (-(-self.n // size) if size else 1):
+            raise ValueError("state was written by another version of numopt, or is damaged; it can't be resumed")
         if self.n:
             if any(kind_of(f) == "pointer" for f in functions if f is not None and not isinstance(f, (str, bool))):
                 raise ValueError("option 'n_terms' needs Python or jitted functions: a C function takes no indices")
@@ -74,8 +77,10 @@ class FirstOrder:
         if self.schedule is not None:
             self.pointer = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_ssize_t)(self._learning_rate)
             k[4] = ctypes.cast(self.pointer, ctypes.c_void_p).value
-        if self.p[s.L1] or self.p[s.L2]:
-            self.numbers = np.array([self.p[s.L1], self.p[s.L2]])
+        l1, l2 = self.p[s.L1], self.p[s.L2]
+        if l1 or l2:
+            fixed = np.zeros(0) if bound.fixed is None else bound.fixed[~np.isnan(bound.fixed)]
+            self.numbers = np.array([l1, l2, l1 * np.abs(fixed).sum() + 0.5 * l2 * fixed @ fixed])
             self.terms = np.array([table[s.A_VALUE_GRAD], table[s.A_DATA], self.numbers.ctypes.data])
             table[s.A_VALUE_GRAD], table[s.A_DATA] = units.address("norm-terms"), self.terms.ctypes.data
 
@@ -84,7 +89,7 @@ class FirstOrder:
             t = update / self.p.item(s.FIRST_ORDER + o.PER_EPOCH)
             lr = float(self.schedule(t))
             if not 0.0 < lr < math.inf:
-                raise ValueError(f"option 'schedule' must return positive finite numbers; at t = {t:g} it returned {lr}")
+                raise ValueError(f"option 'schedule' must return positive numbers; at t = {t:g} it returned {lr}")
             return lr
         except BaseException as error:
             self.error = error

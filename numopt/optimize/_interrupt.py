@@ -30,6 +30,7 @@ _TICK_KEEP, TICK = _make_tick()
 
 INTERRUPTED = int(Status.INTERRUPTED)
 _running: list = []  # the counters of the main thread's runs, one inside the other
+_in_crews: dict = {}  # those of the last run of each thread that a front door has started
 
 
 def _on_interrupt(number, frame):
@@ -46,7 +47,10 @@ def _on_interrupt(number, frame):
 
 def catch_interrupt(c):
     """Have Ctrl-C end this run; whether that is so.  A handler of the user's own is left alone."""
-    if threading.get_ident() != _MAIN_THREAD:
+    thread = threading.get_ident()
+    if thread != _MAIN_THREAD:
+        if thread in _in_crews:
+            _in_crews[thread] = c
         return False
     if not _running:
         if getsignal(SIGINT) is not default_int_handler:
@@ -63,3 +67,27 @@ def release_interrupt():
     _running.pop()
     if not _running:
         set_signal(SIGINT, default_int_handler)
+
+
+class Crew:
+    """Threads whose runs can be ended from outside: Ctrl-C comes to the main thread alone."""
+
+    def __init__(self):
+        self.threads = []
+
+    def join(self):
+        """Called by each thread at its start."""
+        self.threads.append(threading.get_ident())
+        _in_crews[self.threads[-1]] = None
+
+    def stop(self):
+        """Have the runs of the threads end."""
+        for thread in self.threads:
+            c = _in_crews[thread]
+            if c is not None:
+                c[s.ABORT] = INTERRUPTED
+
+    def leave(self):
+        """The threads have ended."""
+        for thread in self.threads:
+            del _in_crews[thread]

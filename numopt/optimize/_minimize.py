@@ -42,9 +42,9 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
     ----------
     fun : callable
         ``fun(x, *args) -> float`` (first-order methods with the option ``n_terms``: ``fun(x, indices, *args)``, the
-        mean over those terms; docs/stochastic.md): a Python function, a function compiled by ``numba.njit``, or a C function
-        (``numba.cfunc``, ctypes, cffi, ``scipy.LowLevelCallable``; see :mod:`numopt.callbacks.pointers` for the
-        signatures).
+        mean over those terms; docs/stochastic.md): a Python function, a function compiled by ``numba.njit``, or a C
+        function (``numba.cfunc``, ctypes, cffi, ``scipy.LowLevelCallable``; see :mod:`numopt.callbacks.pointers` for
+        the signatures).
     x0 : array_like, shape (n,)
         The start.
     args : tuple, optional

@@ -68,7 +68,7 @@ class Watch:
         self.rows: list = []
         self.vectors: list | None = [] if front.get("return_all") else None
         self.chunk = None
-        self.takes_result = callback is not None and _takes_result(callback)
+        self.takes_result = callback is not None and takes_result(callback)
 
     def x(self):
         """The current point, a copy."""
@@ -140,7 +140,7 @@ class Watch:
         return result
 
 
-def _takes_result(callback):
+def takes_result(callback):
     try:
         return set(inspect.signature(callback).parameters) == {"intermediate_result"}
     except (TypeError, ValueError):

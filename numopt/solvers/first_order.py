@@ -23,9 +23,9 @@ With n terms, f = mean of f_i, a step is an epoch: the terms in a new order, bat
 then f itself, by which the run is judged.  Without terms, or with all of them in one batch, a step is one update.  The
 order follows from the seed and the number of the epoch alone.  See docs/stochastic.md.
 
-The point w of the updates is kept in ``D``, the average of the points in ``X_LOW``; the trial point is the average where
-there is one, else w.  An evaluation that is cut off leaves all as it stood after the last update: ``c[POSITION]`` counts
-those of the step.
+The point w of the updates is kept in ``D``, the average of the points in ``X_LOW``; the trial point is the average
+where there is one, else w.  An evaluation that is cut off leaves all as it stood after the last update:
+``c[POSITION]`` counts those of the step.
 
 References
 ----------
