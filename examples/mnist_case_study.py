@@ -10,6 +10,9 @@ import argparse
 import socket
 import time
 import warnings
+from http.client import HTTPException
+from importlib.util import find_spec
+from json import JSONDecodeError
 from pathlib import Path
 
 import numpy as np
@@ -62,11 +65,12 @@ def load(rows, offline=False, file=None, say=print):
 
 def load_mnist(say):
     """MNIST from OpenML; the bundled digits where that fails."""
+    parser = "pandas" if find_spec("pandas") else "liac-arff"  # the one is faster, the other needs nothing
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)
     try:
-        X, y = fetch_openml("mnist_784", version=1, as_frame=False, return_X_y=True, parser="auto", n_retries=0)
-    except Exception as error:  # no network, a proxy's page, a broken cache: all the same here
+        X, y = fetch_openml("mnist_784", version=1, as_frame=False, return_X_y=True, parser=parser, n_retries=1)
+    except (OSError, HTTPException, JSONDecodeError) as error:  # no network, a broken transfer, a proxy's page
         say(f"MNIST could not be fetched ({type(error).__name__}: {error}); the bundled 8 x 8 digits instead")
         return load_bundled()
     finally:

@@ -5,10 +5,11 @@ import socket
 import sys
 import warnings
 from pathlib import Path
+from urllib.error import URLError
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits, make_regression
+from sklearn.datasets import _openml, load_digits, make_regression
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 import numopt
@@ -48,16 +49,31 @@ def test_case_study_draws_its_pictures(study, tmp_path, capsys):
     assert {path.name for path in (tmp_path / "pictures").iterdir()} == names
 
 
-def test_case_study_falls_back_on_bundled_digits(study, monkeypatch):
-    def unreachable(*args, **kwargs):
-        assert socket.getdefaulttimeout() == study.PATIENCE  # a silent server is not waited for
-        raise OSError("no network here")
+def test_case_study_falls_back_on_bundled_digits(study, monkeypatch, tmp_path):
+    asked = []
 
-    monkeypatch.setattr(study, "fetch_openml", unreachable)
+    def unreachable(*args, **kwargs):
+        asked.append(socket.getdefaulttimeout())
+        raise URLError("no network here")
+
+    # fetch_openml itself runs: its check of parameters, its retries
+    monkeypatch.setattr(_openml, "urlopen", unreachable)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path))
     before, said = socket.getdefaulttimeout(), []
     A, b, side = study.load(100, say=said.append)
     assert A.shape == (100, 64) and side == 8 and A.max() == 1.0 and set(b) <= set(range(10))
+    assert set(asked) == {study.PATIENCE}  # a silent server is not waited for
     assert "no network here" in said[0] and socket.getdefaulttimeout() == before
+
+
+def test_case_study_takes_what_openml_gives(study, monkeypatch):
+    def fetched(*args, **kwargs):
+        return np.full((150, 784), 255), np.array(["3", "7"] * 75, dtype=object)
+
+    monkeypatch.setattr(study, "fetch_openml", fetched)
+    A, b, side = study.load(120)
+    assert A.shape == (120, 784) and side == 28 and (A == 1.0).all() and set(b) == {3, 7}
 
 
 def test_case_study_leaves_bfgs_out_where_its_matrix_is_large(study):
@@ -84,7 +100,7 @@ def test_race_of_optimizers_runs():
     import matplotlib.pyplot as plt
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # the animation is not rendered here
+        warnings.simplefilter("ignore", UserWarning)
         space = runpy.run_path(str(ROOT / "examples" / "gallery" / "plot_race_optimizers.py"))
         plt.close("all")
         del space["animation"]
