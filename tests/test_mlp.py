@@ -269,7 +269,7 @@ class TestValidation:
             fit(X, y, X_val=X[:, :10], y_val=y)
         with pytest.raises(ValueError, match="'y_val' has"):
             fit(X, y, X_val=X, y_val=y + 1)
-        with pytest.raises(ValueError, match="NaN"):
+        with pytest.raises(ValueError, match="Input X_val contains NaN"):
             fit(X, y, X_val=np.full_like(X, np.nan), y_val=y)
         with pytest.raises(ValueError, match="inconsistent numbers of samples"):
             fit(X, y, X_val=X[:3], y_val=y)
@@ -383,6 +383,7 @@ class TestDeadUnits:
             model = regressor(hidden_layer_sizes=(6, 4), solver="sgd", momentum=0.0, max_iter=2, learning_rate_init=1e3,
                               clip_norm=100.0, batch_size=400).fit(X, y - 1e3)  # fmt: skip
         assert any(len(dead) == k for dead, k in zip(model.dead_units(X), (6, 4), strict=True))
+        assert "are dead" in model.message_
         assert np.ptp(model.predict(X)) == 0
         healthy = classifier(batch_norm=True).fit(X, y)
         assert all(len(dead) == 0 for dead in healthy.dead_units(X))

@@ -269,3 +269,9 @@ def test_a_fit_that_fails_leaves_no_mixture():
         first.set_params(learning_rate=lambda epoch: -epoch + 0.5, hidden_layer_sizes=4).fit(X, y % 4)
     with pytest.raises(NotFittedError):
         first.predict(X)
+
+
+def test_saving_to_a_folder_that_is_not_there_names_the_folder(tmp_path):
+    model = MLPClassifier((3,), max_iter=1).fit(X, y)
+    with pytest.raises(FileNotFoundError, match="no .*nowhere'"):
+        model.save(tmp_path / "nowhere" / "model.npz")

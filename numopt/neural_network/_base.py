@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import check_array, check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from numopt.estimators.callbacks import CallbackSupportMixin, Tasks
@@ -68,6 +68,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         width = np.shape(X_val)[1] if len(np.shape(X_val)) == 2 else None
         if width is not None and width != X.shape[1]:
             raise ValueError(f"X_val has {width} features, but X has {X.shape[1]}")
+        check_array(X_val, accept_sparse=_FORMATS, input_name="X_val")  # an error names it
         Xv, yv = validate_data(
             self, X_val, y_val, accept_sparse=_FORMATS, multi_output=True, dtype=_TYPES, reset=False, **self._y_checks
         )
@@ -189,7 +190,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         if watch is not None:
             watch.close(network)
         if not incremental:
-            warn_dead_layers(self, data.X)
+            self.message_ += warn_dead_layers(self, data.X)
         tasks.end()
         return self
 

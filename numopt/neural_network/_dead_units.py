@@ -40,15 +40,22 @@ def dead_units(model, X):
 
 
 def warn_dead_layers(model, X):
-    """Warns where all units of a layer are dead: what is below it learns nothing, the outputs are constant."""
+    """Warns where all units of a layer are dead: what is below it learns nothing, the outputs are constant.
+
+    Returns
+    -------
+    str
+        What it says, for ``message_``.
+    """
     few = X[:: -(-X.shape[0] // _ROWS)]
     widths = model._architecture["sizes"][1:-1]
     if any(len(dead) == k for dead, k in zip(dead_units(model, few), widths, strict=True)):
         for layer, (dead, k) in enumerate(zip(dead_units(model, X), widths, strict=True), 1):
             if len(dead) == k:
-                warn(
+                message = (
                     f"All {k} units of hidden layer {layer} are dead: no sample activates them, so that all samples "
-                    "get the same prediction. Lower learning_rate_init, scale X, or take activation='leaky_relu'.",
-                    ConvergenceWarning,
+                    "get the same prediction. Lower learning_rate_init, scale X, or take activation='leaky_relu'."
                 )
-                return
+                warn(message, ConvergenceWarning)
+                return " " + message
+    return ""

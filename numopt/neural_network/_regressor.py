@@ -139,7 +139,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     n_layers_, n_outputs_ : int
     out_activation_ : str
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str
         Where X has names that are all strings.
 
     See Also

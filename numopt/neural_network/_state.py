@@ -127,6 +127,9 @@ def save(model, path):
         "params": {name: writer(name, value) for name, value in params.items()}, "fitted": fitted,
     }  # fmt: skip
     path = os.fspath(path)
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"path must be in a folder that exists; there is no {folder!r}")
     part = f"{path}.{os.getpid()}.part"
     try:
         with open(part, "wb") as file:

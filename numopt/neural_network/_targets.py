@@ -31,7 +31,7 @@ class Labels:
         classes = unique_labels(y) if classes is None else np.unique(np.asarray(classes))
         if len(classes) < 2:
             raise ValueError(
-                f"a classifier needs samples of at least two classes, but y holds one class only: {classes[0]!r}"
+                f"a classifier needs samples of at least two classes, but y holds one class only: {classes[:1].tolist()[0]!r}"
             )
         return cls("binary" if len(classes) == 2 else "multiclass", classes)
 
