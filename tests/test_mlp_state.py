@@ -273,5 +273,5 @@ def test_a_fit_that_fails_leaves_no_mixture():
 
 def test_saving_to_a_folder_that_is_not_there_names_the_folder(tmp_path):
     model = MLPClassifier((3,), max_iter=1).fit(X, y)
-    with pytest.raises(FileNotFoundError, match="no .*nowhere'"):
+    with pytest.raises(FileNotFoundError, match=r"no .*nowhere'"):
         model.save(tmp_path / "nowhere" / "model.npz")

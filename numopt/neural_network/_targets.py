@@ -30,8 +30,9 @@ class Labels:
             raise ValueError(f"y must hold one class a sample, or columns of 0 and 1 (multilabel); got {kind} targets")
         classes = unique_labels(y) if classes is None else np.unique(np.asarray(classes))
         if len(classes) < 2:
+            (only,) = classes.tolist()
             raise ValueError(
-                f"a classifier needs samples of at least two classes, but y holds one class only: {classes[:1].tolist()[0]!r}"
+                f"a classifier needs samples of at least two classes, but y holds one class only: {only!r}"
             )
         return cls("binary" if len(classes) == 2 else "multiclass", classes)
 
