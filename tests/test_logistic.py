@@ -1,5 +1,6 @@
 """Logistic regression: optimality, scikit-learn's answers, weights, storages, cross-validation, bad input."""
 
+import functools
 import pickle
 import warnings
 
@@ -104,6 +105,21 @@ def test_l1_agrees_with_scikit_learn():
     np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
 
 
+@functools.cache
+def _liblinear(l1_ratio, scaling):
+    """scikit-learn's: weighted, the paths of the search, all samples without weights.  It takes long to 1e-12."""
+    X, y = sample()
+    s = np.random.default_rng(0).uniform(0.5, 2.0, len(y))
+    common = {"solver": "liblinear", "intercept_scaling": scaling, "tol": 1e-12, "max_iter": 10**5}
+    alone = {"C": 0.3, "l1_ratio": l1_ratio}
+    search = {"Cs": [0.3], "l1_ratios": (l1_ratio,), "scoring": "neg_log_loss", "use_legacy_attributes": False}
+    return (
+        sk.LogisticRegression(**common, **alone).fit(X, y, sample_weight=s),
+        sk.LogisticRegressionCV(**common, **search).fit(X, y),
+        sk.LogisticRegression(**common, **alone).fit(X, y),
+    )
+
+
 @pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
 @pytest.mark.parametrize("storage", ["C", "F", "csr", "csc"])
 @pytest.mark.parametrize("scaling", [1, 7.5])
@@ -112,7 +128,7 @@ def test_liblinear_penalises_the_intercept_as_scikit_learn(l1_ratio, storage, sc
     s = np.random.default_rng(0).uniform(0.5, 2.0, len(y))
     options = {"C": 0.3, "l1_ratio": l1_ratio, "solver": "liblinear", "intercept_scaling": scaling, "tol": 1e-12}
     ours = LogisticRegression(**options).fit(stored(X, storage), y, sample_weight=s)
-    theirs = sk.LogisticRegression(max_iter=10**6, **options).fit(X, y, sample_weight=s)
+    theirs, searched, whole = _liblinear(l1_ratio, scaling)
     np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
     np.testing.assert_allclose(ours.intercept_, theirs.intercept_, atol=1e-6)
     free = LogisticRegression(**options | {"solver": "saga"}).fit(X, y, sample_weight=s)
@@ -122,11 +138,8 @@ def test_liblinear_penalises_the_intercept_as_scikit_learn(l1_ratio, storage, sc
     search = {"Cs": [0.3], "l1_ratios": (l1_ratio,), "scoring": "neg_log_loss", "use_legacy_attributes": False}
     options = {key: options[key] for key in ("solver", "intercept_scaling", "tol")} | search
     ours = LogisticRegressionCV(**options).fit(stored(X, storage), y)
-    theirs = sk.LogisticRegressionCV(max_iter=10**6, **options).fit(X, y)
-    np.testing.assert_allclose(ours.coefs_paths_, theirs.coefs_paths_, atol=1e-6)
+    np.testing.assert_allclose(ours.coefs_paths_, searched.coefs_paths_, atol=1e-6)
     # scikit-learn 1.9 forgets intercept_scaling in the fit of all samples
-    options = {"C": 0.3, "l1_ratio": l1_ratio, "solver": "liblinear", "intercept_scaling": scaling, "tol": 1e-12}
-    whole = sk.LogisticRegression(max_iter=10**6, **options).fit(X, y)
     np.testing.assert_allclose(ours.intercept_, whole.intercept_, atol=1e-6)
     with pytest.raises(ValueError, match="intercept_scaling must be"):
         LogisticRegression(solver="liblinear", intercept_scaling=0).fit(X, y)
