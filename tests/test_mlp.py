@@ -359,15 +359,37 @@ class TestRegularization:
 class TestNaN:
     def test_best_weights_are_kept_with_status_and_advice(self):
         target = 1e4 * X @ np.ones(64)
-        with pytest.warns(ConvergenceWarning, match=r"became NaN or infinite.*weights after epoch \d+ are kept"):
+        with pytest.warns(ConvergenceWarning, match=r"became NaN or infinite.*weights.* are kept"):
             model = regressor(solver="sgd", momentum=0.0, batch_size=400, activation="identity", max_iter=400,
                               learning_rate_init=0.5, clip_norm=None).fit(X, target)  # fmt: skip
         assert model.status_ == "not_finite" and "Lower learning_rate_init (0.5)" in model.message_
         assert np.isfinite(model.predict(X)).all() and np.isfinite(model.loss_curve_).all()
-        best = int(np.argmin(model.loss_curve_)) + 1
-        until = regressor(solver="sgd", momentum=0.0, batch_size=400, activation="identity", max_iter=best,
-                          learning_rate_init=0.5).fit(X, target)  # fmt: skip
-        np.testing.assert_array_equal(model.coefs_[0], until.coefs_[0])
+        # in one batch the first loss of the curve is that of the initial weights
+        assert np.mean((model.predict(X) - target) ** 2) / 2 <= model.loss_curve_[0] * (1 + 1e-9)
+
+    def test_the_kept_weights_are_no_worse_than_the_first_ones(self):
+        # the loss of an epoch is measured before its last updates
+        for rate, dtype in ((50.0, float), (1e30, np.float32)):
+            A, b = X.astype(dtype), y.astype(dtype)
+            first = regressor(hidden_layer_sizes=(20,), solver="sgd", learning_rate_init=1e-30, max_iter=1).fit(A, b)
+            with pytest.warns(ConvergenceWarning, match="Lower learning_rate_init"):
+                model = regressor(hidden_layer_sizes=(20,), solver="sgd", learning_rate_init=rate, max_iter=50).fit(A, b)
+            assert model.status_ in ("not_finite", "diverged") and model.score(A, b) >= first.score(A, b) - 1e-3
+
+    def test_weights_that_the_last_update_broke_are_not_kept(self):
+        for fit in ("fit", "partial_fit"):
+            model = regressor(solver="sgd", learning_rate_init=1e308, max_iter=1, batch_size=len(y))
+            with pytest.warns(ConvergenceWarning, match="became NaN or infinite in epoch 1; the initial weights"):
+                getattr(model, fit)(X * 100, y * 100.0)
+            assert model.status_ == "not_finite" and np.isfinite(model.predict(X)).all()
+
+    def test_a_loss_that_has_exploded_is_no_convergence(self):
+        model = regressor(hidden_layer_sizes=(50,), solver="sgd", learning_rate_init=5, max_iter=50)
+        with pytest.warns(ConvergenceWarning, match="Training diverged: the loss is"):
+            model.fit(X, y * 1.0)
+        assert model.status_ == "diverged" and model.score(X, y) > -2
+        with pytest.raises(ValueError, match="nothing to go on from"):
+            model.resume(X, y * 1.0)
 
     def test_in_the_first_epoch(self):
         with pytest.warns(ConvergenceWarning, match="in epoch 1; the initial weights are kept"):
@@ -380,8 +402,7 @@ class TestNaN:
 class TestDeadUnits:
     def test_they_are_named_and_a_dead_layer_warns(self):
         with pytest.warns(ConvergenceWarning, match=r"All \d units of hidden layer \d are dead"):
-            model = regressor(hidden_layer_sizes=(6, 4), solver="sgd", momentum=0.0, max_iter=2, learning_rate_init=1e3,
-                              clip_norm=100.0, batch_size=400).fit(X, y - 1e3)  # fmt: skip
+            model = regressor(hidden_layer_sizes=(6, 4), max_iter=2, bias_init=-100.0).fit(X, y)
         assert any(len(dead) == k for dead, k in zip(model.dead_units(X), (6, 4), strict=True))
         assert "are dead" in model.message_
         assert np.ptp(model.predict(X)) == 0

@@ -20,7 +20,7 @@ from numopt.neural_network._layerwise import pretrain_layers
 from numopt.neural_network._progress import Bar
 from numopt.neural_network._run import Run, restore, snapshot
 from numopt.neural_network._state import load, save
-from numopt.neural_network._stochastic import Data, begin_validation, run_epochs
+from numopt.neural_network._stochastic import Data, begin_validation, first_loss, run_epochs
 from numopt.optimize._warn import warn
 
 _TYPES = (np.float64, np.float32)
@@ -214,7 +214,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         run = self._run
         if run is None or self.solver not in RULES:
             raise ValueError(f"resume goes on with fits of stochastic solvers, and solver is {self.solver!r}")
-        if self.status_ == "not_finite" or not run.whole:
+        if self.status_ in ("not_finite", "diverged") or not run.whole:
             raise ValueError("there is nothing to go on from: " + self.message_)
         data = self._prepare(X, y, sample_weight, X_val, y_val, first=False, mode="resume")
         if len(data.Y) != run.n:
@@ -284,7 +284,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             run = self._run = Run(rule, options, network.n_params, network.dtype, total, rows, held_out, size)
             if parameters.dropout(self, network.sizes[1:-1]):
                 run.seed = int(rng.randint(2**31 - 1))
-        run.best, run.best_epoch = snapshot(network), 0
+        run.start = run.best = snapshot(network)
+        run.best_epoch, run.first_loss = 0, first_loss(network, data)
         run.single, run.validated = incremental, data.validation is not None
         self.n_iter_ = 0
         self.best_loss_ = None if self.early_stopping else np.inf if self.best_loss_ is None else self.best_loss_
@@ -303,7 +304,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             self.status_, self.message_ = run_epochs(self, network, data, run, rng, shares, bar, watch)
         run.random = rng.get_state()
         mean = run.averaged()
-        if self.status_ != "not_finite" and (self.early_stopping or mean is not None):
+        if self.status_ not in ("not_finite", "diverged") and (self.early_stopping or mean is not None):
             run.raw = snapshot(network)
             restore(network, run.best if self.early_stopping else snapshot(network, mean))
 

@@ -49,6 +49,8 @@ class Run:
         Snapshot of the iteration, where the network shows another one (averaged, the best).
     best, best_epoch : ndarray, int
         Snapshot with the best loss or validation score; after which epoch of the fit that was, 0 at its start.
+    start, first_loss : ndarray, float
+        Snapshot and loss before the first epoch of the fit.
     single, validated, whole : bool
         Whether it is one of ``partial_fit``; whether ``X_val`` was given; False after an update was broken off.
     """
@@ -56,7 +58,7 @@ class Run:
     # what changes; the trainer apart
     STATE = (
         "n", "rows", "held_out", "batch_size", "order", "epochs", "batch", "loss_sum", "square_sum", "seed", "random",
-        "raw", "best", "best_epoch", "single", "validated", "whole",
+        "raw", "best", "best_epoch", "start", "first_loss", "single", "validated", "whole",
     )  # fmt: skip
 
     def __init__(self, rule, options, n_params, dtype, n, rows, held_out, batch_size):

@@ -17,6 +17,8 @@ from numopt.optimize._warn import warn
 
 _WORK = 1e9  # multiplications in one call of the engine: tens of milliseconds, after which Ctrl-C is looked at
 _LEAST_RATE = 1e-6  # where 'adaptive' gives up
+_RISE = 10.0  # the loss at the end is no more than this times that before training, or it was no success
+_FEW = 256  # samples that tell the loss before training
 
 
 class Interrupt:
@@ -103,14 +105,19 @@ def run_epochs(model, network, data, run, rng, shares, bar, watch=None):
                     run.loss_sum += loss
                     run.square_sum += square
                     if done < stop - run.batch:
-                        return diverged(model, network, run)
+                        return diverged(model, network, data, run, "not_finite")
                     run.batch = stop
                     if interrupt.asked:
                         warn("Training interrupted by user.", UserWarning)
                         return "interrupted", "Training interrupted by user; resume(X, y) goes on."
+                if not np.isfinite(network.theta).all():  # by the last update: losses are those before updates
+                    return diverged(model, network, data, run, "not_finite")
                 end_epoch(model, network, data, run, n, batches)
                 bar.update()
                 message = stopping(model, run, name)
+                if message or run.single or model.n_iter_ == model.max_iter:
+                    if model.loss_ * model._loss_outputs > _RISE * run.first_loss:
+                        return diverged(model, network, data, run, "diverged")
                 if message:
                     return ("early_stopping" if model.early_stopping else "converged"), message
                 if run.single:
@@ -218,14 +225,37 @@ def no_improvement(model):
     return f"{what} did not improve more than tol={model.tol:f} for {model.n_iter_no_change} consecutive epochs."
 
 
-def diverged(model, network, run):
-    """Puts the best weights back, where the loss is no number any more."""
-    restore(network, run.best)
-    at = f"in epoch {model.n_iter_ + 1}"
-    kept = f"the weights after epoch {run.best_epoch} are kept" if run.best_epoch else "the initial weights are kept"
+def first_loss(network, data):
+    """The loss before training, of some samples all over the data."""
+    few = slice(None, None, -(-len(data.Y) // _FEW))
+    return network.loss(data.X[few], data.Y[few])
+
+
+def diverged(model, network, data, run, status):
+    """Puts the best weights back, where the loss is no number any more or training ends far above its beginning.
+
+    They are those after the epoch of the lowest loss, or the first ones: a loss is measured before an epoch's last
+    updates, and these may have been the fatal ones.
+    """
+
+    def loss(weights):
+        restore(network, weights)
+        found = network.loss(data.X, data.Y, data.weight)
+        return found if found == found else math.inf
+
+    at = model.n_iter_ + 1
+    kept = f"the weights after epoch {run.best_epoch} are kept"
+    if not run.best_epoch or not loss(run.best) < loss(run.start):
+        restore(network, run.start)
+        kept = "the initial weights are kept"
+    else:
+        restore(network, run.best)
+    what = f"The loss or its gradient became NaN or infinite in epoch {at}"
+    if status == "diverged":
+        what = f"Training diverged: the loss is {model.loss_:.3g}, more than {_RISE:g} times that before training"
     message = (
-        f"The loss or its gradient became NaN or infinite {at}; {kept}. Lower learning_rate_init "
-        f"({model.learning_rate_init:g}) to a tenth, scale X (and y) to mean 0 and variance 1, or set clip_norm."
+        f"{what}; {kept}. Lower learning_rate_init ({model.learning_rate_init:g}) to a tenth, scale X (and y) to mean "
+        "0 and variance 1, or set clip_norm."
     )
     warn(message, ConvergenceWarning)
-    return "not_finite", message
+    return status, message
