@@ -375,6 +375,18 @@ def test_reproducible_and_by_seed():
     assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
+def test_random_state_may_be_none_or_a_generator():
+    def run(random_state):
+        options = {"n_terms": 20, "batch_size": 3, "maxiter": 3, "random_state": random_state}
+        return minimize(lambda x, i: (i.mean() * x[0] ** 2, i.mean() * 2 * x), [1.0], jac=True, method="sgd",
+                        options=options).x[0]  # fmt: skip
+
+    assert run(np.random.default_rng(3)) == run(np.random.default_rng(3)) != run(np.random.default_rng(4))
+    assert np.isfinite(run(None)) and np.isfinite(run(np.random.RandomState(0)))
+    with pytest.raises(TypeError, match="random_state"):
+        run("seed")
+
+
 @pytest.mark.parametrize("how", ["python", "pair of functions", "in place", "in place jitted", "C differences"])
 def test_any_caller_sees_the_same_batches(how):
     expected = least()

@@ -5,13 +5,14 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
 
 from numopt import METHODS, OptimizeWarning, Status, minimize
 from numopt.catalog import SQUARES
 from numopt.kernels.first_order_slots import RULES
 from numopt.network._network import Network
 from numopt.network.curvature import HessianProduct
-from numopt.neural_network import _full_batch
+from numopt.neural_network import MLPRegressor, _full_batch
 from numopt.neural_network._full_batch import FULL_BATCH_SOLVERS, check_full_batch, fit_full_batch, solvers_for
 from numopt.neural_network._initial_weights import initialise
 
@@ -308,3 +309,11 @@ def test_row_of_the_catalogue():
     row = METHODS["saddle-free-krylov"]
     assert row.products and row.words(1000, 50, dense=False) < 100_000
     assert set(SQUARES) <= set(FULL_BATCH_SOLVERS)
+
+
+def test_an_infinite_loss_is_no_convergence():
+    model = MLPRegressor(hidden_layer_sizes=(3,), solver="lm", max_iter=5, random_state=0)
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    with pytest.warns(ConvergenceWarning, match="loss is NaN or infinite"), np.errstate(all="ignore"):
+        model.fit(1e200 * X, X[:, 0])
+    assert model.status_ == "nan"

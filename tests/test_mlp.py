@@ -373,7 +373,9 @@ class TestNaN:
             A, b = X.astype(dtype), y.astype(dtype)
             first = regressor(hidden_layer_sizes=(20,), solver="sgd", learning_rate_init=1e-30, max_iter=1).fit(A, b)
             with pytest.warns(ConvergenceWarning, match="Lower learning_rate_init"):
-                model = regressor(hidden_layer_sizes=(20,), solver="sgd", learning_rate_init=rate, max_iter=50).fit(A, b)
+                model = regressor(hidden_layer_sizes=(20,), solver="sgd", learning_rate_init=rate, max_iter=50).fit(
+                    A, b
+                )
             assert model.status_ in ("not_finite", "diverged") and model.score(A, b) >= first.score(A, b) - 1e-3
 
     def test_weights_that_the_last_update_broke_are_not_kept(self):
@@ -679,3 +681,24 @@ class TestPretraining:
     def test_with_other_parameters(self, params):
         model = classifier(pretrain=True, max_iter=3, **params).fit(sp.csr_matrix(X), y)
         assert np.isfinite(model.loss_curve_).all() and model.n_iter_ == 3
+
+
+def test_entries_of_dicts_without_effect_are_told():
+    for params, message in (
+        (
+            {"solver_params": {"rho": 0.5}},
+            r"solver_params\['rho'\] has no effect with solver='adam'; it is for 'adadelta'",
+        ),
+        (
+            {"schedule_params": {"gamma": 0.5}},
+            r"schedule_params\['gamma'\] has no effect with learning_rate='constant'",
+        ),
+        ({"solver": "lbfgs", "schedule_params": {"warmup": 3}}, r"\['warmup'\] has no effect with solver='lbfgs'"),
+    ):
+        with pytest.warns(UserWarning, match=message):
+            classifier(**params).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        classifier(solver="rmsprop", solver_params={"rho": 0.5}, learning_rate="cosine",
+                   schedule_params={"period": 3, "warmup": 1}).fit(X, y)  # fmt: skip

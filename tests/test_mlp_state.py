@@ -275,3 +275,15 @@ def test_saving_to_a_folder_that_is_not_there_names_the_folder(tmp_path):
     model = MLPClassifier((3,), max_iter=1).fit(X, y)
     with pytest.raises(FileNotFoundError, match=r"no .*nowhere'"):
         model.save(tmp_path / "nowhere" / "model.npz")
+
+
+@pytest.mark.parametrize("header", ["[1]", "{}", "no json"])
+def test_a_header_of_something_else_is_refused(tmp_path, header):
+    model = MLPClassifier((3,), max_iter=1).fit(X, y)
+    model.save(tmp_path / "model.npz")
+    with np.load(tmp_path / "model.npz") as file:
+        arrays = dict(file)
+    name = next(key for key, value in arrays.items() if value.dtype == np.uint8)
+    np.savez(tmp_path / "other.npz", **arrays | {name: np.frombuffer(header.encode(), np.uint8)})
+    with pytest.raises(ValueError, match="is no file that save wrote, or is damaged"):
+        MLPClassifier.load(tmp_path / "other.npz")

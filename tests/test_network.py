@@ -1,8 +1,10 @@
 """The compiled network against the one in NumPy, thread counts against each other, and what stops training."""
 
+import contextlib
 import copy
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -315,3 +317,33 @@ def test_elementary_functions_are_scipys():
     fill(x, em, er)
     np.testing.assert_allclose(em, np.expm1(x), rtol=1e-15, atol=0)
     np.testing.assert_allclose(er, scipy.special.erf(x), rtol=1e-15, atol=0)
+
+
+def test_the_slope_of_gelu_far_out_is_zero_or_one():
+    network = Network((1, 2, 1), "gelu", "absolute_error")
+    network.weights[0][...], network.weights[1][...] = [[-1.0, 1.0]], [[1.0], [1.0]]
+    g = np.empty(network.n_params)
+    for far in (50.0, 1e150):
+        network.value_grad(np.array([[far]]), np.zeros((1, 1)), grad=g)
+        np.testing.assert_allclose(network.views(g)[1][0], [0.0, 1.0], rtol=0, atol=1e-300)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_child_forked_during_a_call_can_call():
+    network = Network((3, 4, 1), "relu", "squared_error", n_threads=1)
+    X = np.ones((5, 3))
+    with network._lock:  # as another thread holds it
+        child = os.fork()
+        if not child:
+            with contextlib.suppress(BaseException):
+                signal.alarm(20)
+                network.predict(X)
+                os._exit(7)
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def test_threads_are_not_more_than_are_of_use():
+    network = Network((64, 300, 10), "relu", "squared_error", n_threads=500)
+    network.predict(np.ones((512, 64)))
+    assert sum(thread.name == "numopt" for thread in threading.enumerate()) < max(8, 2 * os.cpu_count())

@@ -138,3 +138,8 @@ def test_what_cannot_be_used_is_refused():
     ):
         with pytest.raises(ValueError, match=message):
             check_backpropagation(filled(), X, targets("log_loss"), **how)
+
+
+def test_what_is_no_model_is_refused():
+    with pytest.raises(TypeError, match="model must be an MLPClassifier, an MLPRegressor or a Network, not str"):
+        check_backpropagation("model", np.ones((2, 2)), np.ones(2))

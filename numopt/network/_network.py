@@ -97,6 +97,7 @@ class Network:
         self.running_mean = np.split(self._running[:half], widths) if self.batch_norm else []
         self.running_var = np.split(self._running[half:], widths) if self.batch_norm else []
         self._lock, self._room = threading.Lock(), 0
+        _threads.networks.add(self)
         self._words, self._reals = np.zeros(w.N_WORDS, np.intp), np.zeros(w.RATES + len(self._layers))
         self._pieces, self._ranges = _plan.pieces(self._layers, self.sparse), _plan.ranges(self.decayed)
         self._g, self._more = np.empty(self.n_params, self.dtype), np.empty(0, self.dtype)
@@ -209,7 +210,7 @@ class Network:
         self._sync[w.WORK] = 0  # helpers wait from here on
         threads = 1
         if self.n_threads != 1 and room * self.n_params > WORTHWHILE:
-            threads = _threads.usual() if self.n_threads is None else self.n_threads
+            threads = _threads.usual() if self.n_threads is None else min(self.n_threads, 2 * _threads.cores())
         _threads.call(self._function, _address(a), (self, kept), threads)
 
     def predict(self, X, out=None):

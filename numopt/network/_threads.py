@@ -6,11 +6,13 @@ A thread waits for a call in Python and works on it in compiled code; a call nev
 import os
 import queue
 import threading
+import weakref
 
 from numopt.callbacks.threads import cores
 
 _busy = threading.Lock()  # one call at a time has the helpers
 _helpers: list = []  # their queues
+networks: weakref.WeakSet = weakref.WeakSet()  # all there are, for the sake of their locks
 
 
 def usual():
@@ -27,9 +29,11 @@ def _help(calls):
 
 
 def _forget():
-    """In a forked process there are no threads."""
+    """In a forked process there are no threads: nobody would open the locks that they held."""
     global _busy
     _busy = threading.Lock()
+    for network in list(networks):
+        network._lock = threading.Lock()
     _helpers.clear()
 
 

@@ -90,6 +90,7 @@ def activate(kind, a, slope):
             z = float(a[i])
             phi = 0.5 * (1.0 + erf(ROOT_HALF * z))
             a[i] = real(z * phi)
+            z = min(max(z, -40.0), 40.0)  # beyond, nothing is left of exp, which is held above 0
             slope[i] = real(phi + z * (DENSITY * exp(-0.5 * z * z)))
     else:
         for i in range(a.size):

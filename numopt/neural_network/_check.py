@@ -135,6 +135,8 @@ def private_network(model, X, y, alpha=None):
         network, Y = model, np.asarray(y)
         X = X.tocsr() if sp.issparse(X) else np.asarray(X)
     else:
+        if not hasattr(model, "_fitted_network"):
+            raise TypeError(f"model must be an MLPClassifier, an MLPRegressor or a Network, not {type(model).__name__}")
         check_is_fitted(model)
         X = model._check_new(X)
         network = model._fitted_network(sp.issparse(X))

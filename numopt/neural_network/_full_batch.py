@@ -133,6 +133,9 @@ def fit_full_batch(network, X, Y, weight, *, solver, alpha, tol, max_iter, max_f
     if run.reached:
         status, success = LeastSquaresStatus.GTOL, True
         message = "Converged: no component of the gradient is larger than tol."
+    if not math.isfinite(loss):  # a step of nothing is small, and so is a reduction from infinity to infinity
+        success, status = False, LeastSquaresStatus.NAN if squares else Status.NAN
+        message = "Failed: the loss is NaN or infinite at the first weights. Scale X and y to mean 0 and variance 1."
     return FullBatchResult(
         float(loss), int(result.nit), status, message, success, int(result.nfev), run.losses, run.norms
     )

@@ -10,6 +10,7 @@ from numopt.kernels import first_order_slots as o
 from numopt.network._network import ACTIVATIONS
 from numopt.network._trainer import AVERAGES
 from numopt.neural_network._initial_weights import BIAS_INITS, INITS, OUTPUT_BIASES
+from numopt.optimize._warn import warn
 
 SCHEDULES = ("constant", "invscaling", "adaptive", "inverse-time", "step", "exponential", "cosine")
 
@@ -78,6 +79,12 @@ _SOLVER_PARAMS = {
     "average_decay": (None, _SHARE),
     "average_start": (None, _NOT_NEGATIVE),
 }
+# entry -> the rules or schedules that read it
+_READ_BY = {
+    "kappa": ("inverse-time",), "drop": ("step",), "drop_every": ("step",), "gamma": ("exponential",),
+    "period": ("cosine",), "lr_min": ("cosine",), "rho": ("adadelta", "rmsprop", "rmsprop-nesterov", "delta-bar-delta"),
+    "weight_decay": ("adamw",), "gain_up": ("delta-bar-delta",), "gain_down": ("delta-bar-delta",),
+}  # fmt: skip
 _SCHEDULE_CODES = {
     "constant": o.CONSTANT, "inverse-time": o.INVERSE_TIME, "step": o.STEPWISE, "exponential": o.EXPONENTIAL,
     "cosine": o.COSINE, "invscaling": o.GIVEN, "adaptive": o.ADAPTIVE,
@@ -173,6 +180,20 @@ def full_batch_solvers():
     return FULL_BATCH_SOLVERS
 
 
+def warn_of_idle(model, stochastic):
+    """Says which entries of the dicts have no effect."""
+    for name, chooser, chosen in (("schedule_params", "learning_rate", model.learning_rate),
+                                  ("solver_params", "solver", model.solver)):  # fmt: skip
+        if name == "solver_params" and not stochastic:
+            return  # the front door of the solver knows its options
+        for key in getattr(model, name) or ():
+            if not stochastic:
+                warn(f"{name}[{key!r}] has no effect with solver={model.solver!r}", UserWarning)
+            elif key in _READ_BY and chosen not in _READ_BY[key]:
+                readers = ", ".join(map(repr, _READ_BY[key]))
+                warn(f"{name}[{key!r}] has no effect with {chooser}={chosen!r}; it is for {readers}", UserWarning)
+
+
 def check_together(model, hidden, mode):
     """Refuses a solver there is not, entries of dicts there are not, and parameters that exclude each other."""
     stochastic = model.solver in o.RULES
@@ -186,6 +207,7 @@ def check_together(model, hidden, mode):
     checked("schedule_params", model.schedule_params, _SCHEDULE_PARAMS)
     if stochastic:
         checked("solver_params", model.solver_params, _SOLVER_PARAMS)
+    warn_of_idle(model, stochastic)
     if mode == "partial" and model.early_stopping:
         raise ValueError("partial_fit does not support early_stopping=True")
     if model.averaging and model.batch_norm:

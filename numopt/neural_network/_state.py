@@ -149,6 +149,8 @@ def load(cls, path, params):
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         header = json.loads(arrays.pop(_HEADER).tobytes())
+        if not isinstance(header, dict) or not {"format", "class", "numopt", "params", "fitted"} <= set(header):
+            raise ValueError("its header is no header of numopt")
     except FileNotFoundError:
         raise
     except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:

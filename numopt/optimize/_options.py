@@ -12,6 +12,7 @@ from numopt.callbacks.pointers import address_of, check_signature
 from numopt.catalog import ALIASES, LINE_SEARCHES, METHODS, OPTION_ALIASES, OPTIONS, WORDS, defaults
 from numopt.kernels.first_order_slots import GIVEN
 from numopt.optimize._first_order import check_options
+from numopt.optimize._samples import generator
 from numopt.optimize._warn import warn
 
 # options that the front door itself handles
@@ -193,6 +194,8 @@ def read_options(method, options, tol, n, new=True):
             if name == "schedule" and callable(value):
                 front[name], values[name] = value, GIVEN
                 continue
+            if name == "random_state" and not isinstance(value, numbers.Real):
+                value = int(generator(value).integers(2**31))  # resume finds this number in the state
             block, _, kind, least = OPTIONS[name]
             values[name] = _number(given, value, kind, least)
             limited = limited or name == "maxfev"
