@@ -36,7 +36,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ``'adamax'``, ``'nadam'``, ``'amsgrad'``, ``'delta-bar-delta'``.  On all samples at once: methods of
         :func:`numopt.minimize` that read gradients (``'lbfgs'``, ``'bfgs'``, ``'cg-pr'``, ``'gd'``, ``'newton-cg'``,
         ...); for the squared error also ``'lm'`` and the others of
-        :func:`numopt.least_squares`.
+        :func:`numopt.least_squares`.  ``'adadelta'`` wants
+        ``learning_rate_init=1.0`` and ``epsilon=1e-6``.
     alpha : float, default=0.0001
         Strength of the L2 penalty; divided by the number of samples, or the sum of their weights, as the loss is.
     batch_size : int or 'auto', default='auto'
