@@ -1,4 +1,4 @@
-r"""The gradient by a piece of a layer's weights, and by their units' biases:
+r"""The gradient by a piece of a layer's weights, and with a layer's first piece that by its biases:
 
     G_l = D_l' a_{l-1} + (alpha W_l + alpha_l1 sign W_l) / S,    sum_i D_l                                     (1)
 
@@ -80,6 +80,24 @@ def _shrink(w, g, alpha, alpha_l1):
 
 
 @kernel
+def _sum_rows(d, b, first):
+    """The sums of d's columns, added to b or instead of it; four rows at a time, for one pass over b."""
+    zero = b.dtype.type(0)
+    if first:
+        for u in range(b.size):
+            b[u] = zero
+    n = b.size
+    whole = d.size // (4 * n) * 4 * n
+    for k in range(0, whole, 4 * n):
+        d0, d1, d2, d3 = d[k : k + n], d[k + n : k + 2 * n], d[k + 2 * n : k + 3 * n], d[k + 3 * n : k + 4 * n]
+        for u in range(n):
+            b[u] += (d0[u] + d1[u]) + (d2[u] + d3[u])
+    for k in range(whole, d.size, n):
+        for u in range(n):
+            b[u] += d[k + u]
+
+
+@kernel
 def _sparse(C, g, at, piece, rows):
     """D'X of one piece of the first layer, all inputs."""
     a, L = C.a, C.layers[0]
@@ -109,7 +127,8 @@ def gradient_piece(C, p, rows, first, last):
     L, size = C.layers[layer], a[SIZE]
     fan_in, fan_out, u0, u1, c0, c1 = L[FAN_IN], L[FAN_OUT], piece[U0], piece[U1], piece[C0], piece[C1]
     sparse = layer == 0 and a[SPARSE] != 0
-    biased = c0 == 0 and (a[NORMALIZED] == 0 or layer == a[DEPTH] - 1)
+    lead = c0 == 0 and u0 == 0
+    biased = lead and (a[NORMALIZED] == 0 or layer == a[DEPTH] - 1)
     more = carray(void_pointer(a[G_MORE]), (a[N_PARAMS],), C.theta.dtype)
     # the piece's weights: lines of `wide` entries, `step` apart
     if sparse:
@@ -129,14 +148,7 @@ def gradient_piece(C, p, rows, first, last):
                     (a[G] if first else a[G_MORE]) + (L[W_AT] + u0 * fan_in + c0) * size, fan_in * size, u1 - u0,
                     c1 - c0)  # fmt: skip
         if biased:
-            b = C.g[L[B_AT] + u0 : L[B_AT] + u1]
-            if first:
-                for u in range(b.size):
-                    b[u] = C.theta.dtype.type(0)
-            for k in range(rows):
-                d = C.buffer[L[D_AT] + k * fan_out + u0 : L[D_AT] + k * fan_out + u1]
-                for u in range(b.size):
-                    b[u] += d[u]
+            _sum_rows(C.buffer[L[D_AT] : L[D_AT] + rows * fan_out], C.g[L[B_AT] : L[B_AT] + fan_out], first)
     square = penalty = 0.0
     for line in range(lines):
         lo = at + line * step
@@ -152,9 +164,9 @@ def gradient_piece(C, p, rows, first, last):
                 square += _square(g)
         if last and (r[ALPHA] != 0.0 or r[ALPHA_L1] != 0.0):
             penalty += _penalty(w, r[ALPHA], r[ALPHA_L1])
-    if last and a[MODE] <= GRADIENT and c0 == 0:
-        square += _square(C.g[L[B_AT] + u0 : L[B_AT] + u1])
+    if last and a[MODE] <= GRADIENT and lead:
+        square += _square(C.g[L[B_AT] : L[B_AT] + fan_out])
         if not biased:
-            square += _square(C.g[L[GAMMA_AT] + u0 : L[GAMMA_AT] + u1])
+            square += _square(C.g[L[GAMMA_AT] : L[GAMMA_AT] + fan_out])
     sums = carray(void_pointer(a[PIECE_SUMS]), (2 * a[N_PIECES],), types.float64)
     sums[2 * p], sums[2 * p + 1] = square, penalty
