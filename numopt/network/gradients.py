@@ -58,25 +58,32 @@ def _square(g):
 
 
 @reduction
-def _penalty(w, alpha, alpha_l1):
-    square, size = 0.0, 0.0
+def _size(w):
+    total = 0.0
     for i in range(w.size):
-        square += float(w[i]) * float(w[i])
-        size += abs(float(w[i]))
-    return 0.5 * alpha * square + alpha_l1 * size
+        total += abs(float(w[i]))
+    return total
+
+
+@reduction
+def _shrink(w, g, a):
+    """Adds a w to g; the sums of squares of g and of w."""
+    square, penalty = 0.0, 0.0
+    for i in range(g.size):
+        x = w[i]
+        y = g[i] + a * x
+        g[i] = y
+        square += float(y) * float(y)
+        penalty += float(x) * float(x)
+    return square, penalty
 
 
 @kernel
-def _shrink(w, g, alpha, alpha_l1):
-    """Adds the penalties' gradient; both are divided by S already."""
-    real = g.dtype.type
-    a, b, none = real(alpha), real(alpha_l1), real(0.0)
-    if alpha_l1 == 0.0:
-        for i in range(g.size):
-            g[i] += a * w[i]
-    else:
-        for i in range(g.size):
-            g[i] += a * w[i] + (b if w[i] > none else -b if w[i] < none else none)
+def _shrink_by_sign(w, g, b):
+    """Adds b sign(w) to g."""
+    none = g.dtype.type(0)
+    for i in range(g.size):
+        g[i] += b if w[i] > none else -b if w[i] < none else none
 
 
 @kernel
@@ -153,17 +160,23 @@ def gradient_piece(C, p, rows, first, last):
     for line in range(lines):
         lo = at + line * step
         w, g = C.theta[lo : lo + wide], C.g[lo : lo + wide]
-        if a[MODE] <= GRADIENT:
-            if not first:
-                t = more[lo : lo + wide]
-                for i in range(g.size):
-                    g[i] += t[i]
-            if last:
-                if r[ALPHA] != 0.0 or r[ALPHA_L1] != 0.0:
-                    _shrink(w, g, r[ALPHA] / r[TOTAL], r[ALPHA_L1] / r[TOTAL])
+        if a[MODE] <= GRADIENT and not first:
+            part = more[lo : lo + wide]
+            for i in range(g.size):
+                g[i] += part[i]
+        if last:
+            if r[ALPHA_L1] != 0.0:
+                penalty += r[ALPHA_L1] * _size(w)
+                if a[MODE] <= GRADIENT:
+                    _shrink_by_sign(w, g, C.theta.dtype.type(r[ALPHA_L1] / r[TOTAL]))
+            if a[MODE] <= GRADIENT and r[ALPHA] != 0.0:
+                s, t = _shrink(w, g, C.theta.dtype.type(r[ALPHA] / r[TOTAL]))
+                square += s
+                penalty += 0.5 * r[ALPHA] * t
+            elif a[MODE] <= GRADIENT:
                 square += _square(g)
-        if last and (r[ALPHA] != 0.0 or r[ALPHA_L1] != 0.0):
-            penalty += _penalty(w, r[ALPHA], r[ALPHA_L1])
+            elif r[ALPHA] != 0.0:
+                penalty += 0.5 * r[ALPHA] * _square(w)
     if last and a[MODE] <= GRADIENT and lead:
         square += _square(C.g[L[B_AT] : L[B_AT] + fan_out])
         if not biased:
