@@ -15,11 +15,17 @@ from numopt.kernels.compiling import kernel
 from numopt.network.words import FINISHED, OVER, WORK
 
 SPINS = 2000  # looks, of a few nanoseconds, before the processor is offered to others
+OFFERS = 100  # before the thread sleeps: who it waits for may have to share this very processor with it
 BITS = 20  # of the word: the next item, then the items, then the phase
 _MASK = (1 << BITS) - 1
 _PHASES = (1 << 22) - 1
 
-_give_way = types.ExternalFunction("SwitchToThread" if os.name == "nt" else "sched_yield", types.int32())
+if os.name == "nt":
+    _give_way = types.ExternalFunction("SwitchToThread", types.int32())
+    _sleep, NAP = types.ExternalFunction("Sleep", types.void(types.uint32)), 1  # milliseconds
+else:
+    _give_way = types.ExternalFunction("sched_yield", types.int32())
+    _sleep, NAP = types.ExternalFunction("usleep", types.int32(types.uint32)), 50  # microseconds
 
 
 def _pointer(builder, address):
@@ -67,7 +73,9 @@ def _replace(typing, address, old, new):
 
 @kernel
 def _pause(spins):
-    if spins >= SPINS:
+    if spins >= SPINS + OFFERS:
+        _sleep(types.uint32(NAP))
+    elif spins >= SPINS:
         _give_way()
     return spins + 1
 
