@@ -4,7 +4,8 @@ import numpy as np
 
 from numopt.network import words as w
 
-UNITS, INPUTS = 10, 64  # of a piece of the weights: two tiles high, its columns of a batch stay in the cache
+UNITS, INPUTS = 10, 256  # of a piece of the weights, at most: two tiles high
+PIECES, FEW_INPUTS = 12, 64  # of a layer, where that leaves so many inputs to each: enough to share out evenly
 RANGE = 2048  # parameters that one thread updates at a time
 
 
@@ -38,16 +39,17 @@ def place(table, rows, batch_norm):
 
 
 def pieces(table, sparse):
-    """(layer, units, inputs) of each piece, those that read the same inputs one after the other."""
+    """(layer, units, inputs) of each piece, those that read the same inputs one after the other; long ones first."""
     out = []
-    for i, (a, b) in enumerate(table[:, [w.FAN_IN, w.FAN_OUT]].tolist()):
+    for i, (a, b) in reversed(list(enumerate(table[:, [w.FAN_IN, w.FAN_OUT]].tolist()))):
         if i == 0 and sparse:
             out += [(0, u, min(u + UNITS // 2, b), 0, a) for u in range(0, b, UNITS // 2)]
         else:
+            columns = max(-(-a // INPUTS), min(-(-PIECES // -(-b // UNITS)), a // FEW_INPUTS))
+            step = -(-a // (columns * 16)) * 16
             out += [
-                (i, u, min(u + UNITS, b), c, min(c + INPUTS, a)) for c in range(0, a, INPUTS)
-                for u in range(0, b, UNITS)
-            ]  # fmt: skip
+                (i, u, min(u + UNITS, b), c, min(c + step, a)) for c in range(0, a, step) for u in range(0, b, UNITS)
+            ]
     return np.array(out, np.intp)
 
 

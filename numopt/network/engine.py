@@ -319,7 +319,7 @@ def _enter(table, who, real):
     if who == 0 and not _begin_call(_view(a, real)):
         end(sync)
     while True:
-        item = take(sync) if who == 0 else wait_for_item(sync)
+        item = take(sync, True) if who == 0 else wait_for_item(sync)
         if item == OVER:
             break
         C = _view(a, real)

@@ -1,4 +1,4 @@
-r"""The gradient by a piece of a layer's weights, and by their units' biases:
+r"""The gradient by a piece of a layer's weights, and with a layer's first piece that by its biases:
 
     G_l = D_l' a_{l-1} + (alpha W_l + alpha_l1 sign W_l) / S,    sum_i D_l                                     (1)
 
@@ -58,25 +58,50 @@ def _square(g):
 
 
 @reduction
-def _penalty(w, alpha, alpha_l1):
-    square, size = 0.0, 0.0
+def _size(w):
+    total = 0.0
     for i in range(w.size):
-        square += float(w[i]) * float(w[i])
-        size += abs(float(w[i]))
-    return 0.5 * alpha * square + alpha_l1 * size
+        total += abs(float(w[i]))
+    return total
+
+
+@reduction
+def _shrink(w, g, a):
+    """Adds a w to g; the sums of squares of g and of w."""
+    square, penalty = 0.0, 0.0
+    for i in range(g.size):
+        x = w[i]
+        y = g[i] + a * x
+        g[i] = y
+        square += float(y) * float(y)
+        penalty += float(x) * float(x)
+    return square, penalty
 
 
 @kernel
-def _shrink(w, g, alpha, alpha_l1):
-    """Adds the penalties' gradient; both are divided by S already."""
-    real = g.dtype.type
-    a, b, none = real(alpha), real(alpha_l1), real(0.0)
-    if alpha_l1 == 0.0:
-        for i in range(g.size):
-            g[i] += a * w[i]
-    else:
-        for i in range(g.size):
-            g[i] += a * w[i] + (b if w[i] > none else -b if w[i] < none else none)
+def _shrink_by_sign(w, g, b):
+    """Adds b sign(w) to g."""
+    none = g.dtype.type(0)
+    for i in range(g.size):
+        g[i] += b if w[i] > none else -b if w[i] < none else none
+
+
+@kernel
+def _sum_rows(d, b, first):
+    """The sums of d's columns, added to b or instead of it; four rows at a time, for one pass over b."""
+    zero = b.dtype.type(0)
+    if first:
+        for u in range(b.size):
+            b[u] = zero
+    n = b.size
+    whole = d.size // (4 * n) * 4 * n
+    for k in range(0, whole, 4 * n):
+        d0, d1, d2, d3 = d[k : k + n], d[k + n : k + 2 * n], d[k + 2 * n : k + 3 * n], d[k + 3 * n : k + 4 * n]
+        for u in range(n):
+            b[u] += (d0[u] + d1[u]) + (d2[u] + d3[u])
+    for k in range(whole, d.size, n):
+        for u in range(n):
+            b[u] += d[k + u]
 
 
 @kernel
@@ -109,7 +134,8 @@ def gradient_piece(C, p, rows, first, last):
     L, size = C.layers[layer], a[SIZE]
     fan_in, fan_out, u0, u1, c0, c1 = L[FAN_IN], L[FAN_OUT], piece[U0], piece[U1], piece[C0], piece[C1]
     sparse = layer == 0 and a[SPARSE] != 0
-    biased = c0 == 0 and (a[NORMALIZED] == 0 or layer == a[DEPTH] - 1)
+    lead = c0 == 0 and u0 == 0
+    biased = lead and (a[NORMALIZED] == 0 or layer == a[DEPTH] - 1)
     more = carray(void_pointer(a[G_MORE]), (a[N_PARAMS],), C.theta.dtype)
     # the piece's weights: lines of `wide` entries, `step` apart
     if sparse:
@@ -129,32 +155,31 @@ def gradient_piece(C, p, rows, first, last):
                     (a[G] if first else a[G_MORE]) + (L[W_AT] + u0 * fan_in + c0) * size, fan_in * size, u1 - u0,
                     c1 - c0)  # fmt: skip
         if biased:
-            b = C.g[L[B_AT] + u0 : L[B_AT] + u1]
-            if first:
-                for u in range(b.size):
-                    b[u] = C.theta.dtype.type(0)
-            for k in range(rows):
-                d = C.buffer[L[D_AT] + k * fan_out + u0 : L[D_AT] + k * fan_out + u1]
-                for u in range(b.size):
-                    b[u] += d[u]
+            _sum_rows(C.buffer[L[D_AT] : L[D_AT] + rows * fan_out], C.g[L[B_AT] : L[B_AT] + fan_out], first)
     square = penalty = 0.0
     for line in range(lines):
         lo = at + line * step
         w, g = C.theta[lo : lo + wide], C.g[lo : lo + wide]
-        if a[MODE] <= GRADIENT:
-            if not first:
-                t = more[lo : lo + wide]
-                for i in range(g.size):
-                    g[i] += t[i]
-            if last:
-                if r[ALPHA] != 0.0 or r[ALPHA_L1] != 0.0:
-                    _shrink(w, g, r[ALPHA] / r[TOTAL], r[ALPHA_L1] / r[TOTAL])
+        if a[MODE] <= GRADIENT and not first:
+            part = more[lo : lo + wide]
+            for i in range(g.size):
+                g[i] += part[i]
+        if last:
+            if r[ALPHA_L1] != 0.0:
+                penalty += r[ALPHA_L1] * _size(w)
+                if a[MODE] <= GRADIENT:
+                    _shrink_by_sign(w, g, C.theta.dtype.type(r[ALPHA_L1] / r[TOTAL]))
+            if a[MODE] <= GRADIENT and r[ALPHA] != 0.0:
+                s, t = _shrink(w, g, C.theta.dtype.type(r[ALPHA] / r[TOTAL]))
+                square += s
+                penalty += 0.5 * r[ALPHA] * t
+            elif a[MODE] <= GRADIENT:
                 square += _square(g)
-        if last and (r[ALPHA] != 0.0 or r[ALPHA_L1] != 0.0):
-            penalty += _penalty(w, r[ALPHA], r[ALPHA_L1])
-    if last and a[MODE] <= GRADIENT and c0 == 0:
-        square += _square(C.g[L[B_AT] + u0 : L[B_AT] + u1])
+            elif r[ALPHA] != 0.0:
+                penalty += 0.5 * r[ALPHA] * _square(w)
+    if last and a[MODE] <= GRADIENT and lead:
+        square += _square(C.g[L[B_AT] : L[B_AT] + fan_out])
         if not biased:
-            square += _square(C.g[L[GAMMA_AT] + u0 : L[GAMMA_AT] + u1])
+            square += _square(C.g[L[GAMMA_AT] : L[GAMMA_AT] + fan_out])
     sums = carray(void_pointer(a[PIECE_SUMS]), (2 * a[N_PIECES],), types.float64)
     sums[2 * p], sums[2 * p + 1] = square, penalty

@@ -1,8 +1,9 @@
 """How threads share the items of a phase: one leads, any number help, and none waits for one that is late.
 
-One word says which phase it is, how many items it has and which is next; who takes an item raises the word by one, in
-one step, and counts it as finished when it is done.  The leader starts a phase when all items of the one before are
-finished: a thread that holds no item is never waited for, be it not yet started or without a processor.
+One word says which phase it is and which of its items are left: the leader takes the first of them, a helper the last,
+in one step, and counts it as finished when it is done.  So each mostly gets the items of the update before, whose
+numbers are in its cache.  The leader starts a phase when all items of the one before are finished: a thread that holds
+no item is never waited for, be it not yet started or without a processor.
 """
 
 import os
@@ -15,11 +16,17 @@ from numopt.kernels.compiling import kernel
 from numopt.network.words import FINISHED, OVER, WORK
 
 SPINS = 2000  # looks, of a few nanoseconds, before the processor is offered to others
-BITS = 20  # of the word: the next item, then the items, then the phase
+OFFERS = 100  # before the thread sleeps: who it waits for may have to share this very processor with it
+BITS = 20  # of the word: the first item left, then the end of those left, then the phase
 _MASK = (1 << BITS) - 1
 _PHASES = (1 << 22) - 1
 
-_give_way = types.ExternalFunction("SwitchToThread" if os.name == "nt" else "sched_yield", types.int32())
+if os.name == "nt":
+    _give_way = types.ExternalFunction("SwitchToThread", types.int32())
+    _sleep, NAP = types.ExternalFunction("Sleep", types.void(types.uint32)), 1  # milliseconds
+else:
+    _give_way = types.ExternalFunction("sched_yield", types.int32())
+    _sleep, NAP = types.ExternalFunction("usleep", types.int32(types.uint32)), 50  # microseconds
 
 
 def _pointer(builder, address):
@@ -67,7 +74,9 @@ def _replace(typing, address, old, new):
 
 @kernel
 def _pause(spins):
-    if spins >= SPINS:
+    if spins >= SPINS + OFFERS:
+        _sleep(types.uint32(NAP))
+    elif spins >= SPINS:
         _give_way()
     return spins + 1
 
@@ -80,17 +89,20 @@ def start(sync, phase, items):
 
 
 @kernel
-def take(sync):
+def take(sync, leads):
     """An item of the phase, -1 if there is none left, ``OVER`` if the call is over."""
     while True:
         word = _read(sync + 8 * WORK)
         if word == OVER:
             return OVER
-        item = word & _MASK
-        if item >= (word >> BITS) & _MASK:
+        first, end = word & _MASK, (word >> BITS) & _MASK
+        if first >= end:
             return -1
-        if _replace(sync + 8 * WORK, word, word + 1):
-            return item
+        if leads:
+            if _replace(sync + 8 * WORK, word, word + 1):
+                return first
+        elif _replace(sync + 8 * WORK, word, word - (1 << BITS)):
+            return end - 1
 
 
 @kernel
@@ -98,7 +110,7 @@ def wait_for_item(sync):
     """A helper's next item, or ``OVER``."""
     spins = 0
     while True:
-        item = take(sync)
+        item = take(sync, False)
         if item != -1:
             return item
         spins = _pause(spins)

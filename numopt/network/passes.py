@@ -14,7 +14,7 @@ from numopt.kernels import first_order_slots as o
 from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import void_pointer
 from numopt.network.functions import activate, class_loss, predictions, value_loss
-from numopt.network.products import UNITS, combine, dots_pair
+from numopt.network.products import ROWS, UNITS, VECTOR, combine, dots_rows, dots_short
 from numopt.network.words import (
     A_AT,
     B_AT,
@@ -84,28 +84,40 @@ def prepare(C, lo, i, j):
 
 
 @kernel
+def _row(x, offsets, layer, ld, k):
+    """Where row k of a layer's inputs stands."""
+    return x + (offsets[k] if layer == 0 else k * ld)
+
+
+@kernel
 def _product(C, layer, i, j, x, offsets, bias):
     """(1) without act, dense."""
     a, L, size = C.a, C.layers[layer], C.a[SIZE]
     fan_in, fan_out = L[FAN_IN], L[FAN_OUT]
     w, ldw = a[THETA] + L[W_AT] * size, fan_in * size
     c, ldc = a[BUFFER] + L[A_AT] * size, fan_out * size
-    pair = j - i > 1
+    if ldw < VECTOR:
+        for k in range(i, j):
+            dots_short(C.theta, _row(x, offsets, layer, ldw, k), w, ldw, fan_in, bias, c + k * ldc, fan_out)
+        return
+    many = j - i >= ROWS
+    rows = ROWS if many else 1
     step = fan_out if fan_in * fan_out * size <= CACHED else UNITS
     for first in range(0, fan_out, step):
         u = max(min(first, fan_out - step), 0)
         units = min(step, fan_out)
-        for k in range(i, j, 2):
-            k = min(k, j - 2) if pair else k
-            x0 = x + (offsets[k] if layer == 0 else k * ldw)
-            x1 = y0 = y1 = x0
-            if pair:
-                x1 = x + (offsets[k + 1] if layer == 0 else (k + 1) * ldw)
-                y1 = x1
-                if layer == 0 and k + 3 < j:
-                    y0, y1 = x + offsets[k + 2], x + offsets[k + 3]
-            dots_pair(C.theta.dtype.type(0), size, x0, x1, y0, y1, pair, w + u * ldw, ldw, fan_in, bias + u * size,
-                      c + k * ldc + u * size, ldc, units)  # fmt: skip
+        for k in range(i, j, rows):
+            k = min(k, j - rows)
+            x0 = _row(x, offsets, layer, ldw, k)
+            x1 = _row(x, offsets, layer, ldw, min(k + 1, j - 1))
+            x2 = _row(x, offsets, layer, ldw, min(k + 2, j - 1))
+            x3 = _row(x, offsets, layer, ldw, min(k + 3, j - 1))
+            y0 = _row(x, offsets, layer, ldw, min(k + rows, j - 1))
+            y1 = _row(x, offsets, layer, ldw, min(k + rows + 1, j - 1))
+            y2 = _row(x, offsets, layer, ldw, min(k + rows + 2, j - 1))
+            y3 = _row(x, offsets, layer, ldw, min(k + rows + 3, j - 1))
+            dots_rows(C.theta.dtype.type(0), size, x0, x1, x2, x3, y0, y1, y2, y3, many, w + u * ldw, ldw, fan_in,
+                      bias + u * size, c + k * ldc + u * size, ldc, units)  # fmt: skip
 
 
 @kernel
@@ -224,7 +236,7 @@ def backward_layer(C, layer, i, j):
     before = C.layers[layer - 1]
     fan_in, fan_out = L[FAN_IN], L[FAN_OUT]
     at = a[TEMPORARY_AT] + i * a[WIDEST]  # blocks of rows are at different layers at the same time
-    combine(C.theta, size, False, a[BUFFER] + (L[D_AT] + i * fan_out) * size, fan_out * size, size,
+    combine(C.theta, size, layer == 0, a[BUFFER] + (L[D_AT] + i * fan_out) * size, fan_out * size, size,
             a[THETA] + L[W_AT] * size, fan_in * size, fan_out, a[BUFFER] + at * size, fan_in * size, j - i,
             fan_in)  # fmt: skip
     d = C.buffer[before[D_AT] + i * fan_in : before[D_AT] + j * fan_in]

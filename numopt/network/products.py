@@ -8,7 +8,7 @@ out is moved back over its neighbour and computes some entries again; each entry
 whichever tile it falls in, so that no result depends on how the work is divided.  Strides are in bytes.
 """
 
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import carray, types
 from numba.extending import intrinsic
 
@@ -16,10 +16,12 @@ from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import void_pointer
 
 VECTOR = 32  # bytes; LLVM splits them where registers are smaller
-UNITS, ROWS = 5, 2  # of a tile of `dots`: ten sums, as many as hide the latency of multiply-add
-LINES = 5  # of a tile of `combine`, two vectors wide
+# of a tile: as many sums as registers hold beside what they are made of; ten hide the latency of multiply-add
+UNITS, ROWS, LINES, VECTORS = 5, 2, 5, 2
+if binding.get_host_cpu_features().get("avx512vl"):  # 32 registers, not 16
+    ROWS = VECTORS = 4
 FLAGS = ("contract", "nsz")  # multiply-add where there is one
-_WORD = ir.IntType(64)
+_WORD, _INDEX = ir.IntType(64), ir.IntType(32)
 
 
 class _Writer:
@@ -50,10 +52,11 @@ class _Writer:
         self.builder.call(function, [self.at(address, ir.IntType(8)), read, near, data])
 
     def splat(self, x):
-        empty = ir.Constant(self.vector, ir.Undefined)
-        one = self.builder.insert_element(empty, x, ir.Constant(ir.IntType(32), 0))
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
-        return self.builder.shuffle_vector(one, empty, zeros)
+        one = self.builder.insert_element(ir.Constant(ir.VectorType(x.type, self.lanes), ir.Undefined), x, _INDEX(0))
+        return self.shuffle(one, one, [0] * self.lanes)
+
+    def shuffle(self, x, y, order):
+        return self.builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(_INDEX, len(order)), list(order)))
 
     def add(self, x, y):
         return self.builder.fadd(x, y, flags=FLAGS)
@@ -62,16 +65,22 @@ class _Writer:
         return self.builder.fadd(self.builder.fmul(x, y, flags=FLAGS), s, flags=FLAGS)
 
     def sum(self, v):
-        """The sum of a vector's entries, by halves."""
-        b, lanes = self.builder, self.lanes
-        while lanes > 1:
-            lanes //= 2
-            kind = ir.VectorType(ir.IntType(32), lanes)
-            undefined = ir.Constant(v.type, ir.Undefined)
-            low = b.shuffle_vector(v, undefined, ir.Constant(kind, list(range(lanes))))
-            high = b.shuffle_vector(v, undefined, ir.Constant(kind, list(range(lanes, 2 * lanes))))
-            v = self.add(low, high)
-        return b.extract_element(v, ir.Constant(ir.IntType(32), 0))
+        """The sum of a vector's entries: of pairs, of pairs of these, and so on."""
+        while (n := v.type.count) > 2:
+            v = self.add(self.shuffle(v, v, range(0, n, 2)), self.shuffle(v, v, range(1, n, 2)))
+        return self.add(*[self.builder.extract_element(v, _INDEX(k)) for k in (0, 1)])
+
+    def sums(self, a, b, c, d):
+        """The sums of four vectors' entries, in the same order, as one vector."""
+        n = a.type.count
+        even = [k for h in range(0, n, 2) for k in (h, n + h)]
+        ab, cd = (self.add(self.shuffle(x, y, even), self.shuffle(x, y, [k + 1 for k in even])) for x, y in
+                  ((a, b), (c, d)))  # fmt: skip
+        low = [k for h in range(0, n, 4) for k in (h, h + 1, n + h, n + h + 1)]
+        v = self.add(self.shuffle(ab, cd, low), self.shuffle(ab, cd, [k + 2 for k in low]))
+        if n == 8:
+            v = self.add(self.shuffle(v, v, range(4)), self.shuffle(v, v, range(4, 8)))
+        return v
 
     def loop(self, first, end, step, carried, body):
         """The values of ``carried`` after ``body(k, carried) -> carried`` for k = first, first + step, ... < end."""
@@ -98,42 +107,70 @@ class _Writer:
 
 def _dots(rows, units):
     @intrinsic
-    def tile(typing, like, x0, x1, y0, y1, w, ldw, K, bias, c, ldc):
-        """Rows at x0 (and x1) times the units' rows from w on; fetches ahead the rows at y0 (and y1)."""
+    def tile(typing, like, x0, x1, x2, x3, y0, y1, y2, y3, w, ldw, K, bias, c, ldc):
+        """Rows at x0, ... times the units' rows from w on; fetches ahead the rows at y0, ...; K >= a vector's lanes."""
 
         def generate(context, builder, signature, arguments):
-            _, x0, x1, y0, y1, w, ldw, K, bias, c, ldc = arguments
+            xs, ys = arguments[1 : 1 + rows], arguments[5 : 5 + rows]
+            w, ldw, K, bias, c, ldc = arguments[9:]
             t = _Writer(builder, signature.args[0])
-            xs, ys = [x0, x1][:rows], [y0, y1][:rows]
             ws = [builder.add(w, builder.mul(ldw, t.word(u))) for u in range(units)]
+            none = ir.Constant(t.vector, [0.0] * t.lanes)
 
-            def body(kind):
-                def inner(k, sums):
-                    shift = builder.mul(k, t.word(t.size))
-                    if kind is t.vector:
-                        for y in ys:
-                            t.fetch(builder.add(y, shift))
-                    X = [t.load(builder.add(x, shift), kind) for x in xs]
-                    new = []
-                    for u in range(units):
-                        y = t.load(builder.add(ws[u], shift), kind)
-                        new += [t.multiply_add(X[r], y, sums[u * rows + r]) for r in range(rows)]
-                    return new
+            def multiply(k, sums, fresh=None):
+                shift = builder.mul(k, t.word(t.size))
 
-                return inner
+                def entries(row):
+                    v = t.load(builder.add(row, shift), t.vector)
+                    return v if fresh is None else builder.select(fresh, v, none)
 
-            whole = builder.and_(K, t.word(-t.lanes))
-            zero = [ir.Constant(t.vector, [0.0] * t.lanes)] * (rows * units)
-            sums = [t.sum(v) for v in t.loop(t.word(0), whole, t.lanes, zero, body(t.vector))]
-            sums = t.loop(whole, K, 1, sums, body(t.scalar))
-            for u in range(units):
+                X, new = [entries(x) for x in xs], []
+                for u in range(units):
+                    y = entries(ws[u])
+                    new += [t.multiply_add(X[r], y, sums[u * rows + r]) for r in range(rows)]
+                return new
+
+            def inner(k, sums):
+                for y in ys:
+                    t.fetch(builder.add(y, builder.mul(k, t.word(t.size))))
+                return multiply(k, sums)
+
+            sums = t.loop(t.word(0), builder.and_(K, t.word(-t.lanes)), t.lanes, [none] * (rows * units), inner)
+            # what is left: the last entries once more, without those that are in the sums already
+            left = builder.and_(K, t.word(t.lanes - 1))
+            before, inside, after = builder.block, *(builder.append_basic_block(name) for name in ("rest", "done"))
+            builder.cbranch(builder.icmp_signed("==", left, t.word(0)), after, inside)
+            builder.position_at_end(inside)
+            lanes = ir.Constant(ir.VectorType(_WORD, t.lanes), list(range(t.lanes)))
+            fresh = builder.icmp_signed(">=", lanes, t.splat(builder.sub(t.word(t.lanes), left)))
+            new = multiply(builder.sub(K, t.word(t.lanes)), sums, fresh)
+            builder.branch(after)
+            builder.position_at_end(after)
+            phis = [builder.phi(t.vector) for _ in sums]
+            for phi, one, other in zip(phis, sums, new, strict=True):
+                phi.add_incoming(one, before)
+                phi.add_incoming(other, inside)
+            lines = [builder.add(c, builder.mul(ldc, t.word(r))) for r in range(rows)]
+            four, first = ir.VectorType(t.scalar, 4), units // 4 * 4
+            for u in range(0, first, 4):
+                b = t.load(builder.add(bias, t.word(u * t.size)), four)
+                for r, line in enumerate(lines):
+                    v = t.sums(*phis[u * rows + r : (u + 4) * rows : rows])
+                    builder.store(t.add(v, b), t.at(builder.add(line, t.word(u * t.size)), four), align=t.size)
+            for u in range(first, units):
                 b = t.load(builder.add(bias, t.word(u * t.size)), t.scalar)
-                for r in range(rows):
-                    where = builder.add(builder.add(c, builder.mul(ldc, t.word(r))), t.word(u * t.size))
-                    builder.store(t.add(sums[u * rows + r], b), t.at(where, t.scalar), align=t.size)
+                own = phis[u * rows : (u + 1) * rows]
+                if rows == 4:
+                    v = t.sums(*own)
+                    totals = [builder.extract_element(v, _INDEX(r)) for r in range(rows)]
+                else:
+                    totals = [t.sum(v) for v in own]
+                for total, line in zip(totals, lines, strict=True):
+                    where = builder.add(line, t.word(u * t.size))
+                    builder.store(t.add(total, b), t.at(where, t.scalar), align=t.size)
             return context.get_dummy_value()
 
-        return types.void(like, *[types.intp] * 10), generate
+        return types.void(like, *[types.intp] * 14), generate
 
     return tile
 
@@ -175,60 +212,79 @@ def _combination(lines, vectors, indexed):
     return tile
 
 
-_dots_22, _dots_21, _dots_12, _dots_11 = _dots(ROWS, UNITS), _dots(ROWS, 1), _dots(1, UNITS), _dots(1, 1)
-_strided = [[_combination(m, v, False) for v in (1, 2)] for m in (1, LINES)]
-_indexed = [[_combination(m, v, True) for v in (1, 2)] for m in (1, LINES)]
-_s11, _s12, _s51, _s52 = _strided[0] + _strided[1]
-_i11, _i12, _i51, _i52 = _indexed[0] + _indexed[1]
+_many, _few, _one, _single = _dots(ROWS, UNITS), _dots(ROWS, 1), _dots(1, UNITS), _dots(1, 1)
+_s11, _s12, _s14, _s51, _s52, _s54 = (_combination(m, v, False) for m in (1, LINES) for v in (1, 2, VECTORS))
+_i11, _i12, _i14, _i51, _i52, _i54 = (_combination(m, v, True) for m in (1, LINES) for v in (1, 2, VECTORS))
 
 
 @kernel
-def dots_pair(like, size, x0, x1, y0, y1, pair, w, ldw, K, bias, c, ldc, units):
-    """Sets one row of C, or two: x0 (and x1) times all ``units`` rows of W, plus the bias.
+def dots_rows(like, size, x0, x1, x2, x3, y0, y1, y2, y3, many, w, ldw, K, bias, c, ldc, units):
+    """Sets one row of C, or ``ROWS``: x0 (and x1, ...) times all ``units`` rows of W, plus the bias.
 
-    The rows at y0 (and y1), which come next, are fetched ahead.
+    The rows at y0 (and y1, ...), which come next, are fetched ahead.
     """
-    if units < UNITS:
-        for j in range(units):
-            if pair:
-                _dots_21(like, x0, x1, y0, y1, w + j * ldw, ldw, K, bias + j * size, c + j * size, ldc)
+    step = UNITS if units >= UNITS else 1
+    for first in range(0, units, step):
+        j = min(first, units - step)
+        p, b, q = w + j * ldw, bias + j * size, c + j * size
+        if many:
+            if step == 1:
+                _few(like, x0, x1, x2, x3, y0, y1, y2, y3, p, ldw, K, b, q, ldc)
             else:
-                _dots_11(like, x0, x1, y0, y1, w + j * ldw, ldw, K, bias + j * size, c + j * size, ldc)
-        return
-    for first in range(0, units, UNITS):
-        j = min(first, units - UNITS)
-        if pair:
-            _dots_22(like, x0, x1, y0, y1, w + j * ldw, ldw, K, bias + j * size, c + j * size, ldc)
+                _many(like, x0, x1, x2, x3, y0, y1, y2, y3, p, ldw, K, b, q, ldc)
+        elif step == 1:
+            _single(like, x0, x1, x2, x3, y0, y1, y2, y3, p, ldw, K, b, q, ldc)
         else:
-            _dots_12(like, x0, x1, y0, y1, w + j * ldw, ldw, K, bias + j * size, c + j * size, ldc)
+            _one(like, x0, x1, x2, x3, y0, y1, y2, y3, p, ldw, K, b, q, ldc)
 
 
 @kernel
-def _strip(like, indexed, wide, a, ai, ak, b, bk, K, c, ldc, m):
-    """All m lines of one or two vectors' width."""
+def _strip(like, indexed, vectors, a, ai, ak, b, bk, K, c, ldc, m):
+    """All m lines of one, two or four vectors' width."""
     step = LINES if m >= LINES else 1
     for first in range(0, m, step):
         i = min(first, m - step)
         p, q = a + i * ai, c + i * ldc
         if indexed:
             if step == 1:
-                if wide:
+                if vectors == 1:
+                    _i11(like, p, ai, ak, b, bk, K, q, ldc)
+                elif vectors == 2 or VECTORS == 2:
                     _i12(like, p, ai, ak, b, bk, K, q, ldc)
                 else:
-                    _i11(like, p, ai, ak, b, bk, K, q, ldc)
-            elif wide:
+                    _i14(like, p, ai, ak, b, bk, K, q, ldc)
+            elif vectors == 1:
+                _i51(like, p, ai, ak, b, bk, K, q, ldc)
+            elif vectors == 2 or VECTORS == 2:
                 _i52(like, p, ai, ak, b, bk, K, q, ldc)
             else:
-                _i51(like, p, ai, ak, b, bk, K, q, ldc)
+                _i54(like, p, ai, ak, b, bk, K, q, ldc)
         elif step == 1:
-            if wide:
+            if vectors == 1:
+                _s11(like, p, ai, ak, b, bk, K, q, ldc)
+            elif vectors == 2 or VECTORS == 2:
                 _s12(like, p, ai, ak, b, bk, K, q, ldc)
             else:
-                _s11(like, p, ai, ak, b, bk, K, q, ldc)
-        elif wide:
+                _s14(like, p, ai, ak, b, bk, K, q, ldc)
+        elif vectors == 1:
+            _s51(like, p, ai, ak, b, bk, K, q, ldc)
+        elif vectors == 2 or VECTORS == 2:
             _s52(like, p, ai, ak, b, bk, K, q, ldc)
         else:
-            _s51(like, p, ai, ak, b, bk, K, q, ldc)
+            _s54(like, p, ai, ak, b, bk, K, q, ldc)
+
+
+@kernel
+def dots_short(array, x, w, ldw, K, bias, c, units):
+    """Sets one row of C where K is less than a vector's lanes."""
+    x, c = carray(void_pointer(x), (K,), array.dtype), carray(void_pointer(c), (units,), array.dtype)
+    bias = carray(void_pointer(bias), (units,), array.dtype)
+    for u in range(units):
+        row = carray(void_pointer(w + u * ldw), (K,), array.dtype)
+        total = array.dtype.type(0)
+        for k in range(K):
+            total += x[k] * row[k]
+        c[u] = total + bias[u]
 
 
 @kernel
@@ -252,10 +308,14 @@ def combine(array, size, indexed, a, ai, ak, b, bk, K, c, ldc, m, n):
     like, lanes = array.dtype.type(0), VECTOR // size
     if n < lanes:
         _narrow(array, indexed, a, ai, ak, b, bk, K, c, ldc, m, n)
-    elif n < 2 * lanes:
-        for j in (0, n - lanes):
-            _strip(like, indexed, False, a, ai, ak, b + j * size, bk, K, c + j * size, ldc, m)
-    else:
-        for first in range(0, n, 2 * lanes):
-            j = min(first, n - 2 * lanes)
-            _strip(like, indexed, True, a, ai, ak, b + j * size, bk, K, c + j * size, ldc, m)
+        return
+    j = 0
+    while j < n:
+        vectors = 1
+        if n >= VECTORS * lanes and n - j > 2 * lanes:
+            vectors = VECTORS
+        elif n >= 2 * lanes and n - j > lanes:
+            vectors = 2
+        at = min(j, n - vectors * lanes)
+        _strip(like, indexed, vectors, a, ai, ak, b + at * size, bk, K, c + at * size, ldc, m)
+        j += vectors * lanes
