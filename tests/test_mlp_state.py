@@ -271,6 +271,54 @@ def test_a_fit_that_fails_leaves_no_mixture():
         first.predict(X)
 
 
+class FailsOnce:
+    """A learning rate that raises once, at an epoch of its own."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def __call__(self, epoch):
+        if epoch == self.epoch:
+            self.epoch = None
+            raise RuntimeError("once")
+        return 0.01
+
+    def __sklearn_clone__(self):
+        return self
+
+
+@pytest.mark.parametrize("params", [{}, {"averaging": "plain"}, {"early_stopping": True}])
+def test_resume_goes_on_to_the_last_bit_after_an_exception(params):
+    whole = model(9, learning_rate=FailsOnce(None), **params).fit(X, y)
+    part = model(3, learning_rate=FailsOnce(6), **params).fit(X, y).set_params(max_iter=9)
+    before = part.predict_proba(X)
+    with pytest.raises(RuntimeError, match="once"):
+        part.resume(X, y)
+    np.testing.assert_array_equal(part.predict_proba(X), before)
+    assert_same(whole, part.resume(X, y))
+    np.testing.assert_array_equal(part.predict_proba(X), whole.predict_proba(X))
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_fit_from_old_weights_that_fails_leaves_the_old_fit(method):
+    first = model(3, batch_norm=True, learning_rate=half).fit(X, y)
+    old = pickle.loads(pickle.dumps(first))
+    first.set_params(warm_start=True, learning_rate=FailsOnce(1 if method == "fit" else 3))
+    with pytest.raises(RuntimeError, match="once"):
+        getattr(first, method)(X, y)
+    assert_same(first, old)
+    np.testing.assert_array_equal(first.predict_proba(X), old.predict_proba(X))
+    assert_same(first.set_params(learning_rate=half, max_iter=5).resume(X, y), old.set_params(max_iter=5).resume(X, y))
+
+
+def test_a_first_partial_fit_that_fails_leaves_nothing():
+    new = model()
+    with pytest.raises(ValueError, match="classes not in"):
+        new.partial_fit(X, y, classes=[0, 1])
+    assert not hasattr(new, "classes_")
+    assert new.partial_fit(X, y, classes=range(10)).predict(X).shape == y.shape
+
+
 def test_saving_to_a_folder_that_is_not_there_names_the_folder(tmp_path):
     model = MLPClassifier((3,), max_iter=1).fit(X, y)
     with pytest.raises(FileNotFoundError, match=r"no .*nowhere'"):

@@ -18,7 +18,7 @@ from numopt.neural_network._dead_units import dead_units, warn_dead_layers
 from numopt.neural_network._initial_weights import initialise
 from numopt.neural_network._layerwise import pretrain_layers
 from numopt.neural_network._progress import Bar
-from numopt.neural_network._run import Run, restore, snapshot
+from numopt.neural_network._run import Run, all_or_nothing, restore, snapshot
 from numopt.neural_network._state import load, save
 from numopt.neural_network._stochastic import Data, begin_validation, first_loss, run_epochs
 from numopt.optimize._warn import warn
@@ -173,25 +173,33 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         if first:
             self.__dict__.pop("coefs_", None)  # a fit that fails leaves no mixture of the old and the new
-        data = self._prepare(
-            X, y, sample_weight, X_val, y_val, first=first, mode="partial" if incremental else "fit", classes=classes
-        )
-        rng = check_random_state(self.random_state)
-        if first:
-            network = self._make_network(self._sparse)
-            self._initialise(network, rng, data)
-            self._reset(network)
-        else:
-            network = self._fitted_network(self._sparse)
-        tasks = Tasks(self, *given, most=None if incremental else self.max_iter)
-        watch = tasks.iterations(lambda network: self._shown(network))
-        self._train(network, data, rng, incremental, watch)
-        self._publish(network)
-        if watch is not None:
-            watch.close(network)
-        if not incremental:
-            self.message_ += warn_dead_layers(self, data.X)
-        tasks.end()
+        with all_or_nothing(self, in_place=not first):
+            data = self._prepare(
+                X,
+                y,
+                sample_weight,
+                X_val,
+                y_val,
+                first=first,
+                mode="partial" if incremental else "fit",
+                classes=classes,
+            )
+            rng = check_random_state(self.random_state)
+            if first:
+                network = self._make_network(self._sparse)
+                self._initialise(network, rng, data)
+                self._reset(network)
+            else:
+                network = self._fitted_network(self._sparse)
+            tasks = Tasks(self, *given, most=None if incremental else self.max_iter)
+            watch = tasks.iterations(lambda network: self._shown(network))
+            self._train(network, data, rng, incremental, watch)
+            self._publish(network)
+            if watch is not None:
+                watch.close(network)
+            if not incremental:
+                self.message_ += warn_dead_layers(self, data.X)
+            tasks.end()
         return self
 
     def resume(self, X, y, sample_weight=None, X_val=None, y_val=None):
@@ -224,10 +232,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         if (data.validation is not None) != run.validated:
             raise ValueError(f"X_val and y_val were {'' if run.validated else 'not '}given to the fit that goes on")
         if self.status_ not in ("converged", "early_stopping", "partial"):
-            network, rng = self._fitted_network(self._sparse), np.random.RandomState()
-            rng.set_state(run.random)
-            self._go_on(network, data, rng)
-            self._publish(network)
+            with all_or_nothing(self, in_place=True):
+                network, rng = self._fitted_network(self._sparse), np.random.RandomState()
+                rng.set_state(run.random)
+                self._go_on(network, data, rng)
+                self._publish(network)
         return self
 
     def _initialise(self, network, rng, data):

@@ -1,5 +1,8 @@
 """The state of a stochastic fit, and the weights that stand for the best so far."""
 
+import contextlib
+import copy
+
 import numpy as np
 
 from numopt.kernels import first_order_slots as o
@@ -18,6 +21,31 @@ def restore(network, values):
     for part in (*network.running_mean, *network.running_var):
         part[:] = values[at : at + len(part)]
         at += len(part)
+
+
+def _copy(value):
+    """A copy that goes no deeper than it must: curves may be long."""
+    if isinstance(value, list):
+        return [item.copy() if isinstance(item, np.ndarray) else item for item in value]
+    return copy.deepcopy(value)
+
+
+@contextlib.contextmanager
+def all_or_nothing(model, in_place):
+    """An exception leaves the estimator as it was; ``in_place``: weights and curves that are there go on changing."""
+    params = model.get_params(deep=False)
+
+    def own():
+        return [n for n in vars(model) if n not in params and not n.startswith(("_skl", "_callback", "_network"))]
+
+    before = {name: _copy(getattr(model, name)) if in_place else getattr(model, name) for name in own()}
+    try:
+        yield
+    except BaseException:
+        for name in own():
+            delattr(model, name)
+        vars(model).update(before, _network=None)
+        raise
 
 
 class Run:
