@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import signal
 import threading
 
@@ -160,6 +161,36 @@ def test_what_resume_refuses():
         model(2).fit(X, y).set_params(solver="sgd").resume(X, y)
     with pytest.raises(ValueError, match="classes not in"):
         model(2).fit(X, y).resume(X, y + 1)
+
+
+@pytest.mark.parametrize(
+    "name, was, now",
+    [
+        ("early_stopping", True, False),
+        ("early_stopping", False, True),
+        ("learning_rate_init", 0.01, 0.1),
+        ("learning_rate", "constant", "cosine"),
+        ("learning_rate", "constant", half),
+        ("beta_1", 0.9, 0.5),
+        ("clip_norm", None, 1.0),
+        ("averaging", None, "plain"),
+        ("batch_size", 50, 20),
+        ("schedule_params", None, {"warmup": 2}),
+        ("solver_params", None, {"average_decay": 0.9}),
+    ],
+)
+def test_resume_refuses_parameters_that_the_fit_is_built_on(name, was, now, tmp_path):
+    part = model(2, **{name: was}).fit(X, y)
+    shown = "a function" if callable(now) else now
+    message = re.escape(f"{name} was {was!r} in the fit that goes on, now it is {shown!r}")
+    with pytest.raises(ValueError, match=message):
+        part.set_params(**{name: now}, max_iter=4).resume(X, y)
+    part.save(tmp_path / "a")
+    functions = {name: now} if callable(now) else {}
+    with pytest.raises(ValueError, match=message):
+        MLPClassifier.load(tmp_path / "a", **functions).resume(X, y)
+    others = {"verbose": False, "progress": False, "n_threads": 1, "tol": 0.0, "n_iter_no_change": 20}
+    assert part.set_params(**{name: was}, **others).resume(X, y).n_iter_ == 4
 
 
 def test_resume_after_the_end_changes_nothing():

@@ -18,7 +18,7 @@ from numopt.neural_network._dead_units import dead_units, warn_dead_layers
 from numopt.neural_network._initial_weights import initialise
 from numopt.neural_network._layerwise import pretrain_layers
 from numopt.neural_network._progress import Bar
-from numopt.neural_network._run import Run, all_or_nothing, restore, snapshot
+from numopt.neural_network._run import Run, all_or_nothing, check_fixed, fixed_params, restore, snapshot
 from numopt.neural_network._state import load, save
 from numopt.neural_network._stochastic import Data, begin_validation, first_loss, run_epochs
 from numopt.optimize._warn import warn
@@ -229,6 +229,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             raise ValueError(f"X has {len(data.Y)} samples, but the fit that goes on was given {run.n}")
         if parameters.rule(self) != run.rule:
             raise ValueError(f"solver was one of rule {run.rule!r}, now it is {self.solver!r}: call fit")
+        check_fixed(self, run)
         if (data.validation is not None) != run.validated:
             raise ValueError(f"X_val and y_val were {'' if run.validated else 'not '}given to the fit that goes on")
         if self.status_ not in ("converged", "early_stopping", "partial"):
@@ -295,6 +296,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
                 run.seed = int(rng.randint(2**31 - 1))
         run.start = run.best = snapshot(network)
         run.best_epoch, run.first_loss = 0, first_loss(network, data)
+        run.params = fixed_params(self)
         run.single, run.validated = incremental, data.validation is not None
         self.n_iter_ = 0
         self.best_loss_ = None if self.early_stopping else np.inf if self.best_loss_ is None else self.best_loss_
