@@ -577,6 +577,15 @@ def test_bad_data():
             make(batch_size=1000).fit(X, y)
 
 
+@pytest.mark.parametrize("classes", [[0, 1], [0, 1, 2, 3], ["a", "b", "c"]])
+def test_the_first_partial_fit_checks_classes_of_several_labels(classes):
+    Y = np.column_stack([y % 2, y > 4, y < 3]).astype(int)
+    model = classifier()
+    with pytest.raises(ValueError, match=r"classes must be the numbers of the columns of y, \[0, 1, 2\], .*got \["):
+        model.partial_fit(X, Y, classes=classes)
+    assert model.partial_fit(X, Y, classes=[0, 1, 2]).predict(X).shape == Y.shape
+
+
 def test_partial_fit_with_other_classes():
     model = classifier()
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
