@@ -125,6 +125,37 @@ def test_a_second_ctrl_c_ends_at_once_and_says_that_nothing_goes_on(monkeypatch)
         part.resume(X, y)
 
 
+@pytest.mark.parametrize("params", [{}, {"early_stopping": True, "averaging": "plain"}, {"solver": "lbfgs"}])
+def test_ctrl_c_during_pretraining_keeps_the_layers_done(params, monkeypatch, tmp_path):
+    from numopt.neural_network import _pretraining
+
+    copied, layers = _pretraining._copy_hidden, []
+
+    def interrupted(source, i, target, j):
+        copied(source, i, target, j)
+        if len(target.sizes) == 4:  # the network itself: its first layer is done
+            layers.append(source.weights[0].copy())
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(_pretraining, "_copy_hidden", interrupted)
+    with pytest.warns(UserWarning, match="Training interrupted by user") as caught:
+        part = model(3, pretrain=True, **params).fit(X, y)
+    assert sum("interrupted" in str(w.message) for w in caught) == len(layers) == 1
+    assert part.status_ == "interrupted" and part.n_iter_ == 0 and part.predict(X).shape == y.shape
+    np.testing.assert_array_equal(part.coefs_[0], layers[0])
+    assert all(W.any() for W in part.coefs_)
+    part.save(tmp_path / "a")
+    with pytest.raises(ValueError, match="resume goes on with" if "solver" in params else "during pretraining"):
+        MLPClassifier.load(tmp_path / "a").resume(X, y)
+
+
+def test_ctrl_c_in_an_epoch_of_pretraining_ends_the_fit(monkeypatch):
+    interrupt_in(2, monkeypatch)
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        part = model(3, pretrain=True).fit(X, y)
+    assert part.status_ == "interrupted" and "pretraining" in part.message_ and np.isfinite(part.predict_proba(X)).all()
+
+
 def test_a_fit_in_another_thread_leaves_signals_alone():
     found = []
     thread = threading.Thread(target=lambda: found.append(model(2).fit(X, y)))

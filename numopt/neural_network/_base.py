@@ -16,7 +16,7 @@ from numopt.neural_network import _parameters as parameters
 from numopt.neural_network._all_samples import fit_on_all_samples
 from numopt.neural_network._dead_units import dead_units, warn_dead_layers
 from numopt.neural_network._initial_weights import initialise
-from numopt.neural_network._layerwise import pretrain_layers
+from numopt.neural_network._layerwise import end_before_training, pretrain_layers
 from numopt.neural_network._progress import Bar
 from numopt.neural_network._run import Run, all_or_nothing, check_fixed, fixed_params, restore, snapshot
 from numopt.neural_network._state import load, save
@@ -187,13 +187,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             rng = check_random_state(self.random_state)
             if first:
                 network = self._make_network(self._sparse)
-                self._initialise(network, rng, data)
+                going_on = self._initialise(network, rng, data)
                 self._reset(network)
             else:
-                network = self._fitted_network(self._sparse)
+                network, going_on = self._fitted_network(self._sparse), True
             tasks = Tasks(self, *given, most=None if incremental else self.max_iter)
             watch = tasks.iterations(lambda network: self._shown(network))
-            self._train(network, data, rng, incremental, watch)
+            if going_on:
+                self._train(network, data, rng, incremental, watch)
+            else:
+                end_before_training(self, network, data, rng, incremental)
             self._publish(network)
             if watch is not None:
                 watch.close(network)
@@ -241,7 +244,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return self
 
     def _initialise(self, network, rng, data):
-        """Draws the initial weights, and trains layer after layer where that is asked for."""
+        """Draws the initial weights, and pretrains layers where that is asked for; False if Ctrl-C broke that off."""
         means = None
         if self.output_bias == "class_frequencies":
             Y = data.Y if data.Y.ndim == 2 else data.Y[:, None] == np.arange(self.n_outputs_)
@@ -252,9 +255,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             initialise(network, rng, *how)
 
         if self.pretrain and network.activations:
-            pretrain_layers(self, network, data, rng, begin)
-        else:
-            begin(network)
+            return pretrain_layers(self, network, data, rng, begin)
+        begin(network)
+        return True
 
     def _reset(self, network):
         """Counters and curves as before the first epoch."""
@@ -272,15 +275,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             self._begin(network, data, rng, incremental)
             self._go_on(network, data, rng, watch)
         else:
+            rows, held_out = self._rows_trained_on(data, rng) if self.early_stopping else (None, None)
+            if held_out is not None:
+                data.hold_out(held_out)
+                data = data.only(rows)
             fit_on_all_samples(self, network, data, watch)
 
     def _begin(self, network, data, rng, incremental):
         """A run at its first epoch; that of the last call if the fit is ``incremental``."""
-        rows, held_out, total = None, None, len(data.Y)
-        if data.weight is not None and not data.weight.all():
-            rows = np.flatnonzero(data.weight)  # a weight of zero is as good as leaving the sample out
-        if self.early_stopping and data.validation is None:
-            rows, held_out = self._split(total, rows, data.Y, rng)
+        total = len(data.Y)
+        rows, held_out = self._rows_trained_on(data, rng)
         n = total if rows is None else len(rows)
         size = min(200, n) if self.batch_size == "auto" else self.batch_size
         if size > n:
@@ -319,10 +323,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             run.raw = snapshot(network)
             restore(network, run.best if self.early_stopping else snapshot(network, mean))
 
-    def _split(self, n, rows, Y, rng):
-        """Rows to train on and rows to validate on."""
-        rows = np.arange(n) if rows is None else rows
-        stratify = Y[rows, 0] if self._stratified else None
+    def _rows_trained_on(self, data, rng):
+        """Rows to train on (None: all) and rows to validate on, or None where none are split off."""
+        rows = None
+        if data.weight is not None and not data.weight.all():
+            rows = np.flatnonzero(data.weight)  # a weight of zero is as good as leaving the sample out
+        if not self.early_stopping or data.validation is not None:
+            return rows, None
+        rows = np.arange(len(data.Y)) if rows is None else rows
+        stratify = data.Y[rows, 0] if self._stratified else None
         train, held_out = train_test_split(
             rows, random_state=rng, test_size=self.validation_fraction, stratify=stratify
         )
