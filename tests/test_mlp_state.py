@@ -224,6 +224,13 @@ def test_resume_refuses_parameters_that_the_fit_is_built_on(name, was, now, tmp_
     assert part.set_params(**{name: was}, **others).resume(X, y).n_iter_ == 4
 
 
+def test_what_max_iter_made_stays_when_a_fit_goes_on():
+    cosine = {"learning_rate": "cosine"}
+    whole, part = model(6, **cosine).fit(X, y), model(3, **cosine).fit(X, y).set_params(max_iter=6).resume(X, y)
+    assert part.learning_rate_curve_[:3] == model(3, **cosine).fit(X, y).learning_rate_curve_
+    assert part.learning_rate_curve_ != whole.learning_rate_curve_  # as the docstring says
+
+
 def test_resume_after_the_end_changes_nothing():
     done = model(500, tol=0.5, n_iter_no_change=2).fit(X, y)
     assert done.status_ == "converged"

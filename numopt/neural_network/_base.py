@@ -209,7 +209,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Goes on with a fit that was interrupted or has reached ``max_iter``, as if it had never stopped.
 
         To the last bit: order of samples, weights and curves are those of a fit that was not interrupted.  For more
-        epochs raise ``max_iter`` first, ``model.set_params(max_iter=400).resume(X, y)``.
+        epochs raise ``max_iter`` first, ``model.set_params(max_iter=400).resume(X, y)``.  That is the fit which had
+        that ``max_iter`` from the beginning, but for ``learning_rate='cosine'`` without a ``period`` and for
+        ``pretrain=True``: there the schedule and the pretraining were those of the first ``max_iter``.  Parameters
+        that the fit is built on, of its solver, schedule, batches and early stopping, must be as they were.  An
+        exception, of a function among the parameters say, leaves the estimator as it was before.
 
         Parameters
         ----------
