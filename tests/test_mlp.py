@@ -577,6 +577,34 @@ def test_bad_data():
             make(batch_size=1000).fit(X, y)
 
 
+@pytest.mark.parametrize("classes", [[0, 1], [0, 1, 2, 3], ["a", "b", "c"]])
+def test_the_first_partial_fit_checks_classes_of_several_labels(classes):
+    Y = np.column_stack([y % 2, y > 4, y < 3]).astype(int)
+    model = classifier()
+    with pytest.raises(ValueError, match=r"classes must be the numbers of the columns of y, \[0, 1, 2\], .*got \["):
+        model.partial_fit(X, Y, classes=classes)
+    assert model.partial_fit(X, Y, classes=[0, 1, 2]).predict(X).shape == Y.shape
+
+
+@pytest.mark.parametrize("kind", ["classes", "two classes", "weights, csr", "regression"])
+def test_early_stopping_of_solvers_of_all_samples_splits_the_same_part_off(kind):
+    weights = (np.arange(len(y)) % 3 > 0).astype(float)
+    data = {"classes": (X, y), "two classes": (X, y % 2), "weights, csr": (sp.csr_matrix(X), y, weights),
+            "regression": (X, y / 9.0)}[kind]  # fmt: skip
+    make = regressor if kind == "regression" else classifier
+    stochastic = make(early_stopping=True, max_iter=1).fit(*data)
+    split = make(solver="lbfgs", early_stopping=True, n_iter_no_change=3, max_iter=200).fit(*data)
+    rows, held_out = stochastic._run.rows, stochastic._run.held_out
+    weight = (data[2][rows],) if len(data) > 2 else ()
+    own = make(solver="lbfgs", early_stopping=True, n_iter_no_change=3, max_iter=200).fit(
+        data[0][rows], data[1][rows], *weight, X_val=data[0][held_out], y_val=data[1][held_out]
+    )
+    assert split.status_ == "early_stopping" and len(split.validation_scores_) == split.n_iter_ < 200
+    assert split.validation_scores_ == own.validation_scores_
+    np.testing.assert_array_equal(split.coefs_[0], own.coefs_[0])
+    assert split.score(data[0][held_out], data[1][held_out]) == pytest.approx(split.best_validation_score_)
+
+
 def test_partial_fit_with_other_classes():
     model = classifier()
     with pytest.raises(ValueError, match="classes must be passed on the first call"):

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import signal
 import threading
 
@@ -124,6 +125,37 @@ def test_a_second_ctrl_c_ends_at_once_and_says_that_nothing_goes_on(monkeypatch)
         part.resume(X, y)
 
 
+@pytest.mark.parametrize("params", [{}, {"early_stopping": True, "averaging": "plain"}, {"solver": "lbfgs"}])
+def test_ctrl_c_during_pretraining_keeps_the_layers_done(params, monkeypatch, tmp_path):
+    from numopt.neural_network import _pretraining
+
+    copied, layers = _pretraining._copy_hidden, []
+
+    def interrupted(source, i, target, j):
+        copied(source, i, target, j)
+        if len(target.sizes) == 4:  # the network itself: its first layer is done
+            layers.append(source.weights[0].copy())
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(_pretraining, "_copy_hidden", interrupted)
+    with pytest.warns(UserWarning, match="Training interrupted by user") as caught:
+        part = model(3, pretrain=True, **params).fit(X, y)
+    assert sum("interrupted" in str(w.message) for w in caught) == len(layers) == 1
+    assert part.status_ == "interrupted" and part.n_iter_ == 0 and part.predict(X).shape == y.shape
+    np.testing.assert_array_equal(part.coefs_[0], layers[0])
+    assert all(W.any() for W in part.coefs_)
+    part.save(tmp_path / "a")
+    with pytest.raises(ValueError, match="resume goes on with" if "solver" in params else "during pretraining"):
+        MLPClassifier.load(tmp_path / "a").resume(X, y)
+
+
+def test_ctrl_c_in_an_epoch_of_pretraining_ends_the_fit(monkeypatch):
+    interrupt_in(2, monkeypatch)
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        part = model(3, pretrain=True).fit(X, y)
+    assert part.status_ == "interrupted" and "pretraining" in part.message_ and np.isfinite(part.predict_proba(X)).all()
+
+
 def test_a_fit_in_another_thread_leaves_signals_alone():
     found = []
     thread = threading.Thread(target=lambda: found.append(model(2).fit(X, y)))
@@ -160,6 +192,43 @@ def test_what_resume_refuses():
         model(2).fit(X, y).set_params(solver="sgd").resume(X, y)
     with pytest.raises(ValueError, match="classes not in"):
         model(2).fit(X, y).resume(X, y + 1)
+
+
+@pytest.mark.parametrize(
+    "name, was, now",
+    [
+        ("early_stopping", True, False),
+        ("early_stopping", False, True),
+        ("learning_rate_init", 0.01, 0.1),
+        ("learning_rate", "constant", "cosine"),
+        ("learning_rate", "constant", half),
+        ("beta_1", 0.9, 0.5),
+        ("clip_norm", None, 1.0),
+        ("averaging", None, "plain"),
+        ("batch_size", 50, 20),
+        ("schedule_params", None, {"warmup": 2}),
+        ("solver_params", None, {"average_decay": 0.9}),
+    ],
+)
+def test_resume_refuses_parameters_that_the_fit_is_built_on(name, was, now, tmp_path):
+    part = model(2, **{name: was}).fit(X, y)
+    shown = "a function" if callable(now) else now
+    message = re.escape(f"{name} was {was!r} in the fit that goes on, now it is {shown!r}")
+    with pytest.raises(ValueError, match=message):
+        part.set_params(**{name: now}, max_iter=4).resume(X, y)
+    part.save(tmp_path / "a")
+    functions = {name: now} if callable(now) else {}
+    with pytest.raises(ValueError, match=message):
+        MLPClassifier.load(tmp_path / "a", **functions).resume(X, y)
+    others = {"verbose": False, "progress": False, "n_threads": 1, "tol": 0.0, "n_iter_no_change": 20}
+    assert part.set_params(**{name: was}, **others).resume(X, y).n_iter_ == 4
+
+
+def test_what_max_iter_made_stays_when_a_fit_goes_on():
+    cosine = {"learning_rate": "cosine"}
+    whole, part = model(6, **cosine).fit(X, y), model(3, **cosine).fit(X, y).set_params(max_iter=6).resume(X, y)
+    assert part.learning_rate_curve_[:3] == model(3, **cosine).fit(X, y).learning_rate_curve_
+    assert part.learning_rate_curve_ != whole.learning_rate_curve_  # as the docstring says
 
 
 def test_resume_after_the_end_changes_nothing():
@@ -269,6 +338,54 @@ def test_a_fit_that_fails_leaves_no_mixture():
         first.set_params(learning_rate=lambda epoch: -epoch + 0.5, hidden_layer_sizes=4).fit(X, y % 4)
     with pytest.raises(NotFittedError):
         first.predict(X)
+
+
+class FailsOnce:
+    """A learning rate that raises once, at an epoch of its own."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def __call__(self, epoch):
+        if epoch == self.epoch:
+            self.epoch = None
+            raise RuntimeError("once")
+        return 0.01
+
+    def __sklearn_clone__(self):
+        return self
+
+
+@pytest.mark.parametrize("params", [{}, {"averaging": "plain"}, {"early_stopping": True}])
+def test_resume_goes_on_to_the_last_bit_after_an_exception(params):
+    whole = model(9, learning_rate=FailsOnce(None), **params).fit(X, y)
+    part = model(3, learning_rate=FailsOnce(6), **params).fit(X, y).set_params(max_iter=9)
+    before = part.predict_proba(X)
+    with pytest.raises(RuntimeError, match="once"):
+        part.resume(X, y)
+    np.testing.assert_array_equal(part.predict_proba(X), before)
+    assert_same(whole, part.resume(X, y))
+    np.testing.assert_array_equal(part.predict_proba(X), whole.predict_proba(X))
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_fit_from_old_weights_that_fails_leaves_the_old_fit(method):
+    first = model(3, batch_norm=True, learning_rate=half).fit(X, y)
+    old = pickle.loads(pickle.dumps(first))
+    first.set_params(warm_start=True, learning_rate=FailsOnce(1 if method == "fit" else 3))
+    with pytest.raises(RuntimeError, match="once"):
+        getattr(first, method)(X, y)
+    assert_same(first, old)
+    np.testing.assert_array_equal(first.predict_proba(X), old.predict_proba(X))
+    assert_same(first.set_params(learning_rate=half, max_iter=5).resume(X, y), old.set_params(max_iter=5).resume(X, y))
+
+
+def test_a_first_partial_fit_that_fails_leaves_nothing():
+    new = model()
+    with pytest.raises(ValueError, match="classes not in"):
+        new.partial_fit(X, y, classes=[0, 1])
+    assert not hasattr(new, "classes_")
+    assert new.partial_fit(X, y, classes=range(10)).predict(X).shape == y.shape
 
 
 def test_saving_to_a_folder_that_is_not_there_names_the_folder(tmp_path):

@@ -16,9 +16,9 @@ from numopt.neural_network import _parameters as parameters
 from numopt.neural_network._all_samples import fit_on_all_samples
 from numopt.neural_network._dead_units import dead_units, warn_dead_layers
 from numopt.neural_network._initial_weights import initialise
-from numopt.neural_network._layerwise import pretrain_layers
+from numopt.neural_network._layerwise import end_before_training, pretrain_layers
 from numopt.neural_network._progress import Bar
-from numopt.neural_network._run import Run, restore, snapshot
+from numopt.neural_network._run import Run, all_or_nothing, check_fixed, fixed_params, restore, snapshot
 from numopt.neural_network._state import load, save
 from numopt.neural_network._stochastic import Data, begin_validation, first_loss, run_epochs
 from numopt.optimize._warn import warn
@@ -173,32 +173,47 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         if first:
             self.__dict__.pop("coefs_", None)  # a fit that fails leaves no mixture of the old and the new
-        data = self._prepare(
-            X, y, sample_weight, X_val, y_val, first=first, mode="partial" if incremental else "fit", classes=classes
-        )
-        rng = check_random_state(self.random_state)
-        if first:
-            network = self._make_network(self._sparse)
-            self._initialise(network, rng, data)
-            self._reset(network)
-        else:
-            network = self._fitted_network(self._sparse)
-        tasks = Tasks(self, *given, most=None if incremental else self.max_iter)
-        watch = tasks.iterations(lambda network: self._shown(network))
-        self._train(network, data, rng, incremental, watch)
-        self._publish(network)
-        if watch is not None:
-            watch.close(network)
-        if not incremental:
-            self.message_ += warn_dead_layers(self, data.X)
-        tasks.end()
+        with all_or_nothing(self, in_place=not first):
+            data = self._prepare(
+                X,
+                y,
+                sample_weight,
+                X_val,
+                y_val,
+                first=first,
+                mode="partial" if incremental else "fit",
+                classes=classes,
+            )
+            rng = check_random_state(self.random_state)
+            if first:
+                network = self._make_network(self._sparse)
+                going_on = self._initialise(network, rng, data)
+                self._reset(network)
+            else:
+                network, going_on = self._fitted_network(self._sparse), True
+            tasks = Tasks(self, *given, most=None if incremental else self.max_iter)
+            watch = tasks.iterations(lambda network: self._shown(network))
+            if going_on:
+                self._train(network, data, rng, incremental, watch)
+            else:
+                end_before_training(self, network, data, rng, incremental)
+            self._publish(network)
+            if watch is not None:
+                watch.close(network)
+            if not incremental:
+                self.message_ += warn_dead_layers(self, data.X)
+            tasks.end()
         return self
 
     def resume(self, X, y, sample_weight=None, X_val=None, y_val=None):
         """Goes on with a fit that was interrupted or has reached ``max_iter``, as if it had never stopped.
 
         To the last bit: order of samples, weights and curves are those of a fit that was not interrupted.  For more
-        epochs raise ``max_iter`` first, ``model.set_params(max_iter=400).resume(X, y)``.
+        epochs raise ``max_iter`` first, ``model.set_params(max_iter=400).resume(X, y)``.  That is the fit which had
+        that ``max_iter`` from the beginning, but for ``learning_rate='cosine'`` without a ``period`` and for
+        ``pretrain=True``: there the schedule and the pretraining were those of the first ``max_iter``.  Parameters
+        that the fit is built on, of its solver, schedule, batches and early stopping, must be as they were.  An
+        exception, of a function among the parameters say, leaves the estimator as it was before.
 
         Parameters
         ----------
@@ -221,17 +236,19 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             raise ValueError(f"X has {len(data.Y)} samples, but the fit that goes on was given {run.n}")
         if parameters.rule(self) != run.rule:
             raise ValueError(f"solver was one of rule {run.rule!r}, now it is {self.solver!r}: call fit")
+        check_fixed(self, run)
         if (data.validation is not None) != run.validated:
             raise ValueError(f"X_val and y_val were {'' if run.validated else 'not '}given to the fit that goes on")
         if self.status_ not in ("converged", "early_stopping", "partial"):
-            network, rng = self._fitted_network(self._sparse), np.random.RandomState()
-            rng.set_state(run.random)
-            self._go_on(network, data, rng)
-            self._publish(network)
+            with all_or_nothing(self, in_place=True):
+                network, rng = self._fitted_network(self._sparse), np.random.RandomState()
+                rng.set_state(run.random)
+                self._go_on(network, data, rng)
+                self._publish(network)
         return self
 
     def _initialise(self, network, rng, data):
-        """Draws the initial weights, and trains layer after layer where that is asked for."""
+        """Draws the initial weights, and pretrains layers where that is asked for; False if Ctrl-C broke that off."""
         means = None
         if self.output_bias == "class_frequencies":
             Y = data.Y if data.Y.ndim == 2 else data.Y[:, None] == np.arange(self.n_outputs_)
@@ -242,9 +259,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             initialise(network, rng, *how)
 
         if self.pretrain and network.activations:
-            pretrain_layers(self, network, data, rng, begin)
-        else:
-            begin(network)
+            return pretrain_layers(self, network, data, rng, begin)
+        begin(network)
+        return True
 
     def _reset(self, network):
         """Counters and curves as before the first epoch."""
@@ -262,15 +279,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             self._begin(network, data, rng, incremental)
             self._go_on(network, data, rng, watch)
         else:
+            rows, held_out = self._rows_trained_on(data, rng) if self.early_stopping else (None, None)
+            if held_out is not None:
+                data.hold_out(held_out)
+                data = data.only(rows)
             fit_on_all_samples(self, network, data, watch)
 
     def _begin(self, network, data, rng, incremental):
         """A run at its first epoch; that of the last call if the fit is ``incremental``."""
-        rows, held_out, total = None, None, len(data.Y)
-        if data.weight is not None and not data.weight.all():
-            rows = np.flatnonzero(data.weight)  # a weight of zero is as good as leaving the sample out
-        if self.early_stopping and data.validation is None:
-            rows, held_out = self._split(total, rows, data.Y, rng)
+        total = len(data.Y)
+        rows, held_out = self._rows_trained_on(data, rng)
         n = total if rows is None else len(rows)
         size = min(200, n) if self.batch_size == "auto" else self.batch_size
         if size > n:
@@ -286,6 +304,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
                 run.seed = int(rng.randint(2**31 - 1))
         run.start = run.best = snapshot(network)
         run.best_epoch, run.first_loss = 0, first_loss(network, data)
+        run.params = fixed_params(self)
         run.single, run.validated = incremental, data.validation is not None
         self.n_iter_ = 0
         self.best_loss_ = None if self.early_stopping else np.inf if self.best_loss_ is None else self.best_loss_
@@ -308,10 +327,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             run.raw = snapshot(network)
             restore(network, run.best if self.early_stopping else snapshot(network, mean))
 
-    def _split(self, n, rows, Y, rng):
-        """Rows to train on and rows to validate on."""
-        rows = np.arange(n) if rows is None else rows
-        stratify = Y[rows, 0] if self._stratified else None
+    def _rows_trained_on(self, data, rng):
+        """Rows to train on (None: all) and rows to validate on, or None where none are split off."""
+        rows = None
+        if data.weight is not None and not data.weight.all():
+            rows = np.flatnonzero(data.weight)  # a weight of zero is as good as leaving the sample out
+        if not self.early_stopping or data.validation is not None:
+            return rows, None
+        rows = np.arange(len(data.Y)) if rows is None else rows
+        stratify = data.Y[rows, 0] if self._stratified else None
         train, held_out = train_test_split(
             rows, random_state=rng, test_size=self.validation_fraction, stratify=stratify
         )

@@ -293,9 +293,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         self
         """
-        if classes is None and not hasattr(self, "classes_"):
+        fitted = hasattr(self, "coefs_")
+        if classes is None and not fitted:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        if classes is not None and hasattr(self, "classes_") and not np.array_equal(self.classes_, np.unique(classes)):
+        if classes is not None and fitted and not np.array_equal(self.classes_, np.unique(classes)):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {self.classes_!r}"
             )

@@ -1,5 +1,8 @@
 """The state of a stochastic fit, and the weights that stand for the best so far."""
 
+import contextlib
+import copy
+
 import numpy as np
 
 from numopt.kernels import first_order_slots as o
@@ -18,6 +21,55 @@ def restore(network, values):
     for part in (*network.running_mean, *network.running_var):
         part[:] = values[at : at + len(part)]
         at += len(part)
+
+
+# parameters that are built into a run, so that other values would have no effect on it, or half of one
+_FIXED = (
+    "learning_rate", "learning_rate_init", "power_t", "momentum", "beta_1", "beta_2", "epsilon", "clip_norm",
+    "clip_value", "averaging", "schedule_params", "solver_params", "batch_size", "early_stopping",
+    "validation_fraction",
+)  # fmt: skip
+
+
+def fixed_params(model):
+    """Their values; of a function only that it is one, for a file does not hold it."""
+    params = {name: getattr(model, name) for name in _FIXED}
+    return params | ({"learning_rate": "a function"} if callable(model.learning_rate) else {})
+
+
+def check_fixed(model, run):
+    """Refuses parameters that are not those of the run."""
+    for name, value in fixed_params(model).items():
+        if value != run.params[name]:
+            raise ValueError(
+                f"{name} was {run.params[name]!r} in the fit that goes on, now it is {value!r}: set it back, or call "
+                "fit (with warm_start=True from the weights that there are)"
+            )
+
+
+def _copy(value):
+    """A copy that goes no deeper than it must: curves may be long."""
+    if isinstance(value, list):
+        return [item.copy() if isinstance(item, np.ndarray) else item for item in value]
+    return copy.deepcopy(value)
+
+
+@contextlib.contextmanager
+def all_or_nothing(model, in_place):
+    """An exception leaves the estimator as it was; ``in_place``: weights and curves that are there go on changing."""
+    params = model.get_params(deep=False)
+
+    def own():
+        return [n for n in vars(model) if n not in params and not n.startswith(("_skl", "_callback", "_network"))]
+
+    before = {name: _copy(getattr(model, name)) if in_place else getattr(model, name) for name in own()}
+    try:
+        yield
+    except BaseException:
+        for name in own():
+            delattr(model, name)
+        vars(model).update(before, _network=None)
+        raise
 
 
 class Run:
@@ -51,6 +103,8 @@ class Run:
         Snapshot with the best loss or validation score; after which epoch of the fit that was, 0 at its start.
     start, first_loss : ndarray, float
         Snapshot and loss before the first epoch of the fit.
+    params : dict
+        The estimator's parameters that are built into it.
     single, validated, whole : bool
         Whether it is one of ``partial_fit``; whether ``X_val`` was given; False after an update was broken off.
     """
@@ -58,7 +112,7 @@ class Run:
     # what changes; the trainer apart
     STATE = (
         "n", "rows", "held_out", "batch_size", "order", "epochs", "batch", "loss_sum", "square_sum", "seed", "random",
-        "raw", "best", "best_epoch", "start", "first_loss", "single", "validated", "whole",
+        "raw", "best", "best_epoch", "start", "first_loss", "params", "single", "validated", "whole",
     )  # fmt: skip
 
     def __init__(self, rule, options, n_params, dtype, n, rows, held_out, batch_size):
@@ -67,7 +121,7 @@ class Run:
         self.begin(n, rows, batch_size)
         self.held_out, self.epochs, self.seed = held_out, 0, 0
         self.single, self.validated = False, False
-        self.random = self.raw = None
+        self.random = self.raw = self.params = None
 
     def begin(self, n, rows, batch_size):
         """Other samples, for the same trainer, at the beginning of an epoch."""

@@ -56,6 +56,11 @@ class Data:
         """Makes these samples the validation set."""
         self.validation = self.X[rows], self.Y[rows], None if self.given is None else self.given[rows]
 
+    def only(self, rows):
+        """The same with these samples alone to train on."""
+        weight, given = (None if w is None else w[rows] for w in (self.weight, self.given))
+        return Data(self.X[rows], self.Y[rows], weight, given, self.validation)
+
 
 @contextlib.contextmanager
 def averaged_weights(network, run):

@@ -25,7 +25,13 @@ class Labels:
         check_classification_targets(y)
         kind = type_of_target(y, input_name="y")
         if kind == "multilabel-indicator":
-            return cls("multilabel", np.arange(y.shape[1]), sp.issparse(y))
+            columns = np.arange(y.shape[1])
+            if classes is not None and not np.array_equal(np.unique(np.asarray(classes)), columns):
+                raise ValueError(
+                    f"classes must be the numbers of the columns of y, {columns.tolist()}, where y has several labels "
+                    f"a sample; got {classes!r}"
+                )
+            return cls("multilabel", columns, sp.issparse(y))
         if kind not in ("binary", "multiclass"):
             raise ValueError(f"y must hold one class a sample, or columns of 0 and 1 (multilabel); got {kind} targets")
         classes = unique_labels(y) if classes is None else np.unique(np.asarray(classes))
