@@ -19,11 +19,11 @@ CHUNK = 512  # rows whose activations are kept at a time, without batch normaliz
     THETA, G, G_MORE, BUFFER, TEMPORARY_AT, WIDEST, ZEROS, OFFSETS, ROWS, BLOCK_LOSSES, PIECE_SUMS,
     RUNNING, STATISTICS, SYNC, REALS,
     # of a call
-    MODE, X, INDICES, STARTS, WIDE, Y, WEIGHT, ORDER, N, N_ORDER, BATCH, FIRST, LAST, WANTED, OUT,
+    MODE, X, INDICES, STARTS, WIDE, Y, WEIGHT, ORDER, N, N_ORDER, BATCH, FIRST, LAST, OUT,
     RULE, N_STATE, H, S, AVERAGE, AVERAGE_START, MEAN, DROPOUT, SEED,
     # of the run: set by the leading thread
     UPDATE, ROW, ROW_END, DONE, STOPPED, PHASES, PHASE, AT_LAYER, ITEMS,
-) = range(62)  # fmt: skip
+) = range(61)  # fmt: skip
 N_WORDS = 64
 
 # --- float64
