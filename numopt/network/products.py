@@ -138,7 +138,8 @@ def _dots(rows, units):
             sums = t.loop(t.word(0), builder.and_(K, t.word(-t.lanes)), t.lanes, [none] * (rows * units), inner)
             # what is left: the last entries once more, without those that are in the sums already
             left = builder.and_(K, t.word(t.lanes - 1))
-            before, inside, after = builder.block, builder.append_basic_block("rest"), builder.append_basic_block("done")
+            before, inside = builder.block, builder.append_basic_block("rest")
+            after = builder.append_basic_block("done")
             builder.cbranch(builder.icmp_signed("==", left, t.word(0)), after, inside)
             builder.position_at_end(inside)
             lanes = ir.Constant(ir.VectorType(_WORD, t.lanes), list(range(t.lanes)))
