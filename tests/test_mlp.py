@@ -385,6 +385,17 @@ class TestNaN:
                 getattr(model, fit)(X * 100, y * 100.0)
             assert model.status_ == "not_finite" and np.isfinite(model.predict(X)).all()
 
+    def test_a_large_penalty_and_a_loss_of_almost_nothing_are_no_divergence(self):
+        theirs = sk.MLPClassifier((10,), max_iter=2, random_state=0, alpha=1e4).fit(X, y)
+        ours = MLPClassifier((10,), max_iter=2, random_state=0, alpha=1e4).fit(X, y)
+        assert ours.status_ == "max_iter" and ours.loss_ == pytest.approx(theirs.loss_, rel=1e-9)
+        model = MLPRegressor(hidden_layer_sizes=(2,), activation="identity", solver="lbfgs", alpha=0.0, tol=1e-9,
+                             max_iter=500, random_state=0).fit(X[:, :3], X[:, :3] @ [1.0, 2.0, 3.0])  # fmt: skip
+        assert model.loss_ < 1e-10
+        model.set_params(solver="adam", warm_start=True, learning_rate_init=0.01, max_iter=1)
+        model.fit(X[:, :3], X[:, :3] @ [1.0, 2.0, 3.0])
+        assert model.loss_ > 1e-7 and model.status_ == "max_iter"  # it has risen by far
+
     def test_a_loss_that_has_exploded_is_no_convergence(self):
         model = regressor(hidden_layer_sizes=(50,), solver="sgd", learning_rate_init=5, max_iter=50)
         with pytest.warns(ConvergenceWarning, match="Training diverged: the loss is"):

@@ -20,7 +20,7 @@ from numopt.neural_network._layerwise import end_before_training, pretrain_layer
 from numopt.neural_network._progress import Bar
 from numopt.neural_network._run import Run, all_or_nothing, check_fixed, fixed_params, restore, snapshot
 from numopt.neural_network._state import load, save
-from numopt.neural_network._stochastic import Data, begin_validation, first_loss, run_epochs
+from numopt.neural_network._stochastic import Data, begin_validation, run_epochs, usual_loss
 from numopt.optimize._warn import warn
 
 _TYPES = (np.float64, np.float32)
@@ -303,7 +303,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             if parameters.dropout(self, network.sizes[1:-1]):
                 run.seed = int(rng.randint(2**31 - 1))
         run.start = run.best = snapshot(network)
-        run.best_epoch, run.first_loss = 0, first_loss(network, data)
+        run.best_epoch, run.usual_loss = 0, usual_loss(self, network, data, size)
         run.params = fixed_params(self)
         run.single, run.validated = incremental, data.validation is not None
         self.n_iter_ = 0

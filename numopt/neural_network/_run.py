@@ -101,8 +101,8 @@ class Run:
         Snapshot of the iteration, where the network shows another one (averaged, the best).
     best, best_epoch : ndarray, int
         Snapshot with the best loss or validation score; after which epoch of the fit that was, 0 at its start.
-    start, first_loss : ndarray, float
-        Snapshot and loss before the first epoch of the fit.
+    start, usual_loss : ndarray, float
+        Snapshot before the first epoch of the fit; the loss far above which training has diverged.
     params : dict
         The estimator's parameters that are built into it.
     single, validated, whole : bool
@@ -112,7 +112,7 @@ class Run:
     # what changes; the trainer apart
     STATE = (
         "n", "rows", "held_out", "batch_size", "order", "epochs", "batch", "loss_sum", "square_sum", "seed", "random",
-        "raw", "best", "best_epoch", "start", "first_loss", "params", "single", "validated", "whole",
+        "raw", "best", "best_epoch", "start", "usual_loss", "params", "single", "validated", "whole",
     )  # fmt: skip
 
     def __init__(self, rule, options, n_params, dtype, n, rows, held_out, batch_size):

@@ -17,8 +17,8 @@ from numopt.optimize._warn import warn
 
 _WORK = 1e9  # multiplications in one call of the engine: tens of milliseconds, after which Ctrl-C is looked at
 _LEAST_RATE = 1e-6  # where 'adaptive' gives up
-_RISE = 10.0  # the loss at the end is no more than this times that before training, or it was no success
-_FEW = 256  # samples that tell the loss before training
+_RISE = 10.0  # the loss at the end is no more than this times the usual one, or it was no success
+_FEW = 256  # samples that tell the usual loss
 
 
 class Interrupt:
@@ -121,7 +121,7 @@ def run_epochs(model, network, data, run, rng, shares, bar, watch=None):
                 bar.update()
                 message = stopping(model, run, name)
                 if message or run.single or model.n_iter_ == model.max_iter:
-                    if model.loss_ * model._loss_outputs > _RISE * run.first_loss:
+                    if model.loss_ * model._loss_outputs > _RISE * run.usual_loss:
                         return diverged(model, network, data, run, "diverged")
                 if message:
                     return ("early_stopping" if model.early_stopping else "converged"), message
@@ -230,10 +230,20 @@ def no_improvement(model):
     return f"{what} did not improve more than tol={model.tol:f} for {model.n_iter_no_change} consecutive epochs."
 
 
-def first_loss(network, data):
-    """The loss before training, of some samples all over the data."""
+def usual_loss(model, network, data, size):
+    """The objective before training, or that of weights that are all zero if it is higher.
+
+    Of some samples all over the data, with the penalties as in batches of ``size``.  The second is what any training
+    can fall back to; fits that go on from a loss of almost nothing may rise above the first.
+    """
     few = slice(None, None, -(-len(data.Y) // _FEW))
-    return network.loss(data.X[few], data.Y[few])
+    X, Y, start = data.X[few], data.Y[few], network.theta.copy()
+    share = len(Y) / size
+    found = network.value_grad(X, Y, None, model.alpha * share, model.alpha_l1 * share)
+    network.theta[:] = 0
+    zero = network.value_grad(X, Y, None)
+    network.theta[:] = start
+    return max(found, zero)
 
 
 def diverged(model, network, data, run, status):
