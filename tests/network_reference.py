@@ -94,46 +94,7 @@ def dropout_mask(seed, update, layer, rows, units, p):
 
 
 class Network:
-    """A multilayer perceptron: its parameters in one vector, and what is computed with them.
-
-    A layer maps a to act(W' a + b); with batch normalization a hidden layer maps a to act(gamma z^ + beta), z^ the
-    columns of W' a with mean 0 and variance 1 over the batch (over the running statistics, at prediction).
-
-    Parameters
-    ----------
-    sizes : sequence of int
-        Inputs, hidden units, outputs.
-    activations : str or sequence of str
-        Of the hidden layers, one for all or one for each.
-    loss : str
-        ``'log_loss'`` (softmax; Y holds class numbers, int64 (n,)), ``'binary_log_loss'`` (logistic outputs, Y (n, k)
-        of 0 and 1), ``'squared_error'`` (half the sum over outputs), ``'huber'``, ``'absolute_error'``, ``'poisson'``
-        (outputs exp(z); scikit-learn's half deviance), Y (n, k).
-    dtype : float64 or float32
-    batch_norm : bool
-    sparse : bool
-        Whether X is a CSR matrix; else a C-contiguous array.
-    huber_delta : float
-    bn_momentum, bn_epsilon : float
-        running = bn_momentum * running + (1 - bn_momentum) * (mean, unbiased variance of the batch).
-    n_threads : int or None
-        None: as many as are free. Nothing that is computed depends on it, to the last bit.
-
-    Attributes
-    ----------
-    theta : ndarray (n_params,)
-        All parameters.  Of each layer W, then b (or beta), then gamma where there is one.
-    weights : list of ndarray (fan_in, fan_out)
-        Views of theta (not contiguous: stored by units, (fan_out, fan_in), but for the first layer with sparse X).
-    intercepts : list of ndarray (fan_out,)
-        Views of theta: b, or beta where a layer is normalized.
-    gammas : list of ndarray (fan_out,)
-        Views of theta; of the hidden layers, with batch normalization.
-    running_mean, running_var : list of ndarray (fan_out,)
-        With batch normalization.
-    decayed : ndarray (n_params,) of bool
-        Which parameters are weights: the penalties concern these only.
-    """
+    """``numopt.network._network.Network`` once more, with its parameters and attributes."""
 
     def __init__(self, sizes, activations, loss, *, dtype=np.float64, batch_norm=False, sparse=False,
                  huber_delta=HUBER_DELTA, bn_momentum=0.9, bn_epsilon=1e-5, n_threads=None):  # fmt: skip

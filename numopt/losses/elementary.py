@@ -39,8 +39,8 @@ def _real(typing, k):
 
 
 @exact
-def exp(x):
-    """e^x = 2^k e^r with |r| <= ln 2 / 2 and the series of e^r; x is held within [-708, 709]."""
+def _split(x):
+    """(2^k, e^r - 1) with e^x = 2^k e^r and |r| <= ln 2 / 2, by the series; x is held within [-708, 709]."""
     x = min(max(x, -708.0), 709.0)
     shifted = x * LOG2E + SHIFTER
     k = shifted - SHIFTER
@@ -57,8 +57,14 @@ def exp(x):
     s = s * r + 1.0 / 24.0
     s = s * r + 1.0 / 6.0
     s = s * r + 0.5
-    s = s * (r * r) + r + 1.0
-    return s * _real((_bits(shifted) << 52) + (1023 << 52))
+    return _real((_bits(shifted) << 52) + (1023 << 52)), s * (r * r) + r
+
+
+@exact
+def exp(x):
+    """e^x = 2^k e^r."""
+    scale, rest = _split(x)
+    return (rest + 1.0) * scale
 
 
 @exact
@@ -88,24 +94,8 @@ def log1p(e):
 @exact
 def expm1(x):
     """e^x - 1 = 2^k (e^r - 1) + (2^k - 1): no digits cancel where x is small."""
-    x = min(max(x, -708.0), 709.0)
-    shifted = x * LOG2E + SHIFTER
-    k = shifted - SHIFTER
-    r = (x - k * LN2_HIGH) - k * LN2_LOW
-    s = 1.0 / 6227020800.0
-    s = s * r + 1.0 / 479001600.0
-    s = s * r + 1.0 / 39916800.0
-    s = s * r + 1.0 / 3628800.0
-    s = s * r + 1.0 / 362880.0
-    s = s * r + 1.0 / 40320.0
-    s = s * r + 1.0 / 5040.0
-    s = s * r + 1.0 / 720.0
-    s = s * r + 1.0 / 120.0
-    s = s * r + 1.0 / 24.0
-    s = s * r + 1.0 / 6.0
-    s = s * r + 0.5
-    scale = _real((_bits(shifted) << 52) + (1023 << 52))
-    return scale * (s * (r * r) + r) + (scale - 1.0)
+    scale, rest = _split(x)
+    return scale * rest + (scale - 1.0)
 
 
 @exact

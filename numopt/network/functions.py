@@ -120,16 +120,25 @@ def _exp(z):
 
 
 @kernel
-def _softmax(z, k):
-    """Rows of k become probabilities; rows that hold what is not finite become NaN."""
-    real = z.dtype.type
+def _lower(z, k):
+    """Takes the largest entry of each row of k from the row, so that exp does not overflow.
+
+    Rows that hold what is not finite become NaN.
+    """
     for i in range(0, z.size, k):
-        top, bad = z[i], real(0.0)
+        top, bad = z[i], z.dtype.type(0.0)
         for j in range(k):
             top = max(top, z[i + j])
             bad += z[i + j] - z[i + j]
         for j in range(k):
             z[i + j] -= top - bad
+
+
+@kernel
+def _softmax(z, k):
+    """Rows of k become probabilities; rows that hold what is not finite become NaN."""
+    real = z.dtype.type
+    _lower(z, k)
     for i in range(z.size):
         u = float(z[i])
         e = exp(u)
@@ -150,14 +159,7 @@ def class_loss(z, d, classes, rows, weight, scale, k):
     ``classes[rows[i]]`` is the class of row i, ``weight`` empty or ``weight[rows[i]]`` its weight.  z is overwritten.
     """
     real, f = z.dtype.type, 0.0
-    for r in range(rows.size):
-        i = r * k
-        top, bad = z[i], real(0.0)
-        for j in range(k):
-            top = max(top, z[i + j])
-            bad += z[i + j] - z[i + j]
-        for j in range(k):
-            z[i + j] -= top - bad
+    _lower(z, k)
     for i in range(z.size):
         u = float(z[i])
         e = exp(u)
