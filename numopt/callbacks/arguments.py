@@ -120,3 +120,20 @@ def table_of(args, counters):
     for arg in args:
         put(arg)
     return np.array(words, dtype=np.int64), keep
+
+
+def places_of(args):
+    """Where each of the arguments begins in the table."""
+    places, place = [], HEAD
+
+    def size(arg):
+        if isinstance(arg, tuple):
+            return sum(map(size, arg))
+        if isinstance(arg, np.ndarray):
+            return 1 + 2 * arg.ndim
+        return 0 if arg is None else 2
+
+    for arg in args:
+        places.append(place)
+        place += size(arg)
+    return places

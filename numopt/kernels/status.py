@@ -21,6 +21,7 @@ class Status(IntEnum):
     UNBOUNDED = 9  #: f = -inf, or f below the lower limit
     SPREAD = 10  #: the points compared are within xatol, and their values within fatol, of the best one's
     GAP = 11  #: the duality gap is within tol of the scale of the data (coordinate_descent)
+    NOT_RUN = 97  #: of a batch: nobody got to this problem before the end
     INTERRUPTED = 98  #: Ctrl-C
     CALLBACK = 99  #: the callback raised StopIteration
     FAILED = 100  #: a callable of the user's raised
@@ -51,6 +52,7 @@ class LeastSquaresStatus(IntEnum):
     NO_STEP = -7  #: no step lowers the cost as the Jacobian promises
     INTERRUPTED = -8  #: Ctrl-C
     FAILED = -9  #: a callable of the user's raised
+    NOT_RUN = -10  #: of a batch: nobody got to this problem before the end
 
     @property
     def success(self):
@@ -82,6 +84,7 @@ _MESSAGES = {
     Status.UNBOUNDED: "Stopped: the objective seems to be unbounded below.",
     Status.SPREAD: "Converged: points and values are within xatol and fatol of the best.",
     Status.GAP: "Converged: the duality gap is within tol.",
+    Status.NOT_RUN: "Not run: the batch ended before.",
     Status.INTERRUPTED: "Stopped: interrupted by the user.",
     Status.CALLBACK: "Stopped: `callback` raised StopIteration.",
     Status.FAILED: "Failed: a callable raised an exception.",
@@ -102,6 +105,7 @@ LEAST_SQUARES = {
     Status.LINE_SEARCH: LeastSquaresStatus.NO_STEP,
     Status.INTERRUPTED: LeastSquaresStatus.INTERRUPTED,
     Status.FAILED: LeastSquaresStatus.FAILED,
+    Status.NOT_RUN: LeastSquaresStatus.NOT_RUN,
 }
 
 _LEAST_SQUARES_MESSAGES = {
@@ -117,4 +121,5 @@ _LEAST_SQUARES_MESSAGES = {
     LeastSquaresStatus.NO_STEP: "Failed: no step lowers the cost as the Jacobian promises; suspect a wrong Jacobian.",
     LeastSquaresStatus.INTERRUPTED: "Stopped: interrupted by the user.",
     LeastSquaresStatus.FAILED: "Failed: a callable raised an exception.",
+    LeastSquaresStatus.NOT_RUN: "Not run: the batch ended before.",
 }

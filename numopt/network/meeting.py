@@ -8,10 +8,10 @@ no item is never waited for, be it not yet started or without a processor.
 
 import os
 
-from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from numopt.kernels.atomic import fetch, fetch_add, pointer
 from numopt.kernels.compiling import kernel
 from numopt.network.words import FINISHED, OVER, WORK
 
@@ -29,32 +29,10 @@ else:
     _sleep, NAP = types.ExternalFunction("usleep", types.int32(types.uint32)), 50  # microseconds
 
 
-def _pointer(builder, address):
-    return builder.inttoptr(address, ir.IntType(64).as_pointer())
-
-
-@intrinsic
-def _add(typing, address, k):
-    """Adds k to a word; the word before."""
-
-    def generate(context, builder, signature, arguments):
-        return builder.atomic_rmw("add", _pointer(builder, arguments[0]), arguments[1], "seq_cst")
-
-    return types.intp(types.intp, types.intp), generate
-
-
-@intrinsic
-def _read(typing, address):
-    def generate(context, builder, signature, arguments):
-        return builder.load_atomic(_pointer(builder, arguments[0]), "acquire", 8)
-
-    return types.intp(types.intp), generate
-
-
 @intrinsic
 def _write(typing, address, k):
     def generate(context, builder, signature, arguments):
-        builder.store_atomic(arguments[1], _pointer(builder, arguments[0]), "release", 8)
+        builder.store_atomic(arguments[1], pointer(builder, arguments[0]), "release", 8)
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp), generate
@@ -66,7 +44,7 @@ def _replace(typing, address, old, new):
 
     def generate(context, builder, signature, arguments):
         address, old, new = arguments
-        found = builder.cmpxchg(_pointer(builder, address), old, new, "seq_cst", "seq_cst")
+        found = builder.cmpxchg(pointer(builder, address), old, new, "seq_cst", "seq_cst")
         return builder.extract_value(found, 1)
 
     return types.boolean(types.intp, types.intp, types.intp), generate
@@ -92,7 +70,7 @@ def start(sync, phase, items):
 def take(sync, leads):
     """An item of the phase, -1 if there is none left, ``OVER`` if the call is over."""
     while True:
-        word = _read(sync + 8 * WORK)
+        word = fetch(sync + 8 * WORK)
         if word == OVER:
             return OVER
         first, end = word & _MASK, (word >> BITS) & _MASK
@@ -119,14 +97,14 @@ def wait_for_item(sync):
 @kernel
 def finish(sync):
     """An item is done."""
-    _add(sync + 8 * FINISHED, 1)
+    fetch_add(sync + 8 * FINISHED, 1)
 
 
 @kernel
 def wait_for_all(sync, items):
     """The leader waits until all items of the phase are done."""
     spins = 0
-    while _read(sync + 8 * FINISHED) < items:
+    while fetch(sync + 8 * FINISHED) < items:
         spins = _pause(spins)
 
 

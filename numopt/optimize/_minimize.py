@@ -297,8 +297,8 @@ def resume(state, fun, args=(), jac=None, hess=None, hessp=None, callback=None, 
     return _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback, fixed)
 
 
-def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback, fixed):
-    """Bind, run, report."""
+def bind(row, search, words, reals, front, fun, args, jac, hess, hessp, fixed):
+    """Fill the table of a run; (the callables bound, what first-order methods have besides)."""
     c, table = words[: s.N_COUNTERS], words[s.N_COUNTERS :]
     p, w = reals[: s.N_SCALARS], reals[s.N_SCALARS :]
     n, bounded = c.item(s.N), c.item(s.BOUNDED)
@@ -336,13 +336,20 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback,
         table[s.A_SEARCH] = units.address(unit)
     table[s.A_TICK], table[s.A_C], table[s.A_P] = TICK, here, there
     table[s.A_W], table[s.A_W_SIZE] = there + 8 * s.N_SCALARS, w.size
-    run = units.function(row.unit_for(bounded))  # compiled now, if need be: that is no part of max_time
+    return bound, extra
+
+
+def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback, fixed):
+    """Bind, run, report."""
+    bound, extra = bind(row, search, words, reals, front, fun, args, jac, hess, hessp, fixed)
+    c, table, p, w = words[: s.N_COUNTERS], words[s.N_COUNTERS :], reals[: s.N_SCALARS], reals[s.N_SCALARS :]
+    address = addressof(first_byte(words)) + 8 * s.N_COUNTERS
+    run = units.function(row.unit_for(c.item(s.BOUNDED)))  # compiled now, if need be: that is no part of max_time
     now = time.monotonic()
     c[s.TICK_IN], c[s.TICK_EVERY] = 2, 1  # the start is evaluated in any case
     limit = front.get("max_time") if front else None
     p[s.DEADLINE] = math.inf if limit is None else now + limit
     p[s.TICK_AT], p[s.TICK_SECONDS], p[s.STARTED_AT] = now + _TICK_SECONDS, _TICK_SECONDS, now
-    address = here + 8 * s.N_COUNTERS
     watch = None
     if front or callback is not None:
         watch = Watch(row, search, c, p, w, table, address, front, callback, fixed)
