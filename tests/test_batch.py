@@ -20,6 +20,7 @@ import numopt
 from numopt import Status, each
 from numopt.catalog import METHODS
 from numopt.drivers import batch
+from numopt.kernels import slots
 from numopt.optimize import _batch_run
 
 FIELDS = ("x", "fun", "jac", "optimality", "status", "success", "message", "nit", "nfev", "njev", "nhev",
@@ -273,6 +274,20 @@ class TestBounds:
         assert result[5].active_mask[0] == 2 and np.isnan(result[5].multipliers[0]) and result[7].nit == 0
         only = numopt.minimize_batch(valley, starts, (each(T),), jac=True, bounds=(None, upper))
         assert (only.x <= upper).all() and (only.x < lower).any()
+
+    @pytest.mark.parametrize("norm", [np.inf, 2.0])
+    def test_where_the_best_point_is_not_the_last(self, norm):
+        lower = np.where(np.arange(9)[:, None] % 2 == 0, -np.inf, [-0.5, -0.5, -0.5])
+        how = {"jac": True, "method": "gd-fixed", "options": {"step": 0.06, "maxiter": 7, "norm": norm}}
+        starts = np.maximum(X0, lower)
+        for bounds in (None, (lower, np.where(lower < 0.0, 0.7 - lower, 0.0) + 9.0)):
+            result = numopt.minimize_batch(valley, starts, (each(T),), bounds=bounds, chunk_size=5, **how)
+            assert_each_is_alone(result, valley, starts, (each(T),), bounds=bounds, **how)
+            last = [
+                numopt.minimize(valley, x, (t,), bounds=None, **how).state[3][slots.F]
+                for x, t in zip(starts, T, strict=True)
+            ]
+            assert bounds is not None or (result.fun < last).sum() > 3
 
     def test_starts_outside_are_moved_with_one_warning(self):
         with pytest.warns(numopt.OptimizeWarning) as caught:
