@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from numopt.optimize._batch_input import Each, vectors
+
 
 @dataclass
 class SquaresProblem:
@@ -30,6 +32,8 @@ class SquaresProblem:
         Of models: the data, as the user gave them (any real dtype, strides, memmap).
     sigma : ndarray (m,) or (count, m) or None
         Standard deviations, positive.
+    omit : bool
+        Whether rows with NaN in x or Y are left out; see :meth:`data`.
     m : int
         Rows of the longest problem.
     lengths : ndarray (count,) of int64 or None
@@ -82,6 +86,7 @@ class SquaresProblem:
     x: Any = None
     Y: np.ndarray | None = None
     sigma: np.ndarray | None = None
+    omit: bool = False
     m: int = 0
     lengths: np.ndarray | None = None
     lower: np.ndarray | None = None
@@ -114,6 +119,32 @@ class SquaresProblem:
         """Variables of the user's."""
         return self.X0.shape[1]
 
-    def rows(self):
-        """Rows of each problem, (count,)."""
-        return np.full(self.count, self.m) if self.lengths is None else self.lengths
+    def data(self, chunk):
+        """(x, Y, sigma, lengths) of a chunk's models, as rows of doubles: views of what was given, where that can be.
+
+        ``x`` is (count, k m), None where all share it and have the same rows; ``sigma`` and ``lengths`` None where
+        there are none or all share them.  What is left out for NaN is not among the first ``lengths`` of a row; a
+        problem of which nothing is left has one row, of NaN.
+        """
+        Y = vectors(self.Y, chunk)
+        own = isinstance(self.x, Each)
+        x = vectors(np.asarray(self.x.array).reshape(self.count, -1), chunk) if own else None
+        sigma = None if self.sigma is None or self.sigma.ndim == 1 else vectors(self.sigma, chunk)
+        lengths = None if self.lengths is None else np.ascontiguousarray(self.lengths[chunk])
+        if not self.omit:
+            return x, Y, sigma, lengths
+        m = self.m
+        points = (np.asarray(self.x, float) if x is None else x).reshape(len(x) if own else 1, -1, m)
+        kept = ~(np.isnan(Y) | np.isnan(points).any(axis=1))
+        if lengths is not None:
+            kept &= np.arange(m) < lengths[:, None]
+        if kept.all():
+            return x, Y, sigma, lengths
+        order = np.argsort(~kept, axis=1, kind="stable")
+        count = kept.sum(axis=1)
+        Y = np.take_along_axis(Y, order, axis=1)
+        Y[count == 0, 0] = np.nan
+        x = np.take_along_axis(np.broadcast_to(points, (len(Y), *points.shape[1:])), order[:, None], axis=2)
+        if self.sigma is not None:
+            sigma = np.take_along_axis(np.broadcast_to(self.sigma if sigma is None else sigma, Y.shape), order, axis=1)
+        return x.reshape(len(Y), -1), Y, sigma, np.maximum(count, 1)
