@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from numopt.callbacks.arguments import HEAD, places_of
+from numopt.callbacks.arguments import HEAD
 from numopt.callbacks.bind import kind_of
 from numopt.callbacks.models import Inseparable, Model
 from numopt.kernels import batch_slots as b
 from numopt.kernels import squares_slots as q
-from numopt.optimize._batch_input import Each, part
+from numopt.optimize._batch_input import Arguments, Each
 from numopt.optimize._fit_run import FitRun
 from numopt.optimize._squares import SquaresRun, new_state, within
 
@@ -65,7 +65,7 @@ class ModelRun(Run):
         return FitRun(self.of.row, self.variables, words, reals, self.model, None, (), self.of.m, None, problem)
 
     def load(self, chunk):
-        """What is different in the problems of a chunk: (which table, slot, array, stride or None, kind)."""
+        """What is different in the problems of a chunk: (which table, slot, array or address, stride or None, kind)."""
         x, Y, sigma, lengths = self.of.data(chunk)
         found = [("block", q.Y, Y, None, b.ADDRESS)]
         if sigma is not None:
@@ -127,17 +127,9 @@ class ResidualRun(Run):
 
     def __init__(self, problem, variables, start):
         super().__init__(problem, variables, start)
-        self.args = self._args(start, whole=True)
-        self.places = places_of(self.args) if kind_of(problem.fun) == "jitted" else ()
-
-    def _args(self, i, whole=False):
-        found = []
-        for arg in self.of.args:
-            if isinstance(arg, Each):
-                one = arg.array[i] if whole else arg[i]
-                arg = np.array(one) if isinstance(one, np.ndarray) else one
-            found.append(arg)
-        return tuple(found)
+        self.arguments = Arguments(problem.args, problem.dtype)
+        self.args = self.arguments.of(start)
+        self.places = self.arguments.places() if kind_of(problem.fun) == "jitted" else ()
 
     def make(self):
         """A run."""
@@ -150,37 +142,25 @@ class ResidualRun(Run):
         return run
 
     def load(self, chunk):
-        """What is different in the problems of a chunk: (which table, slot, array, stride or None, kind)."""
+        """What is different in the problems of a chunk: (which table, slot, array or address, stride or None, kind)."""
         # nothing stands yet where residuals and Jacobians are kept
         n = self.variables.start.size
         found = [("at", n * k, _NAN, 0, b.WORD) for k in range(3)]
         if self.of.lengths is not None:
             found.append(("block", q.M, np.ascontiguousarray(self.of.lengths[chunk]), None, b.WORD))
-        for arg, place in zip(self.of.args, self.places, strict=False):
-            if not isinstance(arg, Each):
-                continue
-            rows = part(arg.array, chunk)
-            if rows.ndim > 1:
-                found.append(("args", place, np.ascontiguousarray(rows), None, b.ADDRESS))
-                if arg.lengths is not None:
-                    found.append(("args", place + 1, np.ascontiguousarray(arg.lengths[chunk]), None, b.WORD))
-            else:  # numbers, of 16 bytes at most
-                words = np.zeros((len(rows), 2), np.int64)
-                words.view(np.uint8)[:, : rows.itemsize] = np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), -1)
-                found += [("args", place + k, words[:, k:], 16, b.WORD) for k in (0, 1)]
+        sources, self.keep = self.arguments.take(chunk)
+        for place, source in zip(self.places, sources.tolist(), strict=True):
+            found.append(("args", place, *source))
         return found
 
     @property
     def bytes_each(self):
-        """Of a problem's copied data, at most."""
-        return sum(
-            arg.array[0].nbytes for arg in self.of.args
-            if isinstance(arg, Each) and not getattr(arg.array, "flags", arg.array).c_contiguous
-        )  # fmt: skip
+        """Of a problem's copied data."""
+        return self.arguments.bytes_each()
 
     def differences(self, i, params):
         """The residuals of problem i."""
-        return np.atleast_1d(np.asarray(self.of.fun(params.copy(), *self._args(i)), float))
+        return np.atleast_1d(np.asarray(self.of.fun(params.copy(), *self.arguments.of(i)), float))
 
     def finite(self, i):
         """Whether the data are: nobody knows what they are."""

@@ -18,10 +18,10 @@ from numopt.optimize._batch_run import (
     Failures,
     Progress,
     chunks,
+    compiled,
     read_threads,
     run_chunks,
     run_singly,
-    serially,
 )
 from numopt.optimize._batch_squares_data import ModelRun, ResidualRun, out_of_range
 from numopt.optimize._squares import SMALLEST, NotFinite
@@ -62,6 +62,10 @@ class Results:
         return found
 
 
+def _address(there):
+    return there if isinstance(there, int) else there.ctypes.data
+
+
 class Worker:
     """One thread's run."""
 
@@ -89,8 +93,8 @@ class Worker:
         """Set what belongs to a chunk."""
         block = self.block
         self.patches = np.array([
-            (self.tables[table] + 8 * slot, array.ctypes.data, array.strides[0] if stride is None else stride, kind)
-            for table, slot, array, stride, kind in found
+            (self.tables[table] + 8 * slot, _address(at), at.strides[0] if stride is None else stride, kind)
+            for table, slot, at, stride, kind in found
         ], np.int64).reshape(-1, 4)  # fmt: skip
         block[b.PATCHES], block[b.N_PATCHES] = self.patches.ctypes.data, len(self.patches)
         block[b.X0], block[b.X0_STRIDE] = starts.ctypes.data, starts.strides[0]
@@ -103,11 +107,11 @@ class Worker:
 class Group:
     """Problems whose runs are alike.
 
-    ``problems``: their numbers, None for all; ``start``: one of them that has a start.
+    ``members``: which of all they are; ``start``: one of them that has a start.
     """
 
-    def __init__(self, problem, problems, start, results):
-        self.of, self.problems, self.results = problem, problems, results
+    def __init__(self, problem, members, start, results):
+        self.of, self.members, self.results = problem, members, results
         lower, upper = problem.lower, problem.upper
         self.own = lower is not None and lower.ndim == 2
         if lower is None:
@@ -151,6 +155,10 @@ class Group:
         for worker in self.workers:
             worker.load(found, self.starts, boxes, self.out)
         return self.out[b.OUT_STATUS]
+
+    def among(self, chunk):
+        """The numbers of its problems within a chunk."""
+        return np.flatnonzero(self.members[chunk])
 
     def _inside(self, z):
         """Starts moved from the bounds where the method keeps within; see ``Variables.go_inside``."""
@@ -232,15 +240,15 @@ class Group:
         with progress.compiling([title], names) if progress.shown else nullcontext():
             self.workers = [Worker(self.run.make(), problem.covariance) for _ in range(threads)]
             units.address("batch")
-            sample = [i for i in self.run.sample() if self.problems is None or i in set(self.problems.tolist())]
+            sample = [i for i in self.run.sample() if self.members[i]]
             for i in sample:
                 if not self.run.separable(i, self._start(i)):
                     return False
         if clock.deadline == np.inf:
             clock.start()
         each = 8 * (problem.n * problem.n + 8 * problem.n + 16) + self.run.bytes_each
-        parts = chunks(problem.count if self.problems is None else self.problems, problem.chunk_size, each)
-        run_chunks(self.workers, parts, self.load, self.store, clock, progress)
+        parts, among = chunks(problem.count, problem.chunk_size, each), None if self.members.all() else self.among
+        run_chunks(self.workers, parts, self.load, self.store, clock, progress, among)
         ran = self.results.status != _NOT_RUN
         return all(self.run.separable(i, self.results.x[i]) for i in sample if ran[i])
 
@@ -282,14 +290,13 @@ def groups(problem, results):
         if not (those & good).any():
             alone |= those
             continue
-        group = Group(P, None if those.all() else np.flatnonzero(those), int((those & good).argmax()), results)
+        group = Group(P, those, int((those & good).argmax()), results)
         if group.variables.free.size == 0 or not group.run.compiled:
             return [], np.arange(count)
         if P.row.name == "lm" and P.lengths is not None:
             short = those & (P.lengths < group.variables.free.size)
             alone |= short
-            if short.any():
-                group.problems = np.flatnonzero(those & ~short)
+            group.members = those & ~short
         found.append(group)
     return found, np.flatnonzero(alone)
 
@@ -305,7 +312,7 @@ def solve(problem, single, back=None):
     back : callable, optional
         ``back(results) -> BatchResult``, of what there is when Ctrl-C ends it.
     """
-    results, clock, failures = Results(problem), Clock(problem.max_time), Failures()
+    results, clock, failures, again = Results(problem), Clock(problem.max_time), Failures(), set()
     threads = read_threads(problem.n_threads, problem.count, (problem.fun, problem.jac))
     if problem.count == 0:
         return results
@@ -317,6 +324,11 @@ def solve(problem, single, back=None):
             return single(i, clock)
         except NotFinite:
             return _WITHOUT
+        except Exception as error:
+            if i not in again:
+                raise
+            failures.add(i, error)
+            return None
 
     def put(i, result):
         results.x[i] = problem.X0[i]
@@ -333,17 +345,18 @@ def solve(problem, single, back=None):
     with Progress("fits" if problem.kind == "model" else "sums of squares", problem.count, problem.progress) as progress:
         try:
             if serial(problem):
-                serially(problem.fun)
+                compiled({"fun": problem.fun, "jac": problem.jac})
             found, alone = groups(problem, results)
             for group in found:
                 if not group.go(threads, clock, progress):
                     results.__init__(problem)  # all that was found is of another model
-                    alone = np.arange(problem.count)
+                    alone, again = np.arange(problem.count), set()
                     break
-                alone = np.union1d(alone, np.array(group.again, int))
+                again |= set(group.again)
+            alone = sorted({*alone.tolist(), *again})
             if clock.deadline == np.inf:
                 clock.start()
-            run_singly(alone.tolist(), one, put, clock, progress, failures)
+            run_singly(alone, one, put, clock, progress, failures, 1 if serial(problem) else threads)
         except BaseException as error:
             if back is not None and not isinstance(error, Exception):
                 error.result = back(results)
