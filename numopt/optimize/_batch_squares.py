@@ -169,10 +169,9 @@ def least_squares_batch(fun, X0, jac="2-point", bounds=(float("-inf"), float("in
     if m is not None:
         _read_rows(problem, m)
     if where == "cuda":
-        return _result(problem, on_cuda(problem))
+        return result_of(problem, on_cuda(problem))
     if count == 0:
-        return _result(problem, Results(problem))
-    given = fun, jac, args
+        return result_of(problem, Results(problem))
     if m is not None:
         own = problem.m if problem.lengths is None else Each(problem.lengths, None)
         fun, jac, args = in_place(fun, len(args)), in_place(jac, len(args), n), (own, *args)
@@ -191,7 +190,6 @@ def least_squares_batch(fun, X0, jac="2-point", bounds=(float("-inf"), float("in
             f"method 'lm' needs at least as many residuals as variables; got {problem.m} and {free}: "
             "'marquardt' and 'gauss-newton' take fewer"
         )
-    del given
 
     def single(i, clock):
         box = bounds if lower is None else (lower, upper) if lower.ndim == 1 else (lower[i], upper[i])
@@ -201,11 +199,13 @@ def least_squares_batch(fun, X0, jac="2-point", bounds=(float("-inf"), float("in
         )  # fmt: skip
         return _with_covariance(problem, i, box, result)
 
-    return _result(problem, solve(problem, single, lambda results: _result(problem, results)))
+    return result_of(problem, solve(problem, single, lambda results: result_of(problem, results)))
 
 
-def _result(problem, results):
-    return BatchResult(results.arrays(problem.dtype), LeastSquaresStatus)
+def result_of(problem, results):
+    """The arrays of a batch as what is returned."""
+    more = {"names": problem.names} if problem.names else None
+    return BatchResult(results.arrays(problem.dtype), LeastSquaresStatus, more)
 
 
 def _first(problem):

@@ -301,7 +301,7 @@ def groups(problem, results):
     return found, np.flatnonzero(alone)
 
 
-def solve(problem, single, back=None):
+def solve(problem, single, back=None, alone=False):
     """Run a batch on threads of the CPU; its :class:`Results`.
 
     Parameters
@@ -311,6 +311,8 @@ def solve(problem, single, back=None):
         ``single(i, clock) -> result`` of the single call for problem i; its ``x``, ``cost`` and so on.
     back : callable, optional
         ``back(results) -> BatchResult``, of what there is when Ctrl-C ends it.
+    alone : bool
+        Whether all problems go by the single call.
     """
     results, clock, failures, again = Results(problem), Clock(problem.max_time), Failures(), set()
     threads = read_threads(problem.n_threads, problem.count, (problem.fun, problem.jac))
@@ -346,7 +348,7 @@ def solve(problem, single, back=None):
         try:
             if serial(problem):
                 compiled({"fun": problem.fun, "jac": problem.jac})
-            found, alone = groups(problem, results)
+            found, alone = ([], np.arange(problem.count)) if alone else groups(problem, results)
             for group in found:
                 if not group.go(threads, clock, progress):
                     results.__init__(problem)  # all that was found is of another model

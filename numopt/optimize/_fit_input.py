@@ -28,7 +28,7 @@ def _real(value, name):
         raise TypeError(f"{name} must be an array of real numbers; got {value!r:.80}") from None
 
 
-def _finite(a, name):
+def check_finite_data(a, name):
     """ValueError unless all are finite."""
     if not np.isfinite(a).all():
         place = tuple(int(k) for k in np.argwhere(~np.isfinite(a))[0])
@@ -58,9 +58,9 @@ def read_data(xdata, ydata, sigma, check_finite, nan_policy):
     if y.size == 1 and isinstance(x, np.ndarray) and x.ndim and x.shape[-1] > 1:
         y = np.full(x.shape[-1], y[0])  # one number for all rows
     if check_finite:
-        _finite(y, "ydata")
+        check_finite_data(y, "ydata")
         if isinstance(x, np.ndarray):
-            _finite(x, "xdata")
+            check_finite_data(x, "xdata")
     elif nan_policy is not None:
         x, y, sigma = _without_nan(x, y, sigma, nan_policy)
     return x, y, sigma
