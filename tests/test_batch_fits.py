@@ -103,9 +103,7 @@ def single(f, x, y, *args, **settings):
 
 
 def compare(f, settings, ys=Y, x=X, p0=START, lengths=None, sigma=None, some=range(0, COUNT, 3), **how):
-    found = curve_fit_batch(
-        f, x, ys, p0, None if sigma is None else each(sigma), lengths=lengths, **(settings | how)
-    )
+    found = curve_fit_batch(f, x, ys, p0, None if sigma is None else each(sigma), lengths=lengths, **(settings | how))
     for i in some:
         rows = ROWS if lengths is None else lengths[i]
         start = p0[i] if np.ndim(p0) == 2 else p0
