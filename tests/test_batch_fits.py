@@ -9,9 +9,17 @@ import numpy as np
 import pytest
 from numba import njit
 
-import numopt
-from numopt import LeastSquaresStatus, OptimizeWarning, curve_fit, curve_fit_batch, each, least_squares
-from numopt import least_squares_batch, models, problems
+from numopt import (
+    LeastSquaresStatus,
+    OptimizeWarning,
+    curve_fit,
+    curve_fit_batch,
+    each,
+    least_squares,
+    least_squares_batch,
+    models,
+    problems,
+)
 from numopt.problems._nist import log_relative_error
 
 

@@ -11,7 +11,7 @@ from numopt.callbacks.residuals import dense
 from numopt.kernels.status import LeastSquaresStatus
 from numopt.optimize._batch import read_device
 from numopt.optimize._batch_covariance import covariances
-from numopt.optimize._batch_input import Each, check_each, on_device, read_starts
+from numopt.optimize._batch_input import Arguments, Each, check_each, on_device, read_starts
 from numopt.optimize._batch_problem import SquaresProblem
 from numopt.optimize._batch_result import BatchResult
 from numopt.optimize._batch_run import read_chunk_size, read_dtype
@@ -60,7 +60,8 @@ def least_squares_batch(fun, X0, jac="2-point", bounds=(float("-inf"), float("in
         The starts, within the bounds, one a row; or one for all problems, where an argument is marked by :func:`each`.
         A start that is not finite gives its problem the status NAN.
     jac : {'2-point', '3-point', 'cs', callable}, default '2-point'
-        As for :func:`least_squares`; where ``m`` is given ``jac(x, J, *args)`` sets J (m, n), and ``'cs'`` can't be had.
+        As for :func:`least_squares`; where ``m`` is given ``jac(x, J, *args)`` sets J (m, n), and there
+        is no ``'cs'``.
     bounds : (array_like, array_like) or object with ``lb`` and ``ub``, default no bounds
         As for :func:`least_squares`, each side a number, (n,), or (n_problems, n) for bounds of each problem.
     method, ftol, xtol, gtol, x_scale, loss, f_scale, diff_step, max_nfev : optional
@@ -216,8 +217,6 @@ def _first(problem):
 
 
 def _arguments(problem, i):
-    from numopt.optimize._batch_input import Arguments
-
     return Arguments(problem.args, problem.dtype).of(i)
 
 
