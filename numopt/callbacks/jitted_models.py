@@ -12,6 +12,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.errors import NumbaError
 
 from numopt.callbacks.arguments import loader
+from numopt.callbacks.inlined_exp import with_exp
 from numopt.callbacks.jitted import (
     FUN,
     JAC,
@@ -85,6 +86,10 @@ def _head(n):
     return "\n".join(f"    p{j} = p[{j}]" for j in range(n))
 
 
+# said, or each row would be looked at for counting from the end
+_FORWARD = "    if first < 0:\n        return 0.0"
+
+
 def _row(x_type):
     return "x[first + i]" if x_type.ndim == 1 else "x[:, first + i]"
 
@@ -104,12 +109,13 @@ def adapter(pp, first, end, outp, data):
 """
     if single:
         body = f"""
+    failed = False
+{_FORWARD}
     for i in range(end - first):
         ok, value = call(({_row(x_type)}, {_names(n)}))
-        if not ok:
-            return flag(data, FUN, RAISED, p, p)
+        failed |= not ok
         out[i] = value
-    return 0.0
+    return flag(data, FUN, RAISED, p, p) if failed else 0.0
 """
     else:
         body = f"""
@@ -122,7 +128,7 @@ def adapter(pp, first, end, outp, data):
         out[i] = values[i]
     return 0.0
 """
-    return _export(_define(head + body, load=loader((x_type,)), call=_call(f)), 5)
+    return _with_exp(_define(head + body, load=loader((x_type,)), call=_call(f)), 5)
 
 
 @lru_cache(maxsize=256)
@@ -137,29 +143,40 @@ def differences(f, n, x_type, height, changes):
 
     Column j holds the model with the parameters ``changes[j]`` taken from the j-th of the others, the last with none,
     ``height`` places each.  The calls of one row stand side by side, where the compiler finds what they have in common:
-    in a sum of peaks all but one of them are evaluated once.
+    in a sum of peaks all but one of them are evaluated once.  What the first row has shown of all rows (that no divisor
+    made of parameters is zero) it need not look at again, nor evaluate the row for it.
     """
     changed = "\n".join(f"    q{j}_{k} = p[{n * (1 + j) + k}]" for j, those in enumerate(changes) for k in those)
-    lines = [
+    names = [
+        ", ".join(f"q{j}_{k}" if k in those else f"p{k}" for k in range(n)) for j, those in enumerate((*changes, ()))
+    ]
+    before = "\n".join(
         f"""
+    if not call(({_row(x_type).replace(" + i", "")}, {those}))[0]:
+        return flag(data, FUN, RAISED, p, p)"""
+        for those in names
+    )
+    values = "\n".join(f"        ok{j}, f{j} = call((row, {those}))" for j, those in enumerate(names))
+    # all values before the first is stored, which might change x for all the compiler knows
+    stores = "\n".join(f"        out[{j * height} + i] = f{j}" for j in range(len(names)))
+    good = " and ".join(f"ok{j}" for j in range(len(names)))
+    source = f"""
 def adapter(pp, first, end, outp, data):
     p, x = carray(void_pointer(pp), ({n * (1 + len(changes))},), real), load(data)[0]
     out = carray(void_pointer(outp), ({(len(changes) + 1) * height},), real)
 {_head(n)}
 {changed}
+{_FORWARD}
+{before}
+    failed = False
     for i in range(end - first):
         row = {_row(x_type)}
+{values}
+        failed |= not ({good})
+{stores}
+    return flag(data, FUN, RAISED, p, p) if failed else 0.0
 """
-    ]
-    for j, those in enumerate((*changes, ())):
-        names = ", ".join(f"q{j}_{k}" if k in those else f"p{k}" for k in range(n))
-        lines.append(f"""
-        ok, value = call((row, {names}))
-        if not ok:
-            return flag(data, FUN, RAISED, p, p)
-        out[{j * height} + i] = value
-""")
-    return _export(_define("".join(lines) + "    return 0.0\n", load=loader((x_type,)), call=_call(f)), 5)
+    return _with_exp(_define(source, load=loader((x_type,)), call=_call(f)), 5)
 
 
 @lru_cache(maxsize=256)
@@ -186,7 +203,7 @@ def adapter(pp, first, end, outp, data):
             out[{height} * j + i] = J[i, j]
     return 0.0
 """
-    return _export(_define(source, load=loader((x_type,)), call=_call(jac)), 5)
+    return _with_exp(_define(source, load=loader((x_type,)), call=_call(jac)), 5)
 
 
 @lru_cache(maxsize=256)
@@ -203,8 +220,12 @@ def adapter(x, p):
     return njit(_define(source, f=f, np=np))
 
 
+def _with_exp(adapter, words):
+    return with_exp(_export(adapter, words))
+
+
 def _define(source, **scope):
-    scope |= {"carray": carray, "void_pointer": void_pointer, "real": _real, "flag": _flag, "FUN": FUN, "JAC": JAC,
+    scope |= {"carray": carray, "void_pointer": void_pointer, "real": _real, "unsigned": types.uintp, "flag": _flag, "FUN": FUN, "JAC": JAC,
               "RAISED": RAISED, "WRONG_SHAPE": WRONG_SHAPE}  # fmt: skip
     exec(source, scope)
     return scope["adapter"]
