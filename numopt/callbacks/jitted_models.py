@@ -225,7 +225,7 @@ def _with_exp(adapter, words):
 
 
 def _define(source, **scope):
-    scope |= {"carray": carray, "void_pointer": void_pointer, "real": _real, "unsigned": types.uintp, "flag": _flag, "FUN": FUN, "JAC": JAC,
+    scope |= {"carray": carray, "void_pointer": void_pointer, "real": _real, "flag": _flag, "FUN": FUN, "JAC": JAC,
               "RAISED": RAISED, "WRONG_SHAPE": WRONG_SHAPE}  # fmt: skip
     exec(source, scope)
     return scope["adapter"]

@@ -189,7 +189,7 @@ class BoundModel:
             with global_compiler_lock:
                 self._by_rows(fun, n, problem["map"], k, counters)
             column = height * whole if callable(fun.jac) else (n + 1) * height
-            self.arrays = {q.MARKS: np.zeros(2 * n + 1 + (n + 1) * whole), q.BLOCK_TRIANGLE: np.empty(n * (n + 1))}
+            self.arrays = {q.MARKS: np.zeros(3 * n + 1 + (n + 1) * whole), q.BLOCK_TRIANGLE: np.empty(n * (n + 1))}
         self.arrays |= {
             q.PANEL: np.empty((n + 6) * height), q.COLUMN: np.empty(column), q.FULL: np.empty(whole),
             q.REALS: np.array([problem["f_scale"], FLOOR]), q.TYPICAL: sizes_of(problem["start"]),
