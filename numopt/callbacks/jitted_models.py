@@ -8,8 +8,10 @@ from functools import lru_cache
 
 import numpy as np
 from numba import carray, njit, types
+from numba.core import cgutils
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.errors import NumbaError
+from numba.extending import intrinsic
 
 from numopt.callbacks.arguments import loader
 from numopt.callbacks.inlined_exp import with_exp
@@ -86,12 +88,27 @@ def _head(n):
     return "\n".join(f"    p{j} = p[{j}]" for j in range(n))
 
 
-# said, or each row would be looked at for counting from the end
-_FORWARD = "    if first < 0:\n        return 0.0"
+@intrinsic
+def _beginning_at(typingctx, x, first):
+    """The array from a row on, of the same type and, for its columns' sake, of the same shape: not to be asked for.
+
+    That its rows count from 0, and that it is not empty, LLVM can see, which spares each row a look: with anything to
+    choose from row to row it would not read several rows at a time.
+    """
+
+    def codegen(context, builder, signature, args):
+        array = context.make_array(x)(context, builder, args[0])
+        array.data = builder.gep(array.data, [args[1]])
+        sizes = cgutils.unpack_tuple(builder, array.shape)
+        sizes = [builder.select(builder.icmp_signed(">", a, a.type(0)), a, a.type(1)) for a in sizes]
+        array.shape = cgutils.pack_array(builder, sizes)
+        return array._getvalue()
+
+    return x(x, first), codegen
 
 
-def _row(x_type):
-    return "x[first + i]" if x_type.ndim == 1 else "x[:, first + i]"
+def _row(x_type, i="i"):
+    return f"x[{i}]" if x_type.ndim == 1 else f"x[:, {i}]"
 
 
 def _slice(x_type):
@@ -109,8 +126,7 @@ def adapter(pp, first, end, outp, data):
 """
     if single:
         body = f"""
-    failed = False
-{_FORWARD}
+    x, failed = beginning_at(x, first), False
     for i in range(end - first):
         ok, value = call(({_row(x_type)}, {_names(n)}))
         failed |= not ok
@@ -152,7 +168,7 @@ def differences(f, n, x_type, height, changes):
     ]
     before = "\n".join(
         f"""
-    if not call(({_row(x_type).replace(" + i", "")}, {those}))[0]:
+    if not call(({_row(x_type, 0)}, {those}))[0]:
         return flag(data, FUN, RAISED, p, p)"""
         for those in names
     )
@@ -166,9 +182,8 @@ def adapter(pp, first, end, outp, data):
     out = carray(void_pointer(outp), ({(len(changes) + 1) * height},), real)
 {_head(n)}
 {changed}
-{_FORWARD}
+    x, failed = beginning_at(x, first), False
 {before}
-    failed = False
     for i in range(end - first):
         row = {_row(x_type)}
 {values}
@@ -225,7 +240,7 @@ def _with_exp(adapter, words):
 
 
 def _define(source, **scope):
-    scope |= {"carray": carray, "void_pointer": void_pointer, "real": _real, "flag": _flag, "FUN": FUN, "JAC": JAC,
+    scope |= {"carray": carray, "void_pointer": void_pointer, "real": _real, "beginning_at": _beginning_at, "flag": _flag, "FUN": FUN, "JAC": JAC,
               "RAISED": RAISED, "WRONG_SHAPE": WRONG_SHAPE}  # fmt: skip
     exec(source, scope)
     return scope["adapter"]

@@ -54,7 +54,7 @@ class Model:
         self.single, self.by_rows, self.doubtful, self.first = False, None, False, True
         self.plain, self.shape = False, (m,)
         self.jitted = kind_of(function) == "jitted"
-        if self.jitted and isinstance(x, np.ndarray) and x.ndim in (1, 2) and x.shape[-1] == m:
+        if self.jitted and isinstance(x, np.ndarray) and x.ndim in (1, 2) and x.shape[-1] == m and x.size > 0:
             from numba.core.compiler_lock import global_compiler_lock
 
             with global_compiler_lock:  # Numba's own does not cover all that making an adapter takes
