@@ -4,6 +4,7 @@ A model is called on slices of x, or where it compiles for a single row too, row
 Functions of so many arguments are spelled out as text.
 """
 
+import re
 from functools import lru_cache
 
 import numpy as np
@@ -30,6 +31,7 @@ from numopt.callbacks.jitted import (
 from numopt.kernels.oracle import void_pointer
 
 _real = types.float64
+_LICENCE = re.compile(r" (?:f\w+|call) (?:\w+ )*(?:fast|reassoc|contract|arcp|afn)\b")
 _REAL = (types.Integer, types.Float, types.Boolean)
 
 
@@ -154,6 +156,12 @@ def starts_threads(f, n, x_type, single):
 
 
 @lru_cache(maxsize=256)
+def is_exact(f, n, x_type, single):
+    """Whether a value is the same to the last bit whatever is evaluated beside it: LLVM may not reorder anything."""
+    return not _LICENCE.search(rows(f, n, x_type, single)._library.get_llvm_str())
+
+
+@lru_cache(maxsize=256)
 def differences(f, n, x_type, height, changes):
     """The columns of a panel, (params and others, first, end, out, data).
 
@@ -240,7 +248,7 @@ def _with_exp(adapter, words):
 
 
 def _define(source, **scope):
-    scope |= {"carray": carray, "void_pointer": void_pointer, "real": _real, "beginning_at": _beginning_at, "flag": _flag, "FUN": FUN, "JAC": JAC,
-              "RAISED": RAISED, "WRONG_SHAPE": WRONG_SHAPE}  # fmt: skip
+    scope |= {"carray": carray, "void_pointer": void_pointer, "real": _real, "beginning_at": _beginning_at,
+              "flag": _flag, "FUN": FUN, "JAC": JAC, "RAISED": RAISED, "WRONG_SHAPE": WRONG_SHAPE}  # fmt: skip
     exec(source, scope)
     return scope["adapter"]

@@ -22,8 +22,7 @@ from numopt.kernels.slots import N_COMMON
     HEIGHT,  # rows of a panel
     PANEL,  # (n + 1) columns of it
     COLUMN,  # what RANGE_JACOBIAN writes with MAP; far points of differences (n + 1 columns of HEIGHT, or m)
-    # differences of RANGE: columns with a large step (n), largest changes (n), largest value; (n + 1) points; z of AHEAD
-    MARKS,
+    MARKS,  # differences: columns with a large step (n), largest changes (n), largest value; n + 1 points; AHEAD's z
     FULL,  # x of all variables
     MAP,  # x = map[0] + map[1:] z, or 0 for x = z
     AT,  # the points (n) whose residuals stand there, and the one whose Jacobian stands in J
