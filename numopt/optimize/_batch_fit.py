@@ -283,7 +283,9 @@ def _read_sigma(problem, sigma):
     if a.shape == (count,):
         a = np.broadcast_to(np.asarray(a, float)[:, None], (count, m))
     if a.shape != (count, m):
-        raise ValueError(f"sigma must have shape {(count, m)} or {(count,)} where each problem has its own; got {a.shape}")
+        raise ValueError(
+            f"sigma must have shape {(count, m)} or {(count,)} where each problem has its own; got {a.shape}"
+        )
     problem.sigma = a
     return False
 

@@ -87,7 +87,9 @@ class BatchResult:
             status = self._statuses(row.pop("status"))
             if self._statuses is LeastSquaresStatus:
                 row["cost"] = row.pop("fun")
-            return OptimizeResult(row | self._more | {"success": status.success, "status": status, "message": status.message})
+            return OptimizeResult(
+                row | self._more | {"success": status.success, "status": status, "message": status.message}
+            )
         if isinstance(i, tuple):
             raise IndexError("a batch has one axis, that of its problems; take columns of result.x")
         i = i if isinstance(i, slice) else np.asarray(i)

@@ -340,9 +340,7 @@ def _find_rows(problem):
 
         # compiled and checked first: what does not compile is said in one line
         given = _arguments(problem, 0)
-        jitted_residuals.residuals(
-            jitted.with_arguments(problem.fun, 1 + len(given)), arguments.types_of(given)
-        )
+        jitted_residuals.residuals(jitted.with_arguments(problem.fun, 1 + len(given)), arguments.types_of(given))
     if not ragged:
         problem.m = _rows(problem, range(min(problem.count, _LOOKED_AT)))
         return

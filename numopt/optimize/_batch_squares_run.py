@@ -337,14 +337,27 @@ def solve(problem, single, back=None, alone=False):
         if not result:
             results.status[i] = _FAILED if result is None else _NAN
         else:
-            for name in ("x", "cost", "active_mask", "nit", "nfev", "njev", "grad", "optimality", "fixed", "covariance"):
+            for name in (
+                "x",
+                "cost",
+                "active_mask",
+                "nit",
+                "nfev",
+                "njev",
+                "grad",
+                "optimality",
+                "fixed",
+                "covariance",
+            ):
                 place = getattr(results, _PLACES.get(name, name))
                 if place is not None and name in result:
                     place[i] = result[name]
             results.status[i] = _LOOP_NUMBERS[int(result["status"])]
         return results.status[i]
 
-    with Progress("fits" if problem.kind == "model" else "sums of squares", problem.count, problem.progress) as progress:
+    with Progress(
+        "fits" if problem.kind == "model" else "sums of squares", problem.count, problem.progress
+    ) as progress:
         try:
             if serial(problem):
                 compiled({"fun": problem.fun, "jac": problem.jac})
