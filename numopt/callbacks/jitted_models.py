@@ -4,14 +4,18 @@ A model is called on slices of x, or where it compiles for a single row too, row
 Functions of so many arguments are spelled out as text.
 """
 
+import re
 from functools import lru_cache
 
 import numpy as np
 from numba import carray, njit, types
+from numba.core import cgutils
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.errors import NumbaError
+from numba.extending import intrinsic
 
 from numopt.callbacks.arguments import loader
+from numopt.callbacks.inlined_exp import with_exp
 from numopt.callbacks.jitted import (
     FUN,
     JAC,
@@ -27,6 +31,7 @@ from numopt.callbacks.jitted import (
 from numopt.kernels.oracle import void_pointer
 
 _real = types.float64
+_LICENCE = re.compile(r" (?:f\w+|call) (?:\w+ )*(?:fast|reassoc|contract|arcp|afn)\b")
 _REAL = (types.Integer, types.Float, types.Boolean)
 
 
@@ -85,8 +90,27 @@ def _head(n):
     return "\n".join(f"    p{j} = p[{j}]" for j in range(n))
 
 
-def _row(x_type):
-    return "x[first + i]" if x_type.ndim == 1 else "x[:, first + i]"
+@intrinsic
+def _beginning_at(typingctx, x, first):
+    """The array from a row on, of the same type and, for its columns' sake, of the same shape: not to be asked for.
+
+    That its rows count from 0, and that it is not empty, LLVM can see, which spares each row a look: with anything to
+    choose from row to row it would not read several rows at a time.
+    """
+
+    def codegen(context, builder, signature, args):
+        array = context.make_array(x)(context, builder, args[0])
+        array.data = builder.gep(array.data, [args[1]])
+        sizes = cgutils.unpack_tuple(builder, array.shape)
+        sizes = [builder.select(builder.icmp_signed(">", a, a.type(0)), a, a.type(1)) for a in sizes]
+        array.shape = cgutils.pack_array(builder, sizes)
+        return array._getvalue()
+
+    return x(x, first), codegen
+
+
+def _row(x_type, i="i"):
+    return f"x[{i}]" if x_type.ndim == 1 else f"x[:, {i}]"
 
 
 def _slice(x_type):
@@ -104,12 +128,12 @@ def adapter(pp, first, end, outp, data):
 """
     if single:
         body = f"""
+    x, failed = beginning_at(x, first), False
     for i in range(end - first):
         ok, value = call(({_row(x_type)}, {_names(n)}))
-        if not ok:
-            return flag(data, FUN, RAISED, p, p)
+        failed |= not ok
         out[i] = value
-    return 0.0
+    return flag(data, FUN, RAISED, p, p) if failed else 0.0
 """
     else:
         body = f"""
@@ -122,7 +146,7 @@ def adapter(pp, first, end, outp, data):
         out[i] = values[i]
     return 0.0
 """
-    return _export(_define(head + body, load=loader((x_type,)), call=_call(f)), 5)
+    return _with_exp(_define(head + body, load=loader((x_type,)), call=_call(f)), 5)
 
 
 @lru_cache(maxsize=256)
@@ -132,34 +156,50 @@ def starts_threads(f, n, x_type, single):
 
 
 @lru_cache(maxsize=256)
+def is_exact(f, n, x_type, single):
+    """Whether a value is the same to the last bit whatever is evaluated beside it: LLVM may not reorder anything."""
+    return not _LICENCE.search(rows(f, n, x_type, single)._library.get_llvm_str())
+
+
+@lru_cache(maxsize=256)
 def differences(f, n, x_type, height, changes):
     """The columns of a panel, (params and others, first, end, out, data).
 
     Column j holds the model with the parameters ``changes[j]`` taken from the j-th of the others, the last with none,
     ``height`` places each.  The calls of one row stand side by side, where the compiler finds what they have in common:
-    in a sum of peaks all but one of them are evaluated once.
+    in a sum of peaks all but one of them are evaluated once.  What the first row has shown of all rows (that no divisor
+    made of parameters is zero) it need not look at again, nor evaluate the row for it.
     """
     changed = "\n".join(f"    q{j}_{k} = p[{n * (1 + j) + k}]" for j, those in enumerate(changes) for k in those)
-    lines = [
+    names = [
+        ", ".join(f"q{j}_{k}" if k in those else f"p{k}" for k in range(n)) for j, those in enumerate((*changes, ()))
+    ]
+    before = "\n".join(
         f"""
+    if not call(({_row(x_type, 0)}, {those}))[0]:
+        return flag(data, FUN, RAISED, p, p)"""
+        for those in names
+    )
+    values = "\n".join(f"        ok{j}, f{j} = call((row, {those}))" for j, those in enumerate(names))
+    # all values before the first is stored, which might change x for all the compiler knows
+    stores = "\n".join(f"        out[{j * height} + i] = f{j}" for j in range(len(names)))
+    good = " and ".join(f"ok{j}" for j in range(len(names)))
+    source = f"""
 def adapter(pp, first, end, outp, data):
     p, x = carray(void_pointer(pp), ({n * (1 + len(changes))},), real), load(data)[0]
     out = carray(void_pointer(outp), ({(len(changes) + 1) * height},), real)
 {_head(n)}
 {changed}
+    x, failed = beginning_at(x, first), False
+{before}
     for i in range(end - first):
         row = {_row(x_type)}
+{values}
+        failed |= not ({good})
+{stores}
+    return flag(data, FUN, RAISED, p, p) if failed else 0.0
 """
-    ]
-    for j, those in enumerate((*changes, ())):
-        names = ", ".join(f"q{j}_{k}" if k in those else f"p{k}" for k in range(n))
-        lines.append(f"""
-        ok, value = call((row, {names}))
-        if not ok:
-            return flag(data, FUN, RAISED, p, p)
-        out[{j * height} + i] = value
-""")
-    return _export(_define("".join(lines) + "    return 0.0\n", load=loader((x_type,)), call=_call(f)), 5)
+    return _with_exp(_define(source, load=loader((x_type,)), call=_call(f)), 5)
 
 
 @lru_cache(maxsize=256)
@@ -186,7 +226,7 @@ def adapter(pp, first, end, outp, data):
             out[{height} * j + i] = J[i, j]
     return 0.0
 """
-    return _export(_define(source, load=loader((x_type,)), call=_call(jac)), 5)
+    return _with_exp(_define(source, load=loader((x_type,)), call=_call(jac)), 5)
 
 
 @lru_cache(maxsize=256)
@@ -203,8 +243,12 @@ def adapter(x, p):
     return njit(_define(source, f=f, np=np))
 
 
+def _with_exp(adapter, words):
+    return with_exp(_export(adapter, words))
+
+
 def _define(source, **scope):
-    scope |= {"carray": carray, "void_pointer": void_pointer, "real": _real, "flag": _flag, "FUN": FUN, "JAC": JAC,
-              "RAISED": RAISED, "WRONG_SHAPE": WRONG_SHAPE}  # fmt: skip
+    scope |= {"carray": carray, "void_pointer": void_pointer, "real": _real, "beginning_at": _beginning_at,
+              "flag": _flag, "FUN": FUN, "JAC": JAC, "RAISED": RAISED, "WRONG_SHAPE": WRONG_SHAPE}  # fmt: skip
     exec(source, scope)
     return scope["adapter"]

@@ -58,7 +58,7 @@ class Model:
         self.plain, self.shape = False, (m,)
         self.work = m  # rows of all problems that are to be run
         self.jitted = kind_of(function) == "jitted"
-        if self.jitted and isinstance(x, np.ndarray) and x.ndim in (1, 2) and x.shape[-1] == m:
+        if self.jitted and isinstance(x, np.ndarray) and x.ndim in (1, 2) and x.shape[-1] == m and x.size > 0:
             from numba.core.compiler_lock import global_compiler_lock
 
             with global_compiler_lock:  # Numba's own does not cover all that making an adapter takes
@@ -193,7 +193,7 @@ class BoundModel:
             with global_compiler_lock:
                 self._by_rows(fun, n, problem["map"], k, counters)
             column = height * whole if callable(fun.jac) else (n + 1) * height
-            self.arrays = {q.MARKS: np.zeros(2 * n + 1 + (n + 1) * whole), q.BLOCK_TRIANGLE: np.empty(n * (n + 1))}
+            self.arrays = {q.MARKS: np.zeros(3 * n + 1 + (n + 1) * whole), q.BLOCK_TRIANGLE: np.empty(n * (n + 1))}
         self.arrays |= {
             q.PANEL: np.empty((n + 6) * height), q.COLUMN: np.empty(column), q.FULL: np.empty(whole),
             q.REALS: np.array([problem["f_scale"], FLOOR]), q.TYPICAL: sizes_of(problem["start"]),
@@ -234,7 +234,12 @@ class BoundModel:
         made = {q.RANGE: jitted_models.rows(f, model.n, x_type, single)}
         if callable(model.jac):
             made[q.RANGE_JACOBIAN] = jitted_models.jacobian(model.jac, model.n, x_type, PANEL)
-        elif single and self._at_once(model) and n <= _AT_ONCE_PARAMETERS:
+        elif (
+            single
+            and self._at_once(model)
+            and n <= _AT_ONCE_PARAMETERS
+            and (self.m >= _AT_ONCE_ROWS or jitted_models.is_exact(f, model.n, x_type, single))
+        ):
             matrix = np.eye(n) if matrix is None else matrix[1:]
             changes = tuple(tuple(np.flatnonzero(row).tolist()) for row in matrix)
             made[q.RANGE_DIFFERENCES] = jitted_models.differences(f, model.n, x_type, PANEL, changes)

@@ -254,7 +254,7 @@ _RUNTIME = (
 )
 
 
-def _load(symbol, code):
+def load(symbol, code):
     """The address of a function in an object file."""
     ll = _binding()
     if "stubs" not in _state:
@@ -309,7 +309,7 @@ def address(name):
                 unit = _compile(name)
                 if path is not None:
                     _store(path, *unit)
-            _loaded[name] = _load(*unit)
+            _loaded[name] = load(*unit)
         return _loaded[name]
 
 
@@ -319,7 +319,7 @@ def load_cached(name):
         path = None if name in _loaded else _path(name)
         unit = None if path is None else _read(path)
         if unit is not None:
-            _loaded[name] = _load(*unit)
+            _loaded[name] = load(*unit)
 
 
 _prototype = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_ssize_t)

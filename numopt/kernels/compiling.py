@@ -19,5 +19,5 @@ inlined = njit(inline="always", **_OPTIONS)
 # Sums in a fixed but unspecified order: lets LLVM use vector registers for a reduction.
 reduction = njit(fastmath={"reassoc", "contract", "nsz"}, **_OPTIONS)
 
-# The same for the largest of numbers of which none is a NaN.
-extremum = njit(fastmath={"nnan", "reassoc"}, **_OPTIONS)
+# The same for short loops: without a call on the way to each.
+short_reduction = njit(fastmath={"reassoc", "contract", "nsz"}, forceinline=True, **_OPTIONS)

@@ -7,6 +7,7 @@ from numba import carray, types
 from numopt.kernels import squares_slots as q
 from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import call4, void_pointer
+from numopt.kernels.triangle import inner
 
 EPS = 2.220446049250313e-16
 _INF = float("inf")
@@ -58,9 +59,7 @@ def cost(k, r, first, count, work):
     total = 0.0
     kind, C = k[q.LOSS], reals(k[q.REALS], 1)[0]
     if kind == q.LINEAR:
-        for i in range(count):
-            total += r[i] * r[i]
-        return 0.5 * total
+        return 0.5 * inner(r, r, count)
     if kind == q.POISSON:
         y = reals(k[q.Y], k[q.M])
         for i in range(count):

@@ -26,7 +26,7 @@ from numopt.kernels.oracle import call5, goes_on
 from numopt.kernels.robust import cost, reals, weigh, words
 from numopt.kernels.slots import ABORT, N_COUNTERS
 from numopt.kernels.squares_points import point, points, scaled, scaled_column
-from numopt.kernels.squares_range import range_triangle, range_value, triangle_of
+from numopt.kernels.squares_range import is_there, range_triangle, range_value, triangle_of
 from numopt.kernels.triangle import absorb, gradient
 
 _INF = float("inf")
@@ -143,7 +143,7 @@ def grad(zp, gp, n, data):
     T = triangle_of(k, gp, n)
     panel, work = reals(k[q.PANEL], (n + 1) * height), reals(k[q.PANEL] + 8 * (n + 1) * height, 4 * height)
     if k[q.RANGE] != 0:
-        if range_triangle(k, zp, n, T, data):
+        if is_there(k, zp, n) or range_triangle(k, zp, n, T, data):
             gradient(T, n, g)
         return 0.0
     for i in range(size):
@@ -186,6 +186,7 @@ def grad(zp, gp, n, data):
 @kernel
 def value_grad(zp, gp, n, data):
     """f(z); sets the gradient and the triangle."""
+    words(data, q.N_WORDS)[q.AHEAD] = 1
     f = value(zp, n, data)
     if abs(f) < _INF:
         grad(zp, gp, n, data)

@@ -7,7 +7,7 @@ how many threads have worked on them.
 from numba import types
 
 from numopt.kernels import squares_slots as q
-from numopt.kernels.compiling import extremum, kernel
+from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import call5, goes_on
 from numopt.kernels.robust import cost, reals, weigh, words
 from numopt.kernels.slots import ABORT, N_COUNTERS
@@ -15,16 +15,21 @@ from numopt.kernels.squares_points import point, points, scaled, scaled_column
 from numopt.kernels.triangle import absorb, add, gradient
 
 BLOCK = 16384  # rows
+_NO_SIGN = 0x7FFFFFFFFFFFFFFF
 _NOISE = 1e3 * 2.220446049250313e-16
 
 
-@extremum
-def _largest(x):
-    """The largest absolute value, in vector registers; anything where there are NaN."""
-    most = 0.0
-    for i in range(x.size):
-        most = max(most, abs(x[i]))
-    return most
+@kernel
+def _note_largest(x, mark):
+    """Raise a mark, the address of a number >= 0, to the largest absolute value; NaN where there are such.
+
+    The bits of numbers >= 0 are in the order of the numbers, and of integers a maximum is found in vector registers.
+    """
+    bits, at = words(types.intp(x.ctypes.data), x.size), words(mark, 1)
+    most = at[0]
+    for i in range(bits.size):
+        most = max(most, bits[i] & _NO_SIGN)
+    at[0] = most
 
 
 @kernel
@@ -40,15 +45,16 @@ def _difference(k, z, j, base, near, far, first, at_near, at_far, kind):
     h = at_near - at_far if kind == 2 else at_far - zj if kind == 3 else at_near - zj
     for i in range(rows):
         near[i] -= base[i]
-    marks[n + j] = max(marks[n + j], _largest(near))
+    _note_largest(near, k[q.MARKS] + 8 * (n + j))
     if kind == 2:
         for i in range(rows):
             near[i] -= far[i] - base[i]
     elif kind == 3:
         for i in range(rows):
             near[i] = 4.0 * near[i] - (far[i] - base[i])
+    inverse = 1.0 / h
     for i in range(rows):
-        near[i] /= h
+        near[i] *= inverse
     scaled_column(k, near, first, rows)
 
 
@@ -113,7 +119,7 @@ def _range_panel(k, z, first, rows, panel):
     if given:
         _given_rows(k, z, first, rows, panel)
     else:
-        marks[2 * n] = max(marks[2 * n], _largest(base))
+        _note_largest(base, k[q.MARKS] + 16 * n)
         for j in range(n):
             zj, near = z[j], panel[j * height : j * height + rows]
             at_near, at_far, kind = points(k, n, j, zj, marks[j] != 0.0)
@@ -225,9 +231,58 @@ def merged(blocks, count, gp, n, data):
 
 
 @kernel
+def _value_ahead(k, zp, n):
+    """f at z, and the triangle beside it: all from one panel of rows."""
+    m, height, second = k[q.M], k[q.HEIGHT], zp != k[q.FIRST_X]
+    z, size, total = reals(zp, n), n * (n + 1), 0.0
+    T, panel = reals(k[q.TRIANGLES] + (8 * size if second else 0), size), reals(k[q.PANEL], (n + 1) * height)
+    work, kept = reals(k[q.PANEL] + 8 * (n + 1) * height, 4 * height), _kept(k, n)
+    for j in range(n):
+        kept[j] = z[j]
+    for attempt in range(2):
+        start_pass(k, attempt == 0)
+        for i in range(size):
+            T[i] = 0.0
+        if not _range_panel(k, z, 0, m, panel) or words(k[q.C], N_COUNTERS)[ABORT] != 0:
+            return float("nan")
+        if attempt == 0:
+            total = cost(k, panel[n * height : n * height + m], 0, m, work)
+        if k[q.LOSS] != q.LINEAR:
+            weigh(k, panel, n, height, 0, m, work)
+        absorb(T, n, panel, height, m)
+        if not again(k):
+            break
+    k[q.AHEAD] = zp
+    return total
+
+
+@kernel
+def _kept(k, n):
+    """The point that the triangle of AHEAD belongs to."""
+    return reals(k[q.MARKS] + 8 * (2 * n + 1 + (n + 1) * k[q.WHOLE]), n)
+
+
+@kernel
+def is_there(k, zp, n):
+    """Whether the triangle at z has been made with the value; what is asked for once will be asked for again."""
+    before, k[q.AHEAD] = k[q.AHEAD], 1
+    if before != zp:
+        return False
+    z, kept = reals(zp, n), _kept(k, n)
+    for j in range(n):
+        if kept[j] != z[j]:
+            return False
+    return True
+
+
+@kernel
 def range_value(k, zp, n, data):
-    """f at z."""
+    """f at z; where the last value was followed by its gradient, and all is one panel, the triangle too."""
     m, total = k[q.M], 0.0
+    wanted, k[q.AHEAD] = k[q.AHEAD] == 1, 0
+    if wanted and m <= k[q.HEIGHT] and k[q.RANGE_JACOBIAN] == 0 and goes_on(k[q.C]):
+        if zp == k[q.FIRST_X] or zp == k[q.FIRST_X] + 8 * n:
+            return _value_ahead(k, zp, n)
     for first in range(0, m, BLOCK):
         total += block_value(zp, first, min(first + BLOCK, m), n, data)
     return total

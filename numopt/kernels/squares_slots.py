@@ -22,7 +22,7 @@ from numopt.kernels.slots import N_COMMON
     HEIGHT,  # rows of a panel
     PANEL,  # (n + 1) columns of it
     COLUMN,  # what RANGE_JACOBIAN writes with MAP; far points of differences (n + 1 columns of HEIGHT, or m)
-    MARKS,  # differences of RANGE: columns with a large step (n), largest changes (n), largest value; (n + 1) points
+    MARKS,  # differences: columns with a large step (n), largest changes (n), largest value; n + 1 points; AHEAD's z
     FULL,  # x of all variables
     MAP,  # x = map[0] + map[1:] z, or 0 for x = z
     AT,  # the points (n) whose residuals stand there, and the one whose Jacobian stands in J
@@ -40,8 +40,9 @@ from numopt.kernels.slots import N_COMMON
     FIRST_G,  # address of the gradient that belongs to the first triangle
     LOWER,
     UPPER,
-) = range(37)
-N_WORDS = 37
+    AHEAD,  # of RANGE: 0, values alone; 1, triangles with the values; else the address of z whose triangle is there
+) = range(38)
+N_WORDS = 38
 LINEAR, SOFT_L1, HUBER, CAUCHY, ARCTAN, CALLABLE, POISSON = range(7)
 LOSSES = ("linear", "soft_l1", "huber", "cauchy", "arctan")
 

@@ -9,22 +9,23 @@ Levenberg-Marquardt algorithm: implementation and theory, in: Numerical Analysis
 (1978), 105-116.
 """
 
-from numopt.kernels.compiling import kernel, reduction
+from numopt.kernels.compiling import kernel, reduction, short_reduction
 
 DEPENDENT = 1e-14  # of a column's norm: what is left of it beside others is rounding
 _CLEAR = 1e-5  # of a column's norm: where as much is left of every column as they stand, there is no need to pivot
 CLOSE = 0.1  # |D z| this near to the radius, relative, is on the boundary (Moré 1978)
 
 
-@reduction
-def _dot(x, y, k):
+@short_reduction
+def inner(x, y, k):
+    """x'y."""
     s = 0.0
     for i in range(k):
         s += x[i] * y[i]
     return s
 
 
-@reduction
+@short_reduction
 def add(a, x, y, k):
     """y += a x."""
     for i in range(k):
@@ -41,7 +42,7 @@ def absorb(T, n, panel, height, rows):
     wide = n + 1
     for k in range(n):
         v = panel[k * height : k * height + rows]
-        tail = _dot(v, v, rows)
+        tail = inner(v, v, rows)
         if tail == 0.0:
             continue
         top = T[k * wide + k]
@@ -53,7 +54,7 @@ def absorb(T, n, panel, height, rows):
         T[k * wide + k] = alpha
         for j in range(k + 1, wide):
             column = panel[j * height : j * height + rows]
-            s = beta * (first * T[k * wide + j] + _dot(v, column, rows))
+            s = beta * (first * T[k * wide + j] + inner(v, column, rows))
             T[k * wide + j] -= s * first
             add(-s, v, column, rows)
 
