@@ -10,11 +10,26 @@ compiling takes.  Here a kernel is left as it comes, and optimised once, in what
 function of the user's.
 """
 
+import re
 from typing import Any
 
-from numba import njit
+import llvmlite.binding as ll
+from numba import cfunc, njit
+from numba.core.cgutils import normalize_ir_text
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+
+_COUNTING = re.compile(r'^ *(?:tail )?call void @"?NRT_(?:incref|decref)"?\(.*\n', re.MULTILINE)
+
+
+class _Library(JITCodeLibrary):
+    """Code that owns no memory: Numba's counting of references, which LLVM can't see through, is left out."""
+
+    def add_ir_module(self, ir_module):
+        module = ll.parse_assembly(_COUNTING.sub("", normalize_ir_text(str(ir_module))))
+        module.name = ir_module.name
+        module.verify()
+        self.add_llvm_module(module)
 
 
 class _NoMachineCode:
@@ -25,7 +40,7 @@ class _NoMachineCode:
         pass
 
 
-class _KernelLibrary(JITCodeLibrary):
+class _KernelLibrary(_Library):
     """The code of a kernel and of what it calls, for linking into others."""
 
     codegen = _NoMachineCode
@@ -42,12 +57,33 @@ class _KernelLibrary(JITCodeLibrary):
         return 0
 
 
+class _UnitLibrary(_Library):
+    """The code of a unit: nobody else calls the functions that are linked into it.
+
+    Told so, LLVM drops arguments that are never read or always the same, such as the owners, strides and sizes of
+    elements in the some forty words of a :class:`numopt.kernels.oracle.Run`.
+    """
+
+    def _optimize_final_module(self):
+        for function in self._final_module.functions:
+            if not function.is_declaration and function.linkage == ll.Linkage.linkonce_odr:
+                function.linkage = ll.Linkage.internal
+        super()._optimize_final_module()
+
+
 class _KernelCompiler(Compiler):
     """Numba's compiler, but for the library."""
 
+    library = _KernelLibrary
+
     def compile_extra(self, func):
-        self.state.library = _KernelLibrary(self.state.targetctx.codegen(), func.__qualname__)
+        self.state.library = self.library(self.state.targetctx.codegen(), func.__qualname__)
+        self.state.library.enable_object_caching()
         return super().compile_extra(func)
+
+
+class _UnitCompiler(_KernelCompiler):
+    library = _UnitLibrary
 
 
 _OPTIONS: Any = {
@@ -67,3 +103,9 @@ reduction = njit(fastmath={"reassoc", "contract", "nsz"}, pipeline_class=_Kernel
 
 # The same for the largest of numbers of which none is a NaN.
 extremum = njit(fastmath={"nnan", "reassoc"}, pipeline_class=_KernelCompiler, **_OPTIONS)
+
+
+def compile_unit(function, signature):
+    """(name of the C function, object code) of a unit."""
+    compiled = cfunc(signature, error_model="numpy", nogil=True, pipeline_class=_UnitCompiler)(function)
+    return compiled.native_name, compiled._library._get_compiled_object()
