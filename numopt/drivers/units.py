@@ -180,8 +180,9 @@ def is_cached(name):
 
 def _compile(name):
     """(name of the C function, object code) of a unit."""
-    from numba import carray, cfunc, types
+    from numba import carray, types
 
+    from numopt.kernels.compiling import compile_unit
     from numopt.kernels.oracle import Run, void_pointer
     from numopt.kernels.slots import (
         A_C,
@@ -207,10 +208,8 @@ def _compile(name):
     function = getattr(importlib.import_module(module), attribute)
     word, real = types.intp, types.float64
     if words > 1:
-        plain = cfunc(real(*[word] * words), error_model="numpy", nogil=True)(function)
-        return plain.native_name, plain._library._get_compiled_object()
+        return compile_unit(function, real(*[word] * words))
 
-    @cfunc(real(word), error_model="numpy", nogil=True)
     def unit(table):
         a = carray(void_pointer(table), (N_TABLE,), word)
         c = carray(void_pointer(a[A_C]), (N_COUNTERS,), types.int64)
@@ -234,7 +233,7 @@ def _compile(name):
         )
         return function(R)
 
-    return unit.native_name, unit._library._get_compiled_object()
+    return compile_unit(unit, real(word))
 
 
 def _unreachable():

@@ -9,7 +9,7 @@ ever recompiled for a new objective.  Otherwise it is a compiled function of the
 from typing import Any, NamedTuple
 
 from llvmlite import ir
-from numba import carray, njit, types
+from numba import carray, types
 from numba.extending import intrinsic, overload
 
 from numopt.kernels.clock import seconds
@@ -30,9 +30,12 @@ from numopt.kernels.slots import (
     TICK_EVERY,
     TICK_IN,
     TICK_SECONDS,
-    N,
 )
 from numopt.kernels.status import Status
+from numopt.kernels.views import free_variables as free_variables
+from numopt.kernels.views import lower_bounds as lower_bounds
+from numopt.kernels.views import upper_bounds as upper_bounds
+from numopt.kernels.views import vector as vector
 
 _MAXFEV, _MAX_TIME = int(Status.MAXFEV), int(Status.MAX_TIME)
 
@@ -314,27 +317,3 @@ def evaluate_hessp(R, x, v, out):
     if admitted(R):
         R.c[NHEV] += 1
         call_hessp(R, x, v, out)
-
-
-@njit(inline="always")
-def vector(R, k):
-    """The k-th vector of the workspace.  Inlined by Numba: a CUDA device function can't return an array."""
-    return R.w[k * R.c[N] : (k + 1) * R.c[N]]
-
-
-@njit(inline="always")
-def lower_bounds(R):
-    """The lower bounds, where ``c[BOUNDED]``."""
-    return R.w[R.w.size - 2 * R.c[N] : R.w.size - R.c[N]]
-
-
-@njit(inline="always")
-def upper_bounds(R):
-    """The upper bounds, where ``c[BOUNDED]``."""
-    return R.w[R.w.size - R.c[N] :]
-
-
-@njit(inline="always")
-def free_variables(R):
-    """Marks of the free variables (1) and of those held at a bound (0), where ``c[BOUNDED]``; see kernels.bounds."""
-    return R.w[R.w.size - 3 * R.c[N] : R.w.size - 2 * R.c[N]]

@@ -27,6 +27,7 @@ from numopt.kernels.slots import (
 )
 from numopt.kernels.squares_slots import VECTORS
 from numopt.kernels.triangle import column_norms
+from numopt.kernels.views import segment
 
 # int64: Numba would compile a function once more for every plain constant that it is called with
 SCALE, SIZE, NORMS, FREE, PERM, COLUMNS, SCRATCH, MOVE, SPARE, SPARE2 = (
@@ -43,16 +44,14 @@ def matrix(R, k):
     """The k-th of the n x (n + 1) matrices: two triangles, S, U."""
     n = R.c[N]
     size = n * (n + 1)
-    start = VECTORS * n + k * size
-    return R.w[start : start + size]
+    return segment(R.w, VECTORS * n + k * size, size)
 
 
 @inlined
 def spare_row(R):
     """Room for one row of a triangle."""
     n = R.c[N]
-    start = VECTORS * n + 4 * n * (n + 1)
-    return R.w[start : start + n + 1]
+    return segment(R.w, VECTORS * n + 4 * n * (n + 1), n + 1)
 
 
 @kernel

@@ -54,6 +54,7 @@ from numopt.kernels.slots import (
     X,
 )
 from numopt.kernels.vectors import combine, dot, scale, steepest_descent
+from numopt.kernels.views import segment
 from numopt.linesearch.search import search
 
 _HY = int64(N_COMMON)
@@ -158,7 +159,7 @@ def step(R):
     bounded = c[BOUNDED] != 0
     g, d = vector(R, G + c[PARITY]), vector(R, D)
     n = c[N]
-    H = R.w[(_HY + 1) * n : (_HY + 1 + n) * n]
+    H = segment(R.w, (_HY + 1) * n, n * n)
     if bounded:
         find_free(R, c[PARITY])
     if c[UPDATES] == 0:
@@ -168,7 +169,7 @@ def step(R):
     else:
         t0, fine = 1.0, True
         if bounded:
-            fine = _within_bounds(R, H, R.w[(_HY + 1 + n) * n : (_HY + 1 + 2 * n) * n], g, d)
+            fine = _within_bounds(R, H, segment(R.w, (_HY + 1 + n) * n, n * n), g, d)
         else:
             _times(H, g, d)
             scale(-1.0, d, d)

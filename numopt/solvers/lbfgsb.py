@@ -75,6 +75,7 @@ from numopt.kernels.slots import (
     X,
 )
 from numopt.kernels.vectors import dot
+from numopt.kernels.views import segment
 from numopt.linesearch.search import search
 from numopt.solvers.bfgs import curvature_ok
 
@@ -91,16 +92,14 @@ _PROJECTED = 0.01
 def _matrix(R, k):
     """The k-th small matrix, m x m, flat."""
     m = R.c[MEMORY]
-    at = (N_COMMON + 2 * m) * R.c[N] + k * m * m
-    return R.w[at : at + m * m]
+    return segment(R.w, (N_COMMON + 2 * m) * R.c[N] + k * m * m, m * m)
 
 
 @njit(inline="always")
 def _small(R, k):
     """The k-th small vector, 2 m."""
     m = R.c[MEMORY]
-    at = (N_COMMON + 2 * m) * R.c[N] + 9 * m * m + 2 * k * m
-    return R.w[at : at + 2 * m]
+    return segment(R.w, (N_COMMON + 2 * m) * R.c[N] + 9 * m * m + 2 * k * m, 2 * m)
 
 
 @kernel

@@ -48,6 +48,7 @@ from numopt.kernels.slots import (
     X,
 )
 from numopt.kernels.vectors import copy, dot, scale, steepest_descent
+from numopt.kernels.views import segment
 from numopt.linesearch.search import search
 
 _MODIFIED, _DAMPED, _SADDLE_FREE = range(3)
@@ -120,8 +121,8 @@ def step(R):
     c, p = R.c, R.p
     n = c[N]
     x, g, d = vector(R, X + c[PARITY]), vector(R, G + c[PARITY]), vector(R, D)
-    H = R.w[_MATRICES * n : (_MATRICES + n) * n]
-    L = R.w[(_MATRICES + n) * n : (_MATRICES + 2 * n) * n]
+    H = segment(R.w, _MATRICES * n, n * n)
+    L = segment(R.w, (_MATRICES + n) * n, n * n)
     diagonal, perm, work = vector(R, _DIAGONAL), vector(R, _PERM), vector(R, _WORK)
     evaluate_hess(R, x, H)
     p[T] = 0.0

@@ -54,6 +54,7 @@ from numopt.kernels.slots import (
 )
 from numopt.kernels.trust import RETRY, judge, to_boundary
 from numopt.kernels.vectors import combine, copy, dot, norm, scale, step_to
+from numopt.kernels.views import segment
 
 _EXACT, _DOGLEG, _SR1 = range(3)
 _A, _B, _E = int64(N_COMMON), int64(N_COMMON + 1), int64(N_COMMON + 2)
@@ -77,7 +78,7 @@ def init(R):
     c[FRESH] = 1
     if c[VARIANT] == _SR1:
         n = c[N]
-        B = R.w[(_MATRICES + 2 * n) * n : (_MATRICES + 3 * n) * n]
+        B = segment(R.w, (_MATRICES + 2 * n) * n, n * n)
         for k in range(n * n):
             B[k] = 0.0  # not 0 times what the memory held, which may be NaN
         for i in range(n):
@@ -240,10 +241,10 @@ def step(R):
     n = c[N]
     x, g, d = vector(R, X + c[PARITY]), vector(R, G + c[PARITY]), vector(R, D)
     xt, gt = vector(R, X + 1 - c[PARITY]), vector(R, G + 1 - c[PARITY])
-    H = R.w[_MATRICES * n : (_MATRICES + n) * n]
-    L = R.w[(_MATRICES + n) * n : (_MATRICES + 2 * n) * n]
+    H = segment(R.w, _MATRICES * n, n * n)
+    L = segment(R.w, (_MATRICES + n) * n, n * n)
     quasi_newton, fresh = c[VARIANT] == _SR1, c[FRESH] != 0
-    B = R.w[(_MATRICES + 2 * n) * n : (_MATRICES + 3 * n) * n] if quasi_newton else H
+    B = segment(R.w, (_MATRICES + 2 * n) * n, n * n) if quasi_newton else H
     if quasi_newton:
         copy(B, H)
     else:
