@@ -149,7 +149,7 @@ def describe(problem):
         Lanes(s.N_COUNTERS, np.int64),
         Lanes(s.N_SCALARS),
         Lanes(words + 2 * n),
-        Lanes(2 * n if single and problem.inplace else n, problem.dtype),
+        Lanes(2 * n if problem.inplace and (single or row.values_only) else n, problem.dtype),
     )
     results = (Results(arrays[name]) if name in arrays else nowhere for name in ("x", "jac", "fun", "optimality"))
     counts = Results(arrays["counts"])
