@@ -41,6 +41,8 @@ def _begin(i, lane, data):
             W[last - n + j, lane] = upper[k, j]
     if not finite:
         C[s.STATUS, lane], P[s.F, lane], P[s.GNORM, lane] = _NAN_STATUS, _NAN, _NAN
+        for j in range(n):
+            W[s.G0 * n + j, lane] = _NAN
 
 
 @kernel

@@ -7,6 +7,7 @@ import numpy as np
 
 from numopt.callbacks.bind import kind_of
 from numopt.catalog import LINE_SEARCHES
+from numopt.cuda._device import simulated
 from numopt.kernels import slots as s
 from numopt.kernels.status import Status
 from numopt.optimize._minimize import new_state
@@ -198,6 +199,11 @@ class MinimizeProblem:
 _FORMS = "on a device {} must be a function compiled by numba.njit{}; device='cpu' takes other forms"
 
 
+def _compiled(function):
+    """Whether a device can call it; in the simulator all functions are Python's."""
+    return kind_of(function) == "jitted" or (simulated() and kind_of(function) == "python")
+
+
 def minimize_problem(row, values, front, fun, X0, args=(), jac=None, hess=None, hessp=None, lower=None, upper=None,
                      dtype=None, chunk_size=None, max_time=None, look=None):  # fmt: skip
     """What :func:`numopt.cuda._minimize.minimize_on_device` takes, from what ``minimize_batch`` was given.
@@ -218,7 +224,7 @@ def minimize_problem(row, values, front, fun, X0, args=(), jac=None, hess=None, 
     X0 = np.ascontiguousarray(X0, float)
     count, n = X0.shape
     dtype = np.dtype(np.float64 if dtype is None else dtype)
-    if kind_of(fun) != "jitted":
+    if not _compiled(fun):
         raise TypeError(_FORMS.format("fun", ""))
     if jac not in (None, False, "inplace", "2-point", "3-point"):
         given = "a function" if callable(jac) else repr(jac)
@@ -229,7 +235,7 @@ def minimize_problem(row, values, front, fun, X0, args=(), jac=None, hess=None, 
     hess = None if isinstance(hess, str) or not row.second_order else hess
     hessp = hessp if row.products else None
     for name, function, form in (("hess", hess, "hess(x, H, *args)"), ("hessp", hessp, "hessp(x, v, out, *args)")):
-        if function is not None and kind_of(function) != "jitted":
+        if function is not None and not _compiled(function):
             raise TypeError(_FORMS.format(name, f", {form}"))
     if values.get("n_terms") or values.get("l1") or values.get("l2") or front.get("schedule") is not None:
         raise ValueError("on a device n_terms, l1, l2 and schedules of the user's are not to be had; device='cpu' has them")
