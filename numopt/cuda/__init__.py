@@ -1,8 +1,8 @@
 """Batches on a CUDA device: the same solver sources, one problem a thread.  The only folder that imports numba.cuda."""
 
-from numopt.cuda._device import available, resolve, why_not
+from numopt.cuda._device import available, name, resolve, why_not
 
-__all__ = ["available", "memory_per_problem", "resolve", "why_not"]
+__all__ = ["available", "memory_per_problem", "name", "resolve", "why_not"]
 
 
 def __getattr__(name):

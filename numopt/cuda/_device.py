@@ -97,11 +97,16 @@ def resolve(device):
 
 
 def name():
-    """The device's name and compute capability, in words."""
-    from numba import cuda
+    """The device's name and compute capability, in words.
 
+    Returns
+    -------
+    str
+    """
     if simulated():
         return "Numba's CUDA simulator"
+    from numba import cuda
+
     device = cuda.get_current_device()
     text = device.name.decode() if isinstance(device.name, bytes) else device.name
     return f"{text}, compute capability {'.'.join(map(str, device.compute_capability))}"
@@ -163,7 +168,9 @@ def reason(error, fun):
 
     text = _first_reason(error)
     if "NRT" in str(error) or "allocat" in str(error):
-        text = "it makes new arrays (array expressions and their results are such), and there is no memory for them there"
+        text = (
+            "it makes new arrays (array expressions and their results are such), and there is no memory for them there"
+        )
     name = getattr(fun, "__name__", "fun")
     return f"{name} can't be compiled for the CUDA device: {text}; device='cpu' would do"
 

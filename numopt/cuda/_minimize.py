@@ -1,5 +1,7 @@
 """Minimisation in lanes: any method of the catalogue, its source compiled together with the user's function."""
 
+from functools import lru_cache
+
 import numpy as np
 from numba import njit
 
@@ -7,7 +9,8 @@ from numopt.cuda import _device
 from numopt.cuda import _objective as o
 from numopt.cuda._arguments import arguments
 from numopt.cuda._lanes import make_kernel
-from numopt.cuda._transfer import Lanes, Results, Rows, run_chunks, signature_of
+from numopt.cuda._memory import lane_arrays
+from numopt.cuda._transfer import Results, Rows, run_chunks, signature_of
 from numopt.drivers.units import source
 from numopt.kernels import slots as s
 from numopt.kernels.compiling import kernel
@@ -15,7 +18,6 @@ from numopt.kernels.oracle import Run
 from numopt.kernels.status import RUNNING, Status
 
 LOOK_EVERY = 8  # iterations: lanes that have ended wait for the others of their warp at most so long
-_NEVER = 2**62
 _NAN_STATUS = int(Status.NAN)
 _NAN = float("nan")
 best_point = njit(s.best_point)
@@ -61,10 +63,10 @@ def _end(i, lane, data):
     return c[s.STATUS]
 
 
-def _go_on(run, search, objective, row, hess, hessp):
+def _go_on(run, search, objective, values_only, hess, hessp):
     """Some iterations; whether there are more to come."""
-    fun = None if row.values_only else objective.value_grad
-    value = objective.value if row.values_only else None
+    fun = None if values_only else objective.value_grad
+    value = objective.value if values_only else None
 
     @kernel
     def go_on(i, lane, data):
@@ -84,23 +86,18 @@ def _no_search(R):
     return 0.0
 
 
-_KERNELS: dict = {}  # what a kernel depends on -> kernel
+@lru_cache(maxsize=64)
+def kernel_of(unit, search, values_only, second_order, products, *what):
+    """The kernel of a method's unit and line search; ``what`` is that of :class:`_objective.Objective`."""
+    made, hess = objective(*what), what[1]
+    second = made.hess if second_order and not (products and hess is None) else None
+    product = made.hessp if products else None
+    machine = source(search) if search else _no_search
+    return make_kernel(_begin, _go_on(source(unit), machine, made, values_only, second, product), _end)
 
 
-def kernel_of(row, search, bounded, fun, hess, hessp, inplace, kinds, single, scheme, steps, hess_scheme):
-    """The kernel of a method (see :class:`_objective.Objective` for what belongs to the functions); kept."""
-    key = (row.unit_for(bounded), search, row.values_only, row.products, fun, hess, hessp, inplace, kinds, single, scheme,
-           steps, hess_scheme)  # fmt: skip
-    if key not in _KERNELS:
-        made = o.Objective(fun, hess, hessp, inplace, kinds, single, scheme, steps, hess_scheme)
-        second = made.hess if row.second_order and not (row.products and hess is None) else None
-        product = made.hessp if row.second_order and row.products else None
-        run = source(row.unit_for(bounded))
-        machine = source(search) if search else _no_search
-        if len(_KERNELS) >= 64:
-            _KERNELS.clear()
-        _KERNELS[key] = make_kernel(_begin, _go_on(run, machine, made, row, second, product), _end)
-    return _KERNELS[key]
+# kept apart: methods that share an objective (and a line search) share what is compiled of it
+objective = lru_cache(maxsize=64)(o.Objective)
 
 
 def minimize_on_device(problem):
@@ -113,7 +110,7 @@ def minimize_on_device(problem):
     Returns
     -------
     dict
-        ``problem.arrays``, filled.
+        The fields of the result.
 
     Raises
     ------
@@ -124,12 +121,11 @@ def minimize_on_device(problem):
     KeyboardInterrupt
         On Ctrl-C, when what is under way has ended; all finished results are in ``problem.arrays``.
     """
-    arrays = problem.arrays
     made, data = describe(problem)
     _device.compile(made, signature_of(data), problem.fun)
-    run_chunks(made, data, arrays["status"], chunk_size=problem.chunk_size, max_time=problem.max_time,
+    run_chunks(made, data, problem.arrays["status"], chunk_size=problem.chunk_size, max_time=problem.max_time,
                look=problem.look)  # fmt: skip
-    return arrays
+    return problem.results()
 
 
 def describe(problem):
@@ -140,20 +136,17 @@ def describe(problem):
     steps, kind = problem.steps, o.DEFAULT
     if steps is not None:
         kind = o.RELATIVE if problem.relative else o.ABSOLUTE
-    made = kernel_of(row, problem.search, bounded, problem.fun, problem.hess, problem.hessp, problem.inplace, kinds, single,
-                     problem.scheme, kind, problem.hess_scheme)  # fmt: skip
-    words = row.words(n, int(problem.counters[s.MEMORY]), bounded, problem.hess is not None)
+    made = kernel_of(row.unit_for(bounded), problem.search, row.values_only, row.second_order, row.products, problem.fun,
+                     problem.hess, problem.hessp, problem.inplace, kinds, single, problem.scheme, kind,
+                     problem.hess_scheme)  # fmt: skip
     nowhere = np.zeros((0, n))
     lower, upper = (
-        nowhere if edge is None else Rows(edge) if len(edge) > 1 else edge for edge in (problem.lower, problem.upper)
+        nowhere if edge is None else edge[:1] if len(edge) == 1 or edge.strides[0] == 0 else Rows(edge, np.float64)
+        for edge in (problem.lower, problem.upper)
     )
-    lanes = (
-        Lanes(s.N_COUNTERS, np.int64),
-        Lanes(s.N_SCALARS),
-        Lanes(words + 2 * n),
-        Lanes(2 * n if problem.inplace and (single or row.values_only) else n, problem.dtype),
-    )
+    memory = int(problem.counters[s.MEMORY])
+    lanes = lane_arrays(row, n, memory, bounded, problem.hess is not None, problem.inplace, problem.dtype)
     results = (Results(arrays[name]) if name in arrays else nowhere for name in ("x", "jac", "fun", "optimality"))
     counts = Results(arrays["counts"])
-    return made, (problem.counters, problem.scalars, Rows(problem.X0), lower, upper, args,
+    return made, (problem.counters, problem.scalars, Rows(problem.X0, np.float64), lower, upper, args,
                   np.zeros(0) if steps is None else steps, *lanes, *results, counts)  # fmt: skip

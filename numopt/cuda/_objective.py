@@ -63,9 +63,13 @@ class Objective:
         self.single = single
         args = unpacked(kinds)
         self.value = self._value(fun, inplace, args)
-        self.value_grad = self._value_grad(fun, args) if inplace else _with_differences(self.value, scheme, steps, single)
+        self.value_grad = (
+            self._value_grad(fun, args) if inplace else _with_differences(self.value, scheme, steps, single)
+        )
         grad = self.value_grad if inplace else _differences_alone(self.value, scheme, steps, single)
-        self.hess = self._given(hess, "H", args) if hess is not None else _hessian(grad, hess_scheme, int(inplace), single)
+        self.hess = (
+            self._given(hess, "H", args) if hess is not None else _hessian(grad, hess_scheme, int(inplace), single)
+        )
         self.hessp = self._product(hessp, args) if hessp is not None else _product(grad, int(inplace), single)
 
     def _value(self, fun, inplace, args):
@@ -124,7 +128,9 @@ def _precision(single):
     """(rounding of a number, default steps of 2 and 3 points, noise of a difference of two values)."""
     eps = 2.0**-23 if single else 2.0**-52
     # what scipy's formulas give in double precision, to the last bit
-    two, three = (eps**0.5, eps ** (1.0 / 3.0)) if single else (2.220446049250313e-16**0.5, 2.220446049250313e-16 ** (1.0 / 3.0))
+    two, three = (
+        (eps**0.5, eps ** (1.0 / 3.0)) if single else (2.220446049250313e-16**0.5, 2.220446049250313e-16 ** (1.0 / 3.0))
+    )
     if single:
 
         @kernel

@@ -143,7 +143,7 @@ class MinimizeProblem:
     fun : jitted function
         ``fun(x, *args) -> f``, or with ``inplace`` ``fun(x, g, *args) -> f``, which sets g.
     X0 : ndarray (count, n)
-        The starts, float64, within their bounds.
+        The starts, within their bounds; of any real dtype, maybe on the device.
     hess, hessp : jitted function or None
         ``hess(x, H, *args)`` sets the Hessian, flat, row by row; ``hessp(x, v, out, *args)`` its product with v.
     inplace : bool
@@ -221,7 +221,6 @@ def minimize_problem(row, values, front, fun, X0, args=(), jac=None, hess=None, 
     TypeError, ValueError
         For functions that a device can't call, in one line.
     """
-    X0 = np.ascontiguousarray(X0, float)
     count, n = X0.shape
     dtype = np.dtype(np.float64 if dtype is None else dtype)
     if not _compiled(fun):
@@ -237,8 +236,13 @@ def minimize_problem(row, values, front, fun, X0, args=(), jac=None, hess=None, 
     for name, function, form in (("hess", hess, "hess(x, H, *args)"), ("hessp", hessp, "hessp(x, v, out, *args)")):
         if function is not None and not _compiled(function):
             raise TypeError(_FORMS.format(name, f", {form}"))
+    for name in front:
+        if name not in ("line_search", "eps", "finite_diff_rel_step", "max_time"):
+            raise ValueError(f"option {name!r} is not to be had on a device; device='cpu' has it")
     if values.get("n_terms") or values.get("l1") or values.get("l2") or front.get("schedule") is not None:
-        raise ValueError("on a device n_terms, l1, l2 and schedules of the user's are not to be had; device='cpu' has them")
+        raise ValueError(
+            "on a device n_terms, l1, l2 and schedules of the user's are not to be had; device='cpu' has them"
+        )
     c0, p0 = new_state(row, values)
     c0 = c0[: s.N_COUNTERS]
     c0[s.N], c0[s.TICK_IN], c0[s.BOUNDED] = n, _NEVER, lower is not None
