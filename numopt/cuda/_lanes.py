@@ -1,11 +1,13 @@
 """Lanes: threads that stay, and take one problem after the other from a queue.
 
 A lane sets itself to a problem, runs a few iterations at a time, and when the problem has ended writes its result and
-takes the next one, while the other lanes of its warp go on with theirs.  What a lane needs to run one problem (counters,
-scalars, workspace) lies problem-fastest in the lanes, ``w[slot, lane]``: neighbouring lanes read neighbouring words,
-and the memory needed does not grow with the number of problems.  What belongs to the problems (data, results) lies as
-the caller has it, a row a problem: it is read once from memory and stays in the cache while its lane is at it; a
-transposed copy would serve only lanes that are at neighbouring problems, which those that were refilled are not.
+takes the next one, while the other lanes of its warp go on with theirs.  What a lane needs to run one problem
+(counters, scalars, workspace) lies problem-fastest in the lanes, ``w[slot, lane]``: neighbouring lanes read
+neighbouring words, and the memory needed does not grow with the number of problems.
+
+What belongs to the problems (data, results) lies as the caller has it, a row a problem: it is read once from memory and
+stays in the cache while its lane is at it.  A transposed copy would serve only lanes that are at neighbouring problems,
+which those that were refilled are not.
 """
 
 from numba import cuda

@@ -136,9 +136,9 @@ def describe(problem):
     steps, kind = problem.steps, o.DEFAULT
     if steps is not None:
         kind = o.RELATIVE if problem.relative else o.ABSOLUTE
-    made = kernel_of(row.unit_for(bounded), problem.search, row.values_only, row.second_order, row.products, problem.fun,
-                     problem.hess, problem.hessp, problem.inplace, kinds, single, problem.scheme, kind,
-                     problem.hess_scheme)  # fmt: skip
+    what = (problem.fun, problem.hess, problem.hessp, problem.inplace, kinds, single, problem.scheme, kind,
+            problem.hess_scheme)  # fmt: skip
+    made = kernel_of(row.unit_for(bounded), problem.search, row.values_only, row.second_order, row.products, *what)
     nowhere = np.zeros((0, n))
     lower, upper = (
         nowhere if edge is None else edge[:1] if len(edge) == 1 or edge.strides[0] == 0 else Rows(edge, np.float64)

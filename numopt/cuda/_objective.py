@@ -1,7 +1,7 @@
 """The user's functions as a solver in a lane calls them: ``fun(x, g, data)``, ``value(x, data)``, and derivatives.
 
-``data`` is what a lane has of its problem: counters, workspace, scratch (2n), the arrays in the user's precision (x, and
-g where that is not double), difference steps, the arguments, the problem's number.  Differences are those of
+``data`` is what a lane has of its problem: counters, workspace, scratch (2n), the arrays in the user's precision (x,
+and g where that is not double), difference steps, the arguments, the problem's number.  Differences are those of
 ``numopt.kernels.composite``, with the same steps; in single precision steps and rounding errors are those of float32,
 and differences are of the points as they were rounded.
 """

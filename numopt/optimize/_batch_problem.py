@@ -228,7 +228,7 @@ def minimize_problem(row, values, front, fun, X0, args=(), jac=None, hess=None, 
     if jac not in (None, False, "inplace", "2-point", "3-point"):
         given = "a function" if callable(jac) else repr(jac)
         raise ValueError(
-            f"on a device jac must be 'inplace', '2-point', '3-point' or None, as there are no arrays to return; got {given}"
+            f"on a device, which returns no arrays, jac must be 'inplace', '2-point', '3-point' or None; got {given}"
         )
     hess_scheme = 2 if hess == "2-point" else 3
     hess = None if isinstance(hess, str) or not row.second_order else hess
