@@ -108,7 +108,8 @@ def cases():
         if row.bounds:
             found[name + ", bounds"] = fun, ARGS, {**found[name][2], "bounds": BOUNDS}
     for name, given in {
-        "2-point": {"jac": "2-point"}, "3-point": {"jac": "3-point"}, "scipy's step": {}, "eps": {"options": {"eps": 1e-6}},
+        "2-point": {"jac": "2-point"}, "3-point": {"jac": "3-point"}, "scipy's step": {},
+        "eps": {"options": {"eps": 1e-6}},
         "relative": {"jac": "2-point", "options": {"finite_diff_rel_step": 1e-6}},
         "own bounds": {"jac": "3-point", "bounds": (EACH_LOWER, UPPER)},
         "own bounds, 2-point": {"jac": "2-point", "bounds": (EACH_LOWER, UPPER)},
@@ -171,7 +172,7 @@ def scenarios():
     """What else is to be seen in the simulator, as plain values."""
     from numopt.cuda import _device, _transfer
 
-    found, empty, budget = {}, _device.empty, _device.budget
+    found, empty = {}, _device.empty
     whole = bowls()
     found["chunks"] = [bool((bowls(chunk_size=k).x == whole.x).all() and (bowls(chunk_size=k).nfev == whole.nfev).all())
                        for k in (1, 5, 12, 100)]  # fmt: skip

@@ -24,8 +24,9 @@ needs_device = pytest.mark.skipif(not numopt.cuda.available(), reason=str(numopt
 
 
 def _python(*arguments, **env):
+    path = os.pathsep.join(folder for folder in sys.path if folder)
     out = subprocess.run([sys.executable, "-W", "ignore", *arguments], capture_output=True, text=True, timeout=600,
-                         cwd=HERE, env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), **env})  # fmt: skip
+                         cwd=HERE, env={**os.environ, "PYTHONPATH": path, **env})  # fmt: skip
     assert out.returncode == 0, out.stderr[-2000:]
     return out.stdout
 
@@ -68,7 +69,6 @@ def test_every_method_in_the_simulator(simulator, cpu):
 def test_single_precision_is_what_the_function_sees(simulator):
     found, _ = simulator  # cuda_cases.single answers NaN otherwise
     assert np.isfinite(found["float32/fun"]).all() and np.allclose(found["float32/x"], [1.25, 0.5], atol=0.05)
-    assert found["float32/x"].dtype == np.float64 or found["float32/x"].dtype == np.float32
 
 
 def test_chunks_do_not_matter(simulator):
@@ -120,7 +120,7 @@ def test_what_is_missing_is_said_in_one_line(monkeypatch):
     monkeypatch.setattr(_device, "why_not", lambda: "no NVIDIA driver")
     assert numopt.cuda.resolve("auto") == "cpu" and numopt.cuda.resolve("cpu") == "cpu"
     with pytest.raises(
-        RuntimeError, match="^device='cuda' can't be used: no NVIDIA driver; device='cpu' does the same$"
+        RuntimeError, match=r"^device='cuda' can't be used: no NVIDIA driver; device='cpu' does the same$"
     ):
         numopt.minimize_batch(cuda_cases.value, cuda_cases.STARTS, cuda_cases.ARGS, device="cuda")
     with pytest.raises(ValueError, match="device must be 'cpu', 'cuda' or 'auto'; got 'gpu'"):
@@ -239,9 +239,9 @@ def test_compiles_to_ptx():
             except Exception as error:
                 print(_device.reason(error, fun))
         ptx(cuda_cases.inplace, "bfgs", [(7, 5), (8, 0), (9, 0)])
-        for method, cc in (("lbfgs", (7, 5)), ("cg-pr", (8, 0)), ("gd", (9, 0)), ("newton", (8, 0)), ("nelder-mead", (9, 0))):
-            ptx(cuda_cases.inplace if method != "nelder-mead" else cuda_cases.value, method, [cc],
-                "inplace" if method != "nelder-mead" else None, opt=False)
+        for method, cc in (("lbfgs", (7, 5)), ("cg-pr", (8, 0)), ("gd", (9, 0)), ("newton", (8, 0))):
+            ptx(cuda_cases.inplace, method, [cc], opt=False)
+        ptx(cuda_cases.value, "nelder-mead", [(9, 0)], None, opt=False)
         """
     )
     lines = out.strip().splitlines()
