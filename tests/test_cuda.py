@@ -268,6 +268,15 @@ def test_every_unit_compiles_to_ptx():
     )
 
 
+def test_the_command_for_a_machine_with_a_device(tmp_path):
+    """It runs in the simulator too, but for the tests; and without any device it says what is missing."""
+    script = HERE.parent / "benchmarks" / "gpu.py"
+    _python(str(script), "rosenbrock", "--simulator", "--problems", "2", "--out", str(tmp_path / "gpu"))
+    (row,) = json.loads((tmp_path / "gpu.json").read_text())["rows"]
+    assert row["converged"] == 1.0 and row["problems"] == 2
+    assert "Rosenbrock" in (tmp_path / "gpu.md").read_text()
+
+
 @pytest.mark.cuda
 @needs_device
 def test_every_method_on_the_device(cpu):
