@@ -2,6 +2,7 @@
 
 import importlib
 import warnings
+from contextlib import nullcontext
 
 import numpy as np
 
@@ -110,11 +111,15 @@ def minimize_batch(fun, X0, args=(), method=None, jac=None, hess=None, hessp=Non
     >>> result = numopt.minimize_batch(distances, np.ones(2), (numopt.each(points),))
     >>> result.x.round(2).tolist()
     [[0.85, 0.85], [1.0, 3.0], [6.0, 5.0]]
-    >>> result[1].success, result[1].fun.round(2)
+    >>> result[1].success, round(result[1].fun, 2)
     (True, 7.0)
     """
-    where = read_device(device)
-    batch = MinimizeBatch(fun, X0, args, method, jac, hess, hessp, bounds, tol, options, where, dtype)
+    # on a cluster it is the workers that know of devices, and that have warnings to give
+    where = "cpu" if client is not None else read_device(device)
+    with warnings.catch_warnings() if client is not None else nullcontext():
+        if client is not None:
+            warnings.simplefilter("ignore", OptimizeWarning)
+        batch = MinimizeBatch(fun, X0, args, method, jac, hess, hessp, bounds, tol, options, where, dtype)
     threads = read_threads(n_threads, batch.count, (fun, jac, hess, hessp))
     size, clock = read_chunk_size(chunk_size), Clock(max_time)
     if client is not None:
