@@ -169,15 +169,18 @@ def compile(kernel, signature, fun):
         raise TypeError(reason(error, fun)) from None
 
 
+_REASONS = ("No implementation", "Invalid use", "Unknown attribute", "Untyped global", "Cannot ", "NameError")
+_OURS = ("function call_", "function evaluate", "function run_search")  # what the solvers call the user's function by
+
+
 def reason(error, fun):
     """Why a function can't be compiled for the device, in one line."""
-    from numopt.callbacks.jitted import _first_reason
-
-    text = _first_reason(error)
-    if "NRT" in str(error) or "allocat" in str(error):
-        text = (
-            "it makes new arrays (array expressions and their results are such), and there is no memory for them there"
-        )
+    lines = [line.strip().removeprefix("TypingError: ") for line in str(error).splitlines()]
+    found = [line for line in lines if line.startswith(_REASONS) and not any(name in line for name in _OURS)]
+    text = next(iter(found or filter(None, lines)), type(error).__name__)
+    text = text.removesuffix(" found for signature:")
+    if "NRT" in str(error) or any(f"function {name}" in text for name in ("zeros", "empty", "ones", "full")):
+        text = "it makes new arrays (results of array expressions are such), and there is no memory for them there"
     name = getattr(fun, "__name__", "fun")
     return f"{name} can't be compiled for the CUDA device: {text}; device='cpu' would do"
 
