@@ -294,7 +294,7 @@ def test_every_method_on_the_device(cpu):
 @pytest.mark.cuda
 @needs_device
 def test_many_problems_on_the_device():
-    """More problems than lanes, several chunks, and one that raises among them."""
+    """More problems than lanes, and several chunks."""
     rng = np.random.default_rng(0)
     starts, scales = rng.uniform(-2.0, 2.0, (100_000, 2)), rng.uniform(1.0, 5.0, 100_000)
     args = numopt.each(scales), cuda_cases.SHIFT
@@ -305,6 +305,23 @@ def test_many_problems_on_the_device():
         assert (found.success == cpu.success).mean() > 0.999
         both = found.success & cpu.success
         assert np.allclose(found.x[both], cpu.x[both], atol=1e-4)
+
+
+@pytest.mark.cuda
+@needs_device
+def test_a_function_that_raises_on_the_device():
+    import numba
+
+    @numba.njit
+    def picky(x, scale):
+        if scale < 0.0:
+            raise ValueError("negative")
+        return (x[0] - scale) ** 2
+
+    scales = np.linspace(-1.0, 9.0, 100_000)
+    with pytest.warns(numopt.OptimizeWarning, match="10000 of 100000 problems have status FAILED"):
+        found = numopt.minimize_batch(picky, np.zeros((100_000, 1)), (numopt.each(scales),), "bfgs", device="cuda")
+    assert ((found.status == numopt.Status.FAILED) == (scales < 0.0)).all() and found.success[scales >= 0.0].all()
 
 
 @pytest.mark.cuda

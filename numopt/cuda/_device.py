@@ -185,17 +185,18 @@ def reason(error, fun):
     return f"{name} can't be compiled for the CUDA device: {text}; device='cpu' would do"
 
 
-def resident(kernel, signature):
-    """How many threads of a compiled kernel the device holds at a time."""
+def resident(kernel):
+    """How many threads of a kernel, which has been compiled, the device holds at a time."""
     if simulated():
         return 4
     from numba import cuda
 
     device = cuda.get_current_device()
-    registers = max(16, 8 * -(-kernel.get_regs_per_thread(signature) // 8))
+    found = kernel.get_regs_per_thread()  # of each signature that it has been compiled for
+    registers = max(16, 8 * -(-max(found.values() if isinstance(found, dict) else [found]) // 8))
     a_multiprocessor = min(
         getattr(device, "MAX_REGISTERS_PER_MULTIPROCESSOR", _REGISTERS) // registers,
-        getattr(device, "MAX_THREADS_PER_MULTI_PROCESSOR", _THREADS),
+        getattr(device, "MAX_THREADS_PER_MULTIPROCESSOR", _THREADS),
     )
     return device.MULTIPROCESSOR_COUNT * max(block(), a_multiprocessor // block() * block())
 
