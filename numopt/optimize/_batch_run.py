@@ -154,7 +154,7 @@ class Progress:
             self.done, self.good = self.done + len(status), self.good + int(_GOOD[status].sum())
 
 
-def run_chunks(workers, parts, load, store, clock, progress):
+def run_chunks(workers, parts, load, store, clock, progress, unit="batch"):
     """Run chunks of problems, one after the other, on all threads.
 
     Parameters
@@ -170,6 +170,8 @@ def run_chunks(workers, parts, load, store, clock, progress):
         ``store(chunk)``, when the chunk has ended, be it by Ctrl-C.
     clock : Clock
     progress : Progress
+    unit : str
+        The compiled loop over problems.
     """
     blocks, counters = [worker.block for worker in workers], [worker.c for worker in workers]
     for chunk in parts:
@@ -177,7 +179,9 @@ def run_chunks(workers, parts, load, store, clock, progress):
             return
         status = load(chunk)
         try:
-            batch.share(blocks, counters, len(status), lambda done, s=status: progress.look(done, s), clock.deadline)
+            batch.share(
+                blocks, counters, len(status), lambda done, s=status: progress.look(done, s), clock.deadline, unit
+            )
         finally:
             store(chunk)
             progress.add(status)

@@ -19,6 +19,7 @@ from numopt.kernels.atomic import fetch, fetch_add
 from numopt.kernels.compiling import kernel, reduction
 from numopt.kernels.oracle import void_pointer
 from numopt.kernels.robust import reals, words
+from numopt.kernels.slots import ABORT, N_COUNTERS
 from numopt.kernels.status import Status
 from numopt.kernels.tiles import add_gram
 from numopt.solvers import lasso_batch_slots as s
@@ -135,11 +136,14 @@ def diagonal(G, out):
 
 
 @kernel
-def fit(A, G, mean, y, m, centred, positive, alphas, l1_ratio, tol, max_iter, work, coef, intercept, gaps, values, passes):
+def fit(
+    A, G, mean, y, m, centred, positive, alphas, l1_ratio, tol, max_iter, c, work, coef, intercept, gaps, values, passes
+):
     """Solve one problem for its penalties in turn, each from the solution before; returns the status.
 
     Sets a row of coef (k, p), intercept, the gap and the objective (both divided by m), and the passes of each penalty.
-    """  # fmt: skip
+    ``c``: counters, by which the run can be told to end.
+    """
     p, w, q, square = work.w.size, work.w, work.q, work.t
     ymean = mean_of(y, m) if centred else 0.0
     for i in range(m):
@@ -167,7 +171,7 @@ def fit(A, G, mean, y, m, centred, positive, alphas, l1_ratio, tol, max_iter, wo
             primal, dual = duality_gap(R2, q, w, square, na, l2, positive, dual)
             before = gap
             gap = primal - dual
-            if gap <= goal or done >= max_iter:
+            if gap <= goal or done >= max_iter or c[ABORT] != 0:
                 break
             if gap > 0.5 * before:
                 tightness *= 0.1
@@ -198,7 +202,7 @@ def fit(A, G, mean, y, m, centred, positive, alphas, l1_ratio, tol, max_iter, wo
         if not good:
             status = _NAN_STATUS
         elif not gap <= goal:
-            status = _MAXITER if done >= max_iter else _STALLED
+            status = c[ABORT] if c[ABORT] != 0 else _MAXITER if done >= max_iter else _STALLED
     return status
 
 
@@ -212,7 +216,7 @@ def unit(block, _):
     a = words(block, s.N_WORDS)
     m, p, k = a[s.M], a[s.P], a[s.K]
     p4 = p + (-p) % 4
-    r = reals(a[s.REALS], s.N_REALS)
+    r, c = reals(a[s.REALS], s.N_REALS), words(a[b.C], N_COUNTERS)
     A, G, mean = _matrix(a[s.A], p4, m), _matrix(a[s.G], p4, p4), reals(a[s.MEAN], p)
     at, to = a[s.WORK], a[s.WORK] + 8 * s.WORK_ROWS * m
     work = Work(
@@ -240,8 +244,8 @@ def unit(block, _):
                 prepare(_matrix(a[s.X] + i * a[s.X_STRIDE], m, p), count, a[s.CENTRED] != 0, A, G, mean)
             words(a[s.STATUS] + 8 * i, 1)[0] = fit(
                 A, G, mean, reals(a[s.Y] + i * a[s.Y_STRIDE], m), count, a[s.CENTRED] != 0, a[s.POSITIVE] != 0,
-                reals(a[s.ALPHA] + i * a[s.ALPHA_STRIDE], k), r[s.L1_RATIO], r[s.TOL], a[s.MAX_ITER], work,
-                _matrix(a[s.COEF] + 8 * k * p * i, k, p), reals(a[s.INTERCEPT] + 8 * k * i, k),
+                reals(a[s.ALPHA] + i * a[s.ALPHA_STRIDE], k), r[s.L1_RATIO], r[s.TOL], a[s.MAX_ITER], c,
+                work, _matrix(a[s.COEF] + 8 * k * p * i, k, p), reals(a[s.INTERCEPT] + 8 * k * i, k),
                 reals(a[s.GAP] + 8 * k * i, k), reals(a[s.OBJECTIVE] + 8 * k * i, k), words(a[s.PASSES] + 8 * k * i, k),
             )  # fmt: skip
             a[b.DONE] += 1
