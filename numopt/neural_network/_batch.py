@@ -10,9 +10,9 @@ from sklearn.utils import check_random_state
 from numopt.catalog import METHODS
 from numopt.network import small
 from numopt.neural_network._initial_weights import initialise
-from numopt.optimize._batch import minimize_batch
+from numopt.optimize._batch import minimize_batch, read_device
 from numopt.optimize._batch_input import Each, each
-from numopt.optimize._batch_lasso import _number, _numbers, resolve
+from numopt.optimize._batch_lasso import _number, _numbers
 from numopt.optimize._batch_result import BatchResult
 from numopt.optimize._batch_run import read_dtype
 from numopt.optimize._runs import read_count
@@ -101,7 +101,7 @@ def mlp_batch(X, Y, hidden_layer_sizes=(4,), activation="tanh", *, loss="squared
     network = Network((n_features, *widths, n_outputs), activation, loss, classes)
     theta = network.start(check_random_state(random_state))
     args = (data, each(Y), np.array(network.sizes), small.ACTIVATIONS.index(activation), network.kind, alpha)
-    where = resolve(device)
+    where = read_device(device)
     fun = small.loss_on_threads
     if where == "cuda":
         fun, args = small.loss, (*args, each(np.zeros((len(Y), 2 * sum(network.sizes)))))

@@ -11,6 +11,7 @@ from numopt.drivers import units
 from numopt.kernels import batch_slots as b
 from numopt.kernels.slots import N_COUNTERS
 from numopt.kernels.status import Status
+from numopt.optimize._batch import read_device
 from numopt.optimize._batch_input import Each, on_device
 from numopt.optimize._batch_result import BatchResult
 from numopt.optimize._batch_run import Clock, Progress, chunks, read_chunk_size, read_dtype, read_threads, run_chunks
@@ -113,7 +114,7 @@ def lasso_batch(X, Y, alpha, *, l1_ratio=1.0, fit_intercept=True, positive=False
     problem = read_problem(X, Y, alpha, l1_ratio, fit_intercept, positive, tol, max_iter, dtype)
     chunk_size, threads = read_chunk_size(chunk_size), read_threads(n_threads, problem.count)
     outputs = Outputs(problem)
-    if resolve(device) == "cuda":
+    if read_device(device) == "cuda":
         from numopt.cuda._lasso import lasso_on_device as run
     else:
         run = run_on_threads
@@ -123,15 +124,6 @@ def lasso_batch(X, Y, alpha, *, l1_ratio=1.0, fit_intercept=True, positive=False
         error.result = outputs.result(dtype)  # type: ignore[attr-defined]
         raise
     return outputs.result(dtype)
-
-
-def resolve(device):
-    """``'cpu'`` or ``'cuda'``."""
-    if device == "cpu":
-        return device
-    from numopt.cuda import resolve
-
-    return resolve(device)
 
 
 @dataclass
@@ -344,4 +336,4 @@ def run_on_threads(problem, outputs, threads, chunk_size, clock, progress):
             units.address(UNIT)
         clock.start()
         parts = chunks(problem.count, chunk_size, sum(copied))
-        run_chunks(workers, parts, load, lambda chunk: None, clock, bar, UNIT)
+        run_chunks(workers, parts, load, lambda chunk: None, clock, bar, unit=UNIT)
