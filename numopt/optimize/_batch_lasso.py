@@ -119,7 +119,8 @@ def lasso_batch(X, Y, alpha, *, l1_ratio=1.0, fit_intercept=True, positive=False
     else:
         run = run_on_threads
     try:
-        run(problem, outputs, threads, chunk_size, clock, progress)
+        with Progress("lasso", problem.count, progress) as bar:
+            run(problem, outputs, threads, chunk_size, clock, bar)
     except KeyboardInterrupt as error:
         error.result = outputs.result(dtype)  # type: ignore[attr-defined]
         raise
@@ -306,7 +307,7 @@ def rows(array, chunk, dtype=None):
     return np.ascontiguousarray(part, float)
 
 
-def run_on_threads(problem, outputs, threads, chunk_size, clock, progress):
+def run_on_threads(problem, outputs, threads, chunk_size, clock, bar):
     """Solve the problems on the CPU."""
     shared = None if problem.own else problem.design()
     workers = [_Worker(problem, shared) for _ in range(threads)]
@@ -331,9 +332,8 @@ def run_on_threads(problem, outputs, threads, chunk_size, clock, progress):
                 worker.block[s.LENGTHS] = problem.lengths.ctypes.data + 8 * chunk.start
         return outputs.status[chunk]
 
-    with Progress("lasso", problem.count, progress) as bar:
-        with bar.compiling([], [UNIT]):
-            units.address(UNIT)
-        clock.start()
-        parts = chunks(problem.count, chunk_size, sum(copied))
-        run_chunks(workers, parts, load, lambda chunk: None, clock, bar, unit=UNIT)
+    with bar.compiling([], [UNIT]):
+        units.address(UNIT)
+    clock.start()
+    parts = chunks(problem.count, chunk_size, sum(copied))
+    run_chunks(workers, parts, load, lambda chunk: None, clock, bar, unit=UNIT)
