@@ -63,6 +63,8 @@ def mlp_batch(X, Y, hidden_layer_sizes=(4,), activation="tanh", *, loss="squared
     ------
     TypeError, ValueError
         For arguments that can't be used, before any work.
+    KeyboardInterrupt
+        On Ctrl-C, with the results so far as its ``result``.
 
     See Also
     --------
@@ -105,10 +107,15 @@ def mlp_batch(X, Y, hidden_layer_sizes=(4,), activation="tanh", *, loss="squared
     fun = small.loss_on_threads
     if where == "cuda":
         fun, args = small.loss, (*args, each(np.zeros((len(Y), 2 * sum(network.sizes)))))
-    result = minimize_batch(
-        fun, np.tile(theta, (len(Y), 1)), args, name, "inplace", options={"gtol": tol, **limits}, device=where,
-        dtype=dtype, n_threads=n_threads, chunk_size=chunk_size, max_time=max_time, progress=progress,
-    )  # fmt: skip
+    try:
+        result = minimize_batch(
+            fun, np.tile(theta, (len(Y), 1)), args, name, "inplace", options={"gtol": tol, **limits}, device=where,
+            dtype=dtype, n_threads=n_threads, chunk_size=chunk_size, max_time=max_time, progress=progress,
+        )  # fmt: skip
+    except KeyboardInterrupt as error:
+        if getattr(error, "result", None) is not None:
+            error.result = MLPBatchResult(error.result._arrays, error.result._statuses, network)
+        raise
     return MLPBatchResult(result._arrays, result._statuses, network)
 
 
@@ -150,7 +157,7 @@ def _read_data(X, Y, loss):
             raise ValueError(f"X holds {len(array)} problems, Y {len(Y)}")
         X = each(_reals(array), X.lengths)
     else:
-        array = X = _reals(_numbers("X", X, "(m, n_features)"))
+        array = X = np.ascontiguousarray(_reals(_numbers("X", X, "(m, n_features)")))
         if not np.isfinite(X).all():
             raise ValueError("X holds NaN or infinity, and all problems share it")
     if array.shape[-2] == 0 or array.shape[-1] == 0 or n_outputs == 0:
@@ -161,6 +168,7 @@ def _read_data(X, Y, loss):
 
 
 def _reals(array):
+    """Data as they are, if real."""
     return array if array.dtype.kind == "f" else array.astype(float)
 
 

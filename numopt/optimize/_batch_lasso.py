@@ -253,7 +253,7 @@ def _read_alpha(alpha, count):
         hint = ": without a penalty it is least squares, np.linalg.lstsq" if (values[wrong] == 0).any() else ""
         raise ValueError(f"alpha must be positive and finite; got {values[wrong].ravel()[0]}{hint}")
     path = values.ndim == 1 + own
-    values = values.reshape(count if own else 1, -1) if values.size else values.reshape(count, -1 if path else 1)
+    values = values.reshape(count if own else 1, values.shape[-1] if path else 1)
     return np.ascontiguousarray(values, float), path
 
 
