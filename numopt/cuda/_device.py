@@ -133,6 +133,13 @@ def empty(shape, dtype):
     return cuda.device_array(shape, dtype)
 
 
+def adopt(array):
+    """An array that lies on the device already (CuPy's, or whatever has ``__cuda_array_interface__``), as Numba's."""
+    from numba import cuda
+
+    return np.asarray(array) if simulated() else cuda.as_cuda_array(array)
+
+
 def page_locked(shape, dtype):
     """An array on the host that the device can reach by itself; an ordinary one where there are no more of those."""
     from numba import cuda

@@ -36,11 +36,12 @@ def _begin(i, lane, data):
         W[j, lane] = x0[i, j]
         finite = finite and abs(x0[i, j]) < float("inf")
     if C[s.BOUNDED, lane] != 0:
-        k, last = (i if lower.shape[0] > 1 else 0), W.shape[0] - 2 * n  # the last 2n are scratch
+        last = W.shape[0] - 2 * n  # the last 2n are scratch
+        a, b = (i if lower.shape[0] > 1 else 0), (i if upper.shape[0] > 1 else 0)
         for j in range(n):
             W[last - 3 * n + j, lane] = 1.0
-            W[last - 2 * n + j, lane] = lower[k, j]
-            W[last - n + j, lane] = upper[k, j]
+            W[last - 2 * n + j, lane] = lower[a, j]
+            W[last - n + j, lane] = upper[b, j]
     if not finite:
         C[s.STATUS, lane], P[s.F, lane], P[s.GNORM, lane] = _NAN_STATUS, _NAN, _NAN
         for j in range(n):

@@ -80,13 +80,15 @@ def signature_of(data):
     def type_of(item):
         if isinstance(item, tuple):
             return types.Tuple([type_of(part) for part in item])
+        if isinstance(item, Rows) and item.there:
+            return typeof(_device.adopt(item.array))
         if isinstance(item, (Rows, Results)):
             return types.Array(from_dtype(item.dtype), 1 + len(item.shape), "C")
         if isinstance(item, Lanes):
             return types.Array(from_dtype(item.dtype), len(item.shape) + 1, "C")
         if isinstance(item, np.ndarray):
             return types.Array(from_dtype(item.dtype), item.ndim, "C")
-        return typeof(item)
+        return typeof(_device.adopt(item) if hasattr(item, "__cuda_array_interface__") else item)
 
     whole = types.Array(types.int64, 1, "C")
     return types.int64, types.int64, whole, whole, type_of(data)
@@ -101,7 +103,7 @@ def _shared(data):
             return tuple(map(there, item))
         if isinstance(item, np.ndarray):
             return cuda.to_device(np.ascontiguousarray(item))
-        return cuda.as_cuda_array(item) if hasattr(item, "__cuda_array_interface__") else item
+        return _device.adopt(item) if hasattr(item, "__cuda_array_interface__") else item
 
     return there(data)
 
@@ -129,14 +131,12 @@ class _Slot:
 
     def _filled(self, data, first, last):
         """The kernel's data for a chunk."""
-        from numba import cuda
-
         found = []
         for item in data:
             if isinstance(item, tuple):
                 found.append(self._filled(item, first, last))
             elif isinstance(item, Rows) and item.there:
-                found.append(cuda.as_cuda_array(item.array)[first:last])
+                found.append(_device.adopt(item.array)[first:last])
             elif isinstance(item, (Rows, Results)):
                 found.append(self.device[id(item)])
             elif isinstance(item, Lanes):
