@@ -319,3 +319,36 @@ def _here(path):
         exec(compile(DEVICE, "device", "exec"), {})
     finally:
         sys.argv = argv
+
+
+PTX = """
+import time
+from types import SimpleNamespace
+import numpy as np, numopt
+from numba import cuda
+from numba.cuda import dispatcher
+# numba-cuda asks the driver for the device even where a compute capability is named
+dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=(7, 5))
+from numopt.cuda._lasso import describe
+from numopt.cuda._transfer import lane_bytes, problem_bytes, signature_of
+from numopt.optimize._batch_lasso import Outputs, read_problem
+
+m, p = 7, 6
+for own, cc, options in ((True, (9, 0), {}), (True, (7, 5), {"opt": False}), (False, (8, 0), {"opt": False})):
+    X = numopt.each(np.zeros((3, m, p))) if own else np.ones((m, p))
+    problem = read_problem(X, np.zeros((3, m)), 1.0, 1.0, True, False, 1e-4, 100, None)
+    kernel, data, _ = describe(problem, Outputs(problem))
+    assert lane_bytes(data) == 8 * (2 * m + p * p + 8 * p + own * (8 * m + 64 + p))
+    assert problem_bytes(data) == 8 * (m + p + 5 + own * m * p)  # Y, X; coefficients, four results, the status
+    text, _ = cuda.compile_ptx(kernel.py_func, signature_of(data), cc=cc, **options)
+    print(f".target sm_{cc[0]}{cc[1]}" in text, ".visible .entry" in text)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="NVVM comes with the cuda extra, on Linux")
+def test_lassos_compile_to_ptx():
+    """What is compiled without optimisation is the same source; that is what takes the time."""
+    pytest.importorskip("cuda.bindings", reason="needs the cuda extra")
+    out = subprocess.run([sys.executable, "-W", "ignore", "-c", PTX], capture_output=True, text=True, timeout=300)
+    assert out.returncode == 0, out.stderr[-2000:]
+    assert out.stdout.split() == ["True"] * 6

@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -93,8 +94,8 @@ def mlp_batch(X, Y, hidden_layer_sizes=(4,), activation="tanh", *, loss="squared
     row = METHODS.get(name) if isinstance(name, str) else None
     if row is None or row.values_only or row.second_order or row.unit == "first-order":
         raise ValueError(
-            f"solver must be a method of numopt.minimize that reads gradients only, such as 'lbfgs', 'bfgs' or 'cg-pr'; "
-            f"got {solver!r:.60}"
+            "solver must be a method of numopt.minimize that reads gradients only, such as 'lbfgs', 'bfgs' or "
+            f"'cg-pr'; got {solver!r:.60}"
         )
     alpha = _number("alpha", alpha, "a finite number, at least 0", lambda a: 0 <= a < math.inf)
     tol = _number("tol", tol, "a finite number, at least 0", lambda t: 0 <= t < math.inf)
@@ -183,7 +184,7 @@ class Network:
     def views(self, theta):
         """(weights (..., fan_in, fan_out), biases (..., fan_out)) of each layer, of parameters (..., n)."""
         found, at = [], 0
-        for fan_in, fan_out in zip(self.sizes[:-1], self.sizes[1:]):
+        for fan_in, fan_out in pairwise(self.sizes):
             end = at + fan_in * fan_out
             W = theta[..., at:end].reshape(*theta.shape[:-1], fan_out, fan_in).swapaxes(-1, -2)
             found.append((W, theta[..., end : end + fan_out]))
@@ -192,7 +193,7 @@ class Network:
 
     def start(self, random_state):
         """The parameters that the estimators begin with."""
-        theta = np.empty(sum((a + 1) * b for a, b in zip(self.sizes[:-1], self.sizes[1:])))
+        theta = np.empty(sum((a + 1) * b for a, b in pairwise(self.sizes)))
         weights, intercepts = zip(*self.views(theta), strict=True)
         hidden = [self.activation] * (len(self.sizes) - 2)
         initialise(SimpleNamespace(weights=weights, intercepts=intercepts, activations=hidden), random_state)
@@ -249,7 +250,7 @@ class MLPBatchResult(BatchResult):
         own = isinstance(X, Each)
         if own and X.lengths is not None:
             raise ValueError("predict takes no lengths; the outputs of all rows are computed")
-        X = _reals(_numbers("X", X.array, "(n_problems, m, n_features)") if own else _numbers("X", X, "(m, n_features)"))
+        X = _reals(_numbers("X", X.array if own else X, "(n_problems, m, n_features)" if own else "(m, n_features)"))
         if X.shape[-1] != self._more.sizes[0]:
             raise ValueError(f"X has {X.shape[-1]} features; the networks were fitted on {self._more.sizes[0]}")
         if own and len(X) != len(self):

@@ -312,7 +312,7 @@ def run_on_threads(problem, outputs, threads, chunk_size, clock, bar):
     shared = None if problem.own else problem.design()
     workers = [_Worker(problem, shared) for _ in range(threads)]
     data = [(s.Y, s.Y_STRIDE, problem.Y)] + ([(s.X, s.X_STRIDE, problem.X)] if problem.own else [])
-    copied = [8 * array[0].size for _, _, array in data if problem.count and rows(array, slice(1), problem.dtype).base is None]
+    copied = [8 * a[0].size for _, _, a in data if problem.count and rows(a, slice(1), problem.dtype).base is None]
     held: dict = {}
 
     def load(chunk):
@@ -322,7 +322,8 @@ def run_on_threads(problem, outputs, threads, chunk_size, clock, bar):
                 worker.block[slot], worker.block[stride] = part.ctypes.data, part.strides[0]
         alphas, first = problem.alphas, chunk.start if len(problem.alphas) > 1 else 0
         for slot, array in ((s.COEF, outputs.coef), (s.INTERCEPT, outputs.intercept), (s.GAP, outputs.gap),
-                            (s.OBJECTIVE, outputs.fun), (s.PASSES, outputs.nit), (s.STATUS, outputs.status)):  # fmt: skip
+                            (s.OBJECTIVE, outputs.fun), (s.PASSES, outputs.nit),
+                            (s.STATUS, outputs.status)):  # fmt: skip
             for worker in workers:
                 worker.block[slot] = array.ctypes.data + chunk.start * array.strides[0]
         for worker in workers:

@@ -165,7 +165,7 @@ def fit(
         if l2 != before_l2:
             kept, before_l2 = -1, l2
         dual, primal, gap, tightness, done = -1e300, 0.0, 1e300, 1.0, 0
-        for rounds in range(ROUNDS if good else 0):
+        for _ in range(ROUNDS if good else 0):
             for j in range(p):
                 square[j] = G[j, j]
             primal, dual = duality_gap(R2, q, w, square, na, l2, positive, dual)
