@@ -20,6 +20,8 @@ _HOME = {
     "minimize_batch": "numopt.optimize._batch",
     "least_squares_batch": "numopt.optimize._batch_squares",
     "curve_fit_batch": "numopt.optimize._batch_fit",
+    "lasso_batch": "numopt.optimize._batch_lasso",
+    "mlp_batch": "numopt.neural_network._batch",
     "each": "numopt.optimize._batch_input",
     "BatchResult": "numopt.optimize._batch_result",
     "resume": "numopt.optimize._minimize",

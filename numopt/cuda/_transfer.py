@@ -43,14 +43,14 @@ class Results:
 
 
 class Lanes:
-    """What each lane needs: ``words`` numbers, problem-fastest."""
+    """What each lane needs: ``words`` numbers, or an array of that shape, problem-fastest."""
 
     def __init__(self, words, dtype=np.float64):
-        self.words, self.dtype = int(words), np.dtype(dtype)
+        self.shape, self.dtype = words if isinstance(words, tuple) else (int(words),), np.dtype(dtype)
 
     def bytes(self):
         """Of a lane."""
-        return self.words * self.dtype.itemsize
+        return self.dtype.itemsize * int(np.prod(self.shape, dtype=np.int64))
 
 
 def parts(data, kind):
@@ -85,7 +85,7 @@ def signature_of(data):
         if isinstance(item, (Rows, Results)):
             return types.Array(from_dtype(item.dtype), 1 + len(item.shape), "C")
         if isinstance(item, Lanes):
-            return types.Array(from_dtype(item.dtype), 2, "C")
+            return types.Array(from_dtype(item.dtype), len(item.shape) + 1, "C")
         if isinstance(item, np.ndarray):
             return types.Array(from_dtype(item.dtype), item.ndim, "C")
         return typeof(_device.adopt(item) if hasattr(item, "__cuda_array_interface__") else item)
@@ -121,7 +121,7 @@ class _Slot:
         for item in (*self.inputs, *self.results):
             self._make(item, (chunk, *item.shape), item.dtype)
         for item in parts(data, Lanes):
-            self.device[id(item)] = _device.empty((item.words, lanes), item.dtype)
+            self.device[id(item)] = _device.empty((*item.shape, lanes), item.dtype)
         self._make("status", (chunk,), np.int64)
         self._make("queue", (1,), np.int64)
 

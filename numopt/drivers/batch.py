@@ -24,7 +24,7 @@ def grain_of(count, threads):
     return max(1, min(64, count // (16 * threads)))
 
 
-def share(blocks, counters, count, look=None, deadline=math.inf):
+def share(blocks, counters, count, look=None, deadline=math.inf, unit="batch"):
     """Run ``count`` problems on as many threads as there are blocks of words.
 
     Parameters
@@ -39,13 +39,15 @@ def share(blocks, counters, count, look=None, deadline=math.inf):
         ``look(done)``, called every now and then in the calling thread.
     deadline : float
         When to stop, by ``time.monotonic``: problems that are under way end with MAX_TIME.
+    unit : str
+        The compiled loop over problems.
 
     Raises
     ------
     BaseException
         What ``look`` or Ctrl-C raises, when all threads have ended; what they have finished is in its place.
     """
-    call = ctypes.CFUNCTYPE(ctypes.c_double, _word, _word)(units.address("batch"))
+    call = ctypes.CFUNCTYPE(ctypes.c_double, _word, _word)(units.address(unit))
     shared = np.zeros(2, np.int64)  # NEXT, STOP
     for block in blocks:
         block[b.COUNT], block[b.GRAIN], block[b.DONE] = count, grain_of(count, len(blocks)), 0

@@ -79,6 +79,7 @@ UNITS = {
     "lasso/rows-float32": ("numopt.solvers.lasso_entry", "rows32", 2),
     "lasso/sparse-float64": ("numopt.solvers.lasso_entry", "sparse64", 2),
     "lasso/sparse-float32": ("numopt.solvers.lasso_entry", "sparse32", 2),
+    "lasso/batch": ("numopt.solvers.lasso_batch", "unit", 2),
     "lasso/gram": ("numopt.solvers.lasso_gram", "unit", 2),
     "lasso/groups": ("numopt.solvers.lasso_groups", "unit", 2),
     "glm/pointwise": ("numopt.solvers.glm", "pointwise", 2),

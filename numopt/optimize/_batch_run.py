@@ -144,7 +144,7 @@ class Progress:
             self.done, self.good = self.done + len(status), self.good + int(_GOOD[status].sum())
 
 
-def run_chunks(workers, parts, load, store, clock, progress, among=None):
+def run_chunks(workers, parts, load, store, clock, progress, among=None, unit="batch"):
     """Run chunks of problems, one after the other, on all threads.
 
     Parameters
@@ -162,6 +162,8 @@ def run_chunks(workers, parts, load, store, clock, progress, among=None):
     progress : Progress
     among : callable, optional
         ``among(chunk) -> numbers``, within the chunk, of the problems that are meant.  Default: all.
+    unit : str
+        The compiled loop over problems.
     """
     blocks, counters = [worker.block for worker in workers], [worker.c for worker in workers]
     for chunk in parts:
@@ -178,7 +180,7 @@ def run_chunks(workers, parts, load, store, clock, progress, among=None):
             progress.look(done, status[order])
 
         try:
-            batch.share(blocks, counters, len(order), look if progress.shown else None, clock.deadline)
+            batch.share(blocks, counters, len(order), look if progress.shown else None, clock.deadline, unit)
         finally:
             store(chunk)
             progress.add(status[order])
