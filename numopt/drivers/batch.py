@@ -1,7 +1,9 @@
 """A batch on threads: each runs the compiled loop of ``kernels.batch`` on a block of words of its own."""
 
 import ctypes
+import math
 import threading
+import time
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from numopt.kernels.status import Status
 
 _LOOK = 0.05  # seconds between two looks at the threads
 _word = ctypes.c_ssize_t
-_INTERRUPTED = int(Status.INTERRUPTED)
+_INTERRUPTED, _MAX_TIME = int(Status.INTERRUPTED), int(Status.MAX_TIME)
 
 
 def grain_of(count, threads):
@@ -20,7 +22,7 @@ def grain_of(count, threads):
     return max(1, min(64, count // (16 * threads)))
 
 
-def share(blocks, counters, count, look=None):
+def share(blocks, counters, count, look=None, deadline=math.inf):
     """Run ``count`` problems on as many threads as there are blocks of words.
 
     Parameters
@@ -32,7 +34,9 @@ def share(blocks, counters, count, look=None):
     count : int
         Problems.
     look : callable, optional
-        ``look(done) -> bool``, called every now and then in the calling thread: whether to stop.
+        ``look(done)``, called every now and then in the calling thread.
+    deadline : float
+        When to stop, by ``time.monotonic``: problems that are under way end with MAX_TIME.
 
     Raises
     ------
@@ -45,20 +49,25 @@ def share(blocks, counters, count, look=None):
         block[b.COUNT], block[b.GRAIN], block[b.DONE] = count, grain_of(count, len(blocks)), 0
         block[b.NEXT], block[b.STOP] = shared.ctypes.data, shared.ctypes.data + 8
     threads = [threading.Thread(target=call, args=(block.ctypes.data, 0), daemon=True) for block in blocks]
-    raised = None
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads):
+    waiting, raised, why = threads[::-1], None, _MAX_TIME
+    while True:
         try:
+            while waiting:
+                waiting.pop().start()
             if shared[1]:
                 for c in counters:
-                    c[s.ABORT] = _INTERRUPTED  # again each time: a run may have begun since
-            for thread in threads:
-                thread.join(_LOOK if not shared[1] else 0.002)
-            if look is not None and raised is None and look(sum(int(block[b.DONE]) for block in blocks)):
+                    c[s.ABORT] = why  # again each time: a run may have begun since
+            left = [thread for thread in threads if thread.is_alive()]
+            if not left:
+                break
+            wait = 0.002 if shared[1] else max(1e-4, min(_LOOK, deadline - time.monotonic()))
+            left[0].join(wait)
+            if not shared[1] and time.monotonic() >= deadline:
                 shared[1] = 1
+            elif look is not None and raised is None:
+                look(sum(int(block[b.DONE]) for block in blocks))
         except BaseException as error:
-            raised = raised or error
+            raised, why = raised or error, _INTERRUPTED
             shared[1] = 1
     if raised is not None:
         raise raised

@@ -44,7 +44,7 @@ def minimize_batch(fun, X0, args=(), method=None, jac=None, hess=None, hessp=Non
     deadline = math.inf if max_time is None else time.monotonic() + max_time
     for worker in workers:
         worker.p0[s.DEADLINE] = deadline
-    batch.share([w.block for w in workers], [w.c for w in workers], count, lambda done: time.monotonic() > deadline)
+    batch.share([w.block for w in workers], [w.c for w in workers], count, None, deadline)
     return BatchResult(outputs.arrays())
 
 
