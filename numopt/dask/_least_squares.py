@@ -23,7 +23,7 @@ from sklearn.metrics import r2_score
 
 from numopt.dask._base import NOT_FINITE, Lazy, check_numeric, read_data
 from numopt.dask._partials import centre, merge, one_thread, triangle
-from numopt.linear_model._linear_base import LinearPredictor, check_tolerance, is_number
+from numopt.linear_model._linear_base import LinearPredictor, check_tolerance
 
 
 class _LeastSquares(Lazy, MultiOutputMixin, RegressorMixin, LinearPredictor):

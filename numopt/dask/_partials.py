@@ -18,29 +18,28 @@ BLOCK = 1 << 17  # numbers that are factored at a time: 1 MiB
 FAN = 8  # results that become one at a time
 
 
-class _OneThread:
-    """A context for many threads at once in which BLAS has one thread: the first sets that, the last takes it back."""
+class Together:
+    """A context for many threads at once: the first one makes what holds for all of the process, the last ends it."""
 
-    def __init__(self):
-        self.lock, self.inside, self.limit = threading.Lock(), 0, None
-        self.controller = None
+    def __init__(self, make):
+        self.make, self.lock, self.inside, self.context = make, threading.Lock(), 0, None
 
     def __enter__(self):
         with self.lock:
-            if self.controller is None:
-                self.controller = ThreadpoolController()
             if self.inside == 0:
-                self.limit = self.controller.limit(limits=1, user_api="blas")
+                self.context = self.make()
+                self.context.__enter__()
             self.inside += 1
 
     def __exit__(self, *error):
         with self.lock:
             self.inside -= 1
             if self.inside == 0:
-                self.limit.restore_original_limits()
+                self.context.__exit__(*error)
 
 
-one_thread = _OneThread()
+_controller = functools.cache(ThreadpoolController)  # looking for the libraries takes milliseconds
+one_thread = Together(lambda: _controller().limit(limits=1, user_api="blas"))
 
 
 def apply(partial, args, *blocks):

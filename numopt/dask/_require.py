@@ -1,5 +1,6 @@
 """Dask, or the word that it is missing."""
 
+import importlib
 import sys
 
 MISSING = "numopt.dask needs Dask for this: pip install numopt-jit[dask]"
@@ -8,11 +9,9 @@ MISSING = "numopt.dask needs Dask for this: pip install numopt-jit[dask]"
 def require():
     """The package ``distributed``; ImportError in one line if it or Dask's arrays are missing."""
     try:
-        import dask.array
-        import distributed
+        return importlib.import_module("dask.array") and importlib.import_module("distributed")
     except ImportError:
         raise ImportError(MISSING) from None
-    return distributed
 
 
 def is_dask(X):

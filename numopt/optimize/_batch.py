@@ -33,6 +33,31 @@ def minimize_batch(fun, X0, args=(), method=None, jac=None, hess=None, hessp=Non
     >>> result.x.round(4).tolist()
     [[1.0], [2.0]]
     """
+    if client is not None:
+        from numopt.dask._batch import spread
+
+        return spread(
+            minimize_batch,
+            dict(
+                fun=fun,
+                X0=X0,
+                args=args,
+                method=method,
+                jac=jac,
+                hess=hess,
+                hessp=hessp,
+                bounds=bounds,
+                tol=tol,
+                options=options,
+                device=device,
+                dtype=dtype,
+                n_threads=n_threads,
+                chunk_size=chunk_size,
+                max_time=max_time,
+                progress=progress,
+            ),
+            client,
+        )
     X0 = np.ascontiguousarray(X0, float)
     count, n = X0.shape
     row = find_method(method or "bfgs")
