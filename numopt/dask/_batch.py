@@ -6,6 +6,7 @@ number of problems passes through.  Memory-mapped arrays are mapped by the worke
 files, else sent.
 """
 
+import inspect
 import math
 import threading
 import time
@@ -33,25 +34,35 @@ RETRIES = 2  # of a chunk that ended by an exception: that of a worker that is s
 _NOT_RUN, _FAILED, _GOOD = int(Status.NOT_RUN), int(Status.FAILED), int(Status.GRADIENT)
 
 
-def spread(door, arguments, client):
+def spread(door, *given, client, **named):
     """Run a batch on a cluster.
 
     Parameters
     ----------
     door : callable
         ``minimize_batch`` or another front door of batches.
-    arguments : dict
-        Its arguments by name, ``client`` left out, looked at by it.
+    given, named
+        Its arguments but for ``client``, looked at by it.
     client : distributed.Client
 
     Returns
     -------
     BatchResult
-        To the last bit that of ``door(**arguments)``.
+        To the last bit that of ``door(*given, **named)``.
     """
     check_client(client)
-    batch = _Batch(door, dict(arguments), client)
-    return batch.run() if batch.count else door(**arguments)
+    batch = _Batch(door, arguments_of(door, given, named), client)
+    return batch.run() if batch.count else door(*given, **named)
+
+
+def arguments_of(door, given, named):
+    """By name."""
+    signature = inspect.signature(door)
+    arguments = dict(signature.bind(*given, **named).arguments)
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            arguments |= arguments.pop(name, {})
+    return arguments
 
 
 def check_client(client):
@@ -296,7 +307,7 @@ class _Batch:
                 first = rows.start + int(number)
                 if self.failed is None or first < self.failed[0]:
                     self.failed = first, what
-            else:
+            elif text.startswith("hess"):  # what else there is to say of the arguments has been said
                 self.texts.add(text)
 
     def _allocate(self, result):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from numopt.kernels import batch_slots as b
+
 _ACCEPTED = "an array whose first axis counts the problems"
 
 
@@ -137,17 +139,103 @@ def read_starts(X0, args, name="X0"):
 
 
 def part(array, chunk, dtype=None):
-    """The rows of a chunk (a slice, or indices), of the given dtype: where they lie, if they can be used there.
-
-    Rows that are not aligned in memory, or of another dtype, are copied; those of a slice are not otherwise.
-    """
-    rows = np.asarray(array)[chunk]
+    """The rows of a chunk (a slice), of the given dtype: where they lie, if they can be used there, else a copy."""
+    whole = np.asarray(array)
+    rows = whole[chunk]
     if dtype is not None and rows.dtype != dtype:
-        return rows.astype(dtype)
-    return rows if rows.flags.aligned else rows.copy()
+        return rows.astype(dtype, order="C")
+    return rows if whole.flags.aligned else rows.copy()
 
 
 def vectors(array, chunk):
     """The same for rows that compiled code reads as vectors of doubles."""
     rows = part(array, chunk, np.float64)
     return rows if rows.shape[1] == 1 or rows.strides[1] == 8 else np.ascontiguousarray(rows)
+
+
+def converted(array, rows):
+    """Bytes for each problem where ``rows``, a chunk of one problem, is no part of the array but a copy."""
+    return 0 if np.may_share_memory(rows, np.asarray(array)) else rows.nbytes
+
+
+class Arguments:
+    """Arguments of jitted functions: what is shared, and what each problem has of its own, a chunk at a time.
+
+    Parameters
+    ----------
+    args : tuple
+        With :class:`Each` in it.
+    dtype : dtype or None
+        Where given, arrays of real numbers are handed over as float64.
+    """
+
+    def __init__(self, args, dtype=None):
+        self.args, self.convert = args, dtype is not None
+
+    def _kind(self, array):
+        return np.float64 if self.convert and array.dtype.kind == "f" and array.dtype != np.float64 else None
+
+    def of(self, i):
+        """What problem i is given."""
+        return tuple(self._own(arg, arg[i]) if isinstance(arg, Each) else self._shared(arg) for arg in self.args)
+
+    def _own(self, arg, one):
+        return one if self._kind(arg.array) is None else one.astype(np.float64, order="C")
+
+    def _shared(self, arg):
+        return arg.astype(np.float64) if isinstance(arg, np.ndarray) and self._kind(arg) is not None else arg
+
+    def take(self, chunk):
+        """(sources, what has to live as long as they are used) of a chunk.
+
+        The sources are rows of (address, stride, kind), for the patches of ``kernels.batch``, in the order of
+        :meth:`places`.
+        """
+        sources, keep = [], []
+        for arg in self.args:
+            if not isinstance(arg, Each):
+                continue
+            rows = part(arg.array, chunk, self._kind(arg.array))
+            if rows.ndim > 1:
+                sources.append((rows.ctypes.data, rows.strides[0], b.ADDRESS))
+                if arg.lengths is not None:
+                    lengths = arg.lengths[chunk]
+                    sources.append((lengths.ctypes.data, 8, b.WORD))
+            else:
+                if rows.itemsize != 8:
+                    rows = _records(rows)
+                sources.extend((rows.ctypes.data + 8 * k, rows.strides[0], b.WORD) for k in range(1 + (rows.ndim > 1)))
+            keep.append(rows)
+        return np.array(sources, np.int64).reshape(-1, 3), keep
+
+    def places(self):
+        """Which words of the table of arguments the sources are for."""
+        from numopt.callbacks.arguments import places_of
+
+        found = []
+        for arg, place in zip(self.args, places_of(self.of(0)), strict=True):
+            if isinstance(arg, Each):
+                wide = arg.array.ndim > 1
+                two = arg.lengths is not None if wide else arg.array.itemsize != 8 and not self.converts(arg)
+                found.extend((place, place + 1) if two else (place,))
+        return found
+
+    def converts(self, arg):
+        """Whether numbers of another width become doubles."""
+        return self._kind(arg.array) is not None
+
+    def bytes_each(self):
+        """How many bytes have to be converted for each problem."""
+        total = 0
+        for arg in self.args:
+            if isinstance(arg, Each) and len(arg):
+                total += converted(arg.array, part(arg.array, slice(0, 1), self._kind(arg.array)))
+        return total
+
+
+def _records(values):
+    """Numbers of another width than a word, each in the 16 bytes that the table has for a number."""
+    records = np.zeros((len(values), 2), np.int64)
+    wide = np.ascontiguousarray(values)
+    records.view(np.uint8)[:, : wide.itemsize] = wide.view(np.uint8).reshape(len(values), -1)
+    return records

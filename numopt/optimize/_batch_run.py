@@ -3,15 +3,17 @@
 import math
 import time
 import warnings
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from itertools import islice
 
 import numpy as np
 
 from numopt.callbacks.bind import kind_of
 from numopt.callbacks.threads import cores
 from numopt.drivers import batch, units
+from numopt.kernels import batch_slots as b
 from numopt.kernels.status import Status
-from numopt.optimize._runs import read_count, read_limit
+from numopt.optimize._runs import in_threads, read_count, read_limit
 from numopt.optimize._warn import OptimizeWarning, warn
 
 BUFFERS = 2**26  # bytes of converted data that are held at a time
@@ -50,24 +52,12 @@ def read_dtype(dtype):
     return found
 
 
-def chunks(problems, chunk_size, bytes_each=0):
-    """The chunks of problems: slices, where ``problems`` is a count, else parts of an array of indices.
-
-    Parameters
-    ----------
-    problems : int or ndarray of int
-    chunk_size : int or None
-        None: all at once, but for what has to be converted.
-    bytes_each : int
-        What has to be converted for each problem.
-    """
-    many = isinstance(problems, np.ndarray)
-    count = len(problems) if many else problems
+def chunks(count, chunk_size, bytes_each=0):
+    """Slices that the problems are taken in: all at once, unless ``bytes_each`` have to be converted for each."""
     if chunk_size is None:
         chunk_size = max(1024, BUFFERS // bytes_each) if bytes_each else max(count, 1)
     for first in range(0, count, chunk_size):
-        here = slice(first, min(first + chunk_size, count))
-        yield problems[here] if many else here
+        yield slice(first, min(first + chunk_size, count))
 
 
 class Clock:
@@ -154,14 +144,14 @@ class Progress:
             self.done, self.good = self.done + len(status), self.good + int(_GOOD[status].sum())
 
 
-def run_chunks(workers, parts, load, store, clock, progress):
+def run_chunks(workers, parts, load, store, clock, progress, among=None):
     """Run chunks of problems, one after the other, on all threads.
 
     Parameters
     ----------
     workers : list
         For each thread an object with its block of words, ``block``, and the counters of its run, ``c``.
-    parts : iterable
+    parts : iterable of slice
         The chunks.
     load : callable
         ``load(chunk) -> status``: set what the chunk needs in all blocks; returns the array that their statuses are
@@ -170,17 +160,28 @@ def run_chunks(workers, parts, load, store, clock, progress):
         ``store(chunk)``, when the chunk has ended, be it by Ctrl-C.
     clock : Clock
     progress : Progress
+    among : callable, optional
+        ``among(chunk) -> numbers``, within the chunk, of the problems that are meant.  Default: all.
     """
     blocks, counters = [worker.block for worker in workers], [worker.c for worker in workers]
     for chunk in parts:
         if clock.over():
             return
+        order = np.arange(chunk.stop - chunk.start) if among is None else np.ascontiguousarray(among(chunk), np.int64)
+        if not order.size:
+            continue
         status = load(chunk)
+        for block in blocks:
+            block[b.ORDER] = 0 if among is None else order.ctypes.data
+
+        def look(done, status=status, order=order):
+            progress.look(done, status[order])
+
         try:
-            batch.share(blocks, counters, len(status), lambda done, s=status: progress.look(done, s), clock.deadline)
+            batch.share(blocks, counters, len(order), look if progress.shown else None, clock.deadline)
         finally:
             store(chunk)
-            progress.add(status)
+            progress.add(status[order])
 
 
 class Failures:
@@ -205,12 +206,12 @@ class Failures:
             )
 
 
-def run_singly(problems, solve, put, clock, progress, failures):
+def run_singly(problems, solve, put, clock, progress, failures, threads=1):
     """Problems that go one by one, by the single call.
 
     Parameters
     ----------
-    problems : iterable of int
+    problems : sequence of int
     solve : callable
         ``solve(i) -> result`` of the single call.
     put : callable
@@ -218,28 +219,50 @@ def run_singly(problems, solve, put, clock, progress, failures):
     clock : Clock
     progress : Progress
     failures : Failures
+    threads : int
+        More than one where the functions are compiled.
     """
-    with warnings.catch_warnings():
-        # what there is to say of the arguments has been said
-        warnings.filterwarnings("ignore", "(?!hess)", OptimizeWarning)
-        for i in problems:
+
+    def attempt(i):
+        try:
+            return solve(i), None
+        except BaseException as error:
+            return getattr(error, "result", None), error
+
+    def results():
+        # the first one alone: it compiles what is missing, and finds arguments that can't be used
+        for i in islice(problems, 1 if threads > 1 else None):
             if clock.over():
                 return
-            try:
-                result = solve(i)
-            except BaseException as error:
-                status = put(i, getattr(error, "result", None))
-                if not isinstance(error, Exception):
-                    raise
-                failures.add(i, error)
-            else:
-                status = put(i, result)
+            yield attempt(i)
+        if threads > 1:
+            yield from in_threads(attempt, problems[1:], threads, clock.deadline)
+
+    with warnings.catch_warnings(), closing(results()) as found:
+        # what there is to say of the arguments has been said
+        warnings.filterwarnings("ignore", "(?!hess)", OptimizeWarning)
+        for k, (result, error) in enumerate(found):
+            status = put(problems[k], result)
+            if error is not None:
+                if not isinstance(error, Exception) or (result is None and k == 0):
+                    raise error  # Ctrl-C, or an argument that can't be used
+                failures.add(problems[k], error)
             progress.add(np.array([status]))
 
 
-def serially(function):
-    """Whether problems go one by one because the function is Python's; says what would be faster."""
-    if kind_of(function) != "python":
-        return False
-    warn("fun is a Python function: the problems are solved one after the other; numba.njit(fun) runs on all threads")
-    return True
+def one_kind(functions):
+    """``'jitted'`` or ``'pointer'`` where all functions are that, else None; what is no function does not count."""
+    kinds = {kind_of(f) for f in functions if f is not None and not isinstance(f, (bool, str))}
+    return kinds.pop() if len(kinds) == 1 and "python" not in kinds else None
+
+
+def compiled(functions):
+    """The same of name -> function, with a hint of what would be faster where it is None."""
+    kind = one_kind(functions.values())
+    if kind is None:
+        given = {name: f for name, f in functions.items() if f is not None and not isinstance(f, (bool, str))}
+        python = [name for name, f in given.items() if kind_of(f) == "python"]
+        what = f"{python[0]} is a Python function" if len(python) == 1 else f"{', '.join(python)} are Python functions"
+        what = what if python else "some callables are jitted, others C functions"
+        warn(f"{what}: the problems are solved one after the other; under numba.njit they run on all threads")
+    return kind
