@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from numopt.dask._files import File, Unseen, flush, mapped
-from numopt.dask._partials import Together
+from numopt.dask._partials import Together, aligned
 from numopt.dask._require import require
 from numopt.kernels.status import Status
 from numopt.optimize._batch_input import Each
@@ -100,7 +100,7 @@ def pack(value, by_file):
 
 def unpack(value):
     """The value."""
-    return value.open() if isinstance(value, File) else value
+    return value.open() if isinstance(value, File) else aligned(value)
 
 
 def travelling(arguments, change):

@@ -57,8 +57,10 @@ class Summed:
 
     def moments(self):
         """Means, zero without an intercept, and deviations from them of X's columns, each of shape (p, 1)."""
-        about = self.rows.first(centre, ())[0] if self.intercept else np.zeros(self.p)
+        about = self.rows.first(centre, (False,))[0] if self.intercept else np.zeros(self.p)
         first, second, total = self.rows.reduce(spread, add, (about,))
+        if not (np.isfinite(first).all() and np.isfinite(second).all()):
+            raise ValueError(NOT_FINITE)
         first, second = first / total, second / total
         mean = about + first if self.intercept else np.zeros(self.p)
         deviation = np.sqrt(np.maximum(second - first**2 if self.intercept else second, 0.0))

@@ -39,7 +39,7 @@ class _LeastSquares(Lazy, MultiOutputMixin, RegressorMixin, LinearPredictor):
         check_numeric(y)
         rows, dtype = read_data(self, X, y, sample_weight, targets=True)
         p, one = self.n_features_in_, int(self.fit_intercept)
-        m, q = rows.first(centre, ())
+        m, q = rows.first(centre, (True,))
         if not one:
             m, q = np.zeros_like(m), np.zeros_like(q)
         R = rows.reduce(triangle, merge, (m, q, one))

@@ -42,10 +42,18 @@ _controller = functools.cache(ThreadpoolController)  # looking for the libraries
 one_thread = Together(lambda: _controller().limit(limits=1, user_api="blas"))
 
 
+def aligned(value):
+    """An array as it is, or copied where it came over the network to an odd address.
+
+    NumPy sums such ones by other loops, with other bits, and compiled functions would be compiled for them again.
+    """
+    return value.copy() if isinstance(value, np.ndarray) and not value.flags.aligned else value
+
+
 def apply(partial, args, *blocks):
     """``partial(args, *blocks)``."""
     with one_thread:
-        return partial(args, *blocks)
+        return partial(args, *map(aligned, blocks))
 
 
 def add(parts):
@@ -102,13 +110,14 @@ def read_weights(weights):
 
 
 def centre(args, X, y, weights=None):
-    """About the means of X and y, from one partition; of a column of one number exactly that."""
+    """About the means of X and, where that has numbers, y, from one partition; of a column of one number exactly that."""
+    (numbers,) = args
     X, y, _ = read_block(X, y)
     if not len(y):
         return np.zeros(X.shape[1]), np.zeros(y.shape[1:])
     X = X.toarray() if sp.issparse(X) else X
     mean = np.where((X == X[0]).all(axis=0), X[0], X.mean(axis=0, dtype=float))
-    return mean, np.asarray(y.mean(axis=0, dtype=float))
+    return mean, np.asarray(y.mean(axis=0, dtype=float)) if numbers else None
 
 
 def spread(args, X, y, weights=None):
