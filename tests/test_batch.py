@@ -20,6 +20,7 @@ import numopt
 from numopt import Status, each
 from numopt.catalog import METHODS
 from numopt.drivers import batch
+from numopt.kernels import slots
 from numopt.optimize import _batch_run
 
 FIELDS = ("x", "fun", "jac", "optimality", "status", "success", "message", "nit", "nfev", "njev", "nhev",
@@ -47,7 +48,10 @@ def moods(x, kind):
         return x[0]
     if kind == 3 and x[0] < 0.5:
         raise KeyError("too far")
-    return ((x - 0.25) ** 2).sum() + 0.01 * np.exp(x[0])
+    f = 0.01 * np.exp(x[0])
+    for v in x:
+        f += (v - 0.25) ** 2
+    return f
 
 
 @njit
@@ -57,6 +61,41 @@ def slow(x, work):
     for k in range(int(work * 100_000)):
         waste += np.sin(k * 1e-3 * x[0])
     return (x[0] - 0.5) ** 2 + 0.0 * waste
+
+
+@njit
+def bowl(x, t):
+    f = 0.0
+    for v in x:
+        f += (v - t) ** 2
+    return f
+
+
+@njit
+def bowl_slope(x, t):
+    g = np.empty(x.size)
+    for i in range(x.size):
+        g[i] = 2.0 * (x[i] - t)
+    return g
+
+
+@njit
+def bowl_hess(x, t):
+    """Not quite symmetric."""
+    H = np.zeros((x.size, x.size))
+    for i in range(x.size):
+        H[i, i] = 2.0
+        H[0, i] += 1e-3
+    return H
+
+
+@njit
+def bowl_in_place(x, g, t):
+    f = 0.0
+    for i in range(x.size):
+        g[i] = 2.0 * (x[i] - t)
+        f += (x[i] - t) ** 2
+    return f
 
 
 RNG = np.random.default_rng(7)
@@ -117,27 +156,16 @@ class TestForms:
         result = numopt.minimize_batch(fun, X0[:3], args, jac=jac, method="newton", options={"eps": 1e-7})
         assert_each_is_alone(result, fun, X0, args, jac=jac, method="newton", options={"eps": 1e-7})
 
-    def test_derivatives_apart_and_in_place(self):
-        def jac(x, t):
-            return 2.0 * (x - t)
-
-        def hess(x, t):
-            H = np.zeros((x.size, x.size))
-            for i in range(x.size):
-                H[i, i], H[0, i] = 2.0, H[0, i] + 1e-3
-            return H
-
-        def inplace(x, g, t):
-            g[:] = 2.0 * (x - t)
-            return ((x - t) ** 2).sum()
-
-        fun, jac, hess = njit(lambda x, t: ((x - t) ** 2).sum()), njit(jac), njit(hess)
+    def test_derivatives_apart(self):
+        how = {"jac": bowl_slope, "hess": bowl_hess, "method": "newton"}
         with pytest.warns(numopt.OptimizeWarning, match="not symmetric") as caught:
-            result = numopt.minimize_batch(fun, X0, (each(T),), jac=jac, hess=hess, method="newton")
+            result = numopt.minimize_batch(bowl, X0, (each(T),), **how)
         assert len(caught) == 1
-        assert_each_is_alone(result, fun, X0, (each(T),), jac=jac, hess=hess, method="newton")
-        result = numopt.minimize_batch(njit(inplace), X0, (each(T),), jac="inplace", method="lbfgs")
-        assert_each_is_alone(result, njit(inplace), X0, (each(T),), jac="inplace", method="lbfgs")
+        assert_each_is_alone(result, bowl, X0, (each(T),), **how)
+
+    def test_gradient_in_place(self):
+        result = numopt.minimize_batch(bowl_in_place, X0, (each(T),), jac="inplace", method="lbfgs", n_threads=2)
+        assert_each_is_alone(result, bowl_in_place, X0, (each(T),), jac="inplace", method="lbfgs")
 
     def test_numbers_and_arrays_of_any_width_and_order_where_they_are(self, tmp_path):
         @njit
@@ -169,7 +197,14 @@ class TestForms:
 
     def test_single_precision(self):
         data = RNG.normal(size=(9, 3)).astype(np.float32)
-        fun = njit(lambda x, y: ((x - y) ** 2).sum())
+
+        @njit
+        def fun(x, y):
+            f = 0.0
+            for i in range(x.size):
+                f += (x[i] - y[i]) ** 2
+            return f
+
         result = numopt.minimize_batch(fun, X0.astype(np.float32), (each(data),), dtype="float32", chunk_size=4)
         exact = numopt.minimize_batch(fun, X0.astype(np.float32), (each(data.astype(float)),))
         for name in ("x", "fun", "jac", "optimality"):
@@ -181,17 +216,17 @@ class TestForms:
         pointer = types.CPointer(types.float64)
 
         @cfunc(types.float64(pointer, pointer, types.intp, types.voidptr))
-        def bowl(x, g, n, data):
+        def well(x, g, n, data):
             t, f = carray(data, (1,), types.float64)[0], 0.0
             for i in range(n):
                 g[i] = 2.0 * (x[i] - t)
                 f += (x[i] - t) ** 2
             return f
 
-        result = numopt.minimize_batch(bowl, X0, (np.array([2.0]),), jac=True, n_threads=2)
-        assert_each_is_alone(result, bowl, X0, (np.array([2.0]),), jac=True)
+        result = numopt.minimize_batch(well, X0, (np.array([2.0]),), jac=True, n_threads=2)
+        assert_each_is_alone(result, well, X0, (np.array([2.0]),), jac=True)
         own = each(np.arange(9.0)[:, None])  # one address of data at a time: by single calls
-        assert np.allclose(numopt.minimize_batch(bowl, X0, (own,), jac=True).x, np.arange(9.0)[:, None])
+        assert np.allclose(numopt.minimize_batch(well, X0, (own,), jac=True).x, np.arange(9.0)[:, None])
 
     def test_python_functions_one_by_one_with_a_hint(self):
         def fun(x, t):
@@ -239,6 +274,20 @@ class TestBounds:
         assert result[5].active_mask[0] == 2 and np.isnan(result[5].multipliers[0]) and result[7].nit == 0
         only = numopt.minimize_batch(valley, starts, (each(T),), jac=True, bounds=(None, upper))
         assert (only.x <= upper).all() and (only.x < lower).any()
+
+    @pytest.mark.parametrize("norm", [np.inf, 2.0])
+    def test_where_the_best_point_is_not_the_last(self, norm):
+        lower = np.where(np.arange(9)[:, None] % 2 == 0, -np.inf, [-0.5, -0.5, -0.5])
+        how = {"jac": True, "method": "gd-fixed", "options": {"step": 0.06, "maxiter": 7, "norm": norm}}
+        starts = np.maximum(X0, lower)
+        for bounds in (None, (lower, np.where(lower < 0.0, 0.7 - lower, 0.0) + 9.0)):
+            result = numopt.minimize_batch(valley, starts, (each(T),), bounds=bounds, chunk_size=5, **how)
+            assert_each_is_alone(result, valley, starts, (each(T),), bounds=bounds, **how)
+            last = [
+                numopt.minimize(valley, x, (t,), bounds=None, **how).state[3][slots.F]
+                for x, t in zip(starts, T, strict=True)
+            ]
+            assert bounds is not None or (result.fun < last).sum() > 3
 
     def test_starts_outside_are_moved_with_one_warning(self):
         with pytest.warns(numopt.OptimizeWarning) as caught:

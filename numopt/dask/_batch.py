@@ -307,8 +307,8 @@ class _Batch:
                 first = rows.start + int(number)
                 if self.failed is None or first < self.failed[0]:
                     self.failed = first, what
-            elif text.startswith("hess"):  # what else there is to say of the arguments has been said
-                self.texts.add(text)
+            elif text.startswith("hess") or "one after the other" in text:
+                self.texts.add(text)  # what else there is to say of the arguments the front door has said
 
     def _allocate(self, result):
         self.result, self.arrays = result, {}

@@ -110,7 +110,7 @@ def minimize_batch(fun, X0, args=(), method=None, jac=None, hess=None, hessp=Non
     >>> result = numopt.minimize_batch(distances, np.ones(2), (numopt.each(points),))
     >>> result.x.round(2).tolist()
     [[0.85, 0.85], [1.0, 3.0], [6.0, 5.0]]
-    >>> result[1].success, result[1].fun.round(2)
+    >>> result[1].success, round(result[1].fun, 2)
     (True, 7.0)
     """
     where = read_device(device) if client is None else "cpu"  # the workers look for theirs
