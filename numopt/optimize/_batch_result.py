@@ -30,6 +30,11 @@ class BatchResult:
         Iterations, and evaluations.
     active_mask, multipliers : ndarray, shape (n_problems, n)
         With bounds, as in :class:`numopt.OptimizeResult`.
+    grad, covariance, stderr : ndarray
+        Of sums of squares, in place of ``jac``: the gradient (n_problems, n), the covariances (n_problems, n, n) and the
+        roots of their diagonals; see :func:`numopt.least_squares_batch`.
+    names, popt, pcov
+        Of fits: the names of the parameters, and other names of ``x`` and ``covariance``.
 
     Notes
     -----
@@ -53,11 +58,13 @@ class BatchResult:
     """
 
     def __init__(self, arrays, statuses=Status, more=None):
-        self._arrays, self._statuses, self._more = arrays, statuses, more
-        for name, array in arrays.items():
-            setattr(self, name, array)
+        self._arrays, self._statuses, self._more = arrays, statuses, more or {}
+        for name, value in (arrays | self._more).items():
+            setattr(self, name, value)
         if statuses is LeastSquaresStatus:
             self.cost = self.fun
+        if "names" in self._more:
+            self.popt, self.pcov = self.x, arrays.get("covariance")
         good = np.array([int(status) for status in statuses if status.success])
         self.success = np.isin(self.status, good)
 
@@ -80,13 +87,15 @@ class BatchResult:
             status = self._statuses(row.pop("status"))
             if self._statuses is LeastSquaresStatus:
                 row["cost"] = row.pop("fun")
-            return OptimizeResult(row | {"success": status.success, "status": status, "message": status.message})
+            return OptimizeResult(
+                row | self._more | {"success": status.success, "status": status, "message": status.message}
+            )
         if isinstance(i, tuple):
             raise IndexError("a batch has one axis, that of its problems; take columns of result.x")
         i = i if isinstance(i, slice) else np.asarray(i)
         if not isinstance(i, slice) and i.size == 0:
             i = i.astype(int)
-        return type(self)({name: array[i] for name, array in self._arrays.items()}, self._statuses)
+        return type(self)({name: array[i] for name, array in self._arrays.items()}, self._statuses, self._more)
 
     def counts(self):
         """How many problems ended how: status -> number."""
