@@ -110,7 +110,7 @@ def read_weights(weights):
 
 
 def centre(args, X, y, weights=None):
-    """About the means of X and, where that has numbers, y, from one partition; of a column of one number exactly that."""
+    """About the means of X and, if it holds numbers, y, from one partition; of a column of one number exactly that."""
     (numbers,) = args
     X, y, _ = read_block(X, y)
     if not len(y):
