@@ -41,11 +41,15 @@ _HOME = {
     "ScalarStatus": "numopt.scalar.status",
 }
 
+_PACKAGES = (
+    "problems", "comparison", "plot", "dask", "linear_model", "models", "nonlinear_model", "neural_network",
+)  # fmt: skip
+
 __all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name):
-    if name in ("problems", "comparison", "plot", "linear_model", "models", "nonlinear_model", "neural_network"):
+    if name in _PACKAGES:
         return _importlib.import_module(f"numopt.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'numopt' has no attribute {name!r}")

@@ -168,21 +168,26 @@ class PoissonRegressor(RegressorMixin, LinearPredictor):
         float
             1 for a perfect model, 0 for one that predicts the mean.
         """
-        mean = self.predict(X).astype(float)
-        y = column_or_1d(check_array(y, ensure_2d=False, dtype=float, input_name="y"))
-        check_consistent_length(mean, y)
-        if y.min() < 0:
-            raise ValueError(f"y must hold no negative values for a Poisson model; the least is {y.min()}")
-        weights = check_weights(sample_weight, y)
-
-        def deviance(mu):
-            terms = np.where(y > 0, y * np.log(np.where(y > 0, y, 1.0) / mu), 0.0) - y + mu
-            return np.average(terms, weights=weights)
-
-        return float(1.0 - deviance(mean) / deviance(np.average(y, weights=weights)))
+        return deviance_explained(y, self.predict(X), sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.target_tags.positive_only = True
         return tags
+
+
+def deviance_explained(y, mean, sample_weight=None):
+    """D^2, the share of the Poisson deviance of y that the means explain."""
+    mean = mean.astype(float)
+    y = column_or_1d(check_array(y, ensure_2d=False, dtype=float, input_name="y"))
+    check_consistent_length(mean, y)
+    if y.min() < 0:
+        raise ValueError(f"y must hold no negative values for a Poisson model; the least is {y.min()}")
+    weights = check_weights(sample_weight, y)
+
+    def deviance(mu):
+        terms = np.where(y > 0, y * np.log(np.where(y > 0, y, 1.0) / mu), 0.0) - y + mu
+        return np.average(terms, weights=weights)
+
+    return float(1.0 - deviance(mean) / deviance(np.average(y, weights=weights)))

@@ -2,7 +2,6 @@
 
 import importlib
 import warnings
-from contextlib import nullcontext
 
 import numpy as np
 
@@ -115,12 +114,8 @@ def minimize_batch(fun, X0, args=(), method=None, jac=None, hess=None, hessp=Non
     >>> result[1].success, round(result[1].fun, 2)
     (True, 7.0)
     """
-    # on a cluster it is the workers that know of devices, and that have warnings to give
-    where = "cpu" if client is not None else read_device(device)
-    with warnings.catch_warnings() if client is not None else nullcontext():
-        if client is not None:
-            warnings.simplefilter("ignore", OptimizeWarning)
-        batch = MinimizeBatch(fun, X0, args, method, jac, hess, hessp, bounds, tol, options, where, dtype)
+    where = read_device(device) if client is None else "cpu"  # the workers look for theirs
+    batch = MinimizeBatch(fun, X0, args, method, jac, hess, hessp, bounds, tol, options, where, dtype)
     threads = read_threads(n_threads, batch.count, (fun, jac, hess, hessp))
     size, clock = read_chunk_size(chunk_size), Clock(max_time)
     if client is not None:

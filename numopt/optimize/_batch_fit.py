@@ -129,13 +129,7 @@ def curve_fit_batch(f, xdata, Y, p0=None, sigma=None, absolute_sigma=False, boun
     >>> fits[1].success, bool(fits.stderr.max() < 1e-6)
     (True, True)
     """
-    if client is not None:
-        spread = importlib.import_module("numopt.dask._batch").spread
-        return spread(curve_fit_batch, f, xdata, Y, p0, sigma, absolute_sigma, bounds, method, jac, client=client,
-                      lengths=lengths, fixed=fixed, tied=tied, likelihood=likelihood, nan_policy=nan_policy,
-                      covariance=covariance, device=device, dtype=dtype, n_threads=n_threads, chunk_size=chunk_size,
-                      max_time=max_time, progress=progress, options=options, **kwargs)  # fmt: skip
-    where = read_device(device)
+    where = read_device(device) if client is None else "cpu"  # the workers look for theirs
     for name in _REFUSED:
         if name in kwargs:
             raise TypeError(f"curve_fit_batch takes no {name}")
@@ -173,6 +167,12 @@ def curve_fit_batch(f, xdata, Y, p0=None, sigma=None, absolute_sigma=False, boun
     )  # fmt: skip
     matrix = _read_sigma(problem, sigma)
     _check_data(problem, nan_policy, poisson)
+    if client is not None:
+        spread = importlib.import_module("numopt.dask._batch").spread
+        return spread(curve_fit_batch, f, xdata, Y, p0, sigma, absolute_sigma, bounds, method, jac, client=client,
+                      lengths=lengths, fixed=fixed, tied=tied, likelihood=likelihood, nan_policy=nan_policy,
+                      covariance=covariance, device=device, dtype=dtype, n_threads=n_threads, chunk_size=chunk_size,
+                      max_time=max_time, progress=progress, options=options, **kwargs)  # fmt: skip
     problem.X0 = _read_starts(problem, f, given, own)
     problem.held, problem.ties = _read_fixed(problem, fixed, tied)
     check_starts(problem.X0, lower, upper, problem.ties, "p0", names)

@@ -131,13 +131,7 @@ def least_squares_batch(fun, X0, jac="2-point", bounds=(float("-inf"), float("in
     >>> result.x.round(6).tolist()
     [[3.0, 1.5], [2.0, 1.0], [1.0, 0.5]]
     """
-    if client is not None:
-        spread = importlib.import_module("numopt.dask._batch").spread
-        return spread(least_squares_batch, fun, X0, jac, bounds, method, ftol, xtol, gtol, x_scale, loss, f_scale,
-                      diff_step, max_nfev, args, client=client, m=m, options=options, covariance=covariance,
-                      device=device, dtype=dtype, n_threads=n_threads, chunk_size=chunk_size, max_time=max_time,
-                      progress=progress)  # fmt: skip
-    where = read_device(device)
+    where = read_device(device) if client is None else "cpu"  # the workers look for theirs
     args = args if isinstance(args, tuple) else (args,)
     many = m is not None and np.ndim(m) == 1
     starts, count = read_starts(X0, (*args, Each(np.asarray(m), None)) if many else args)
@@ -169,6 +163,12 @@ def least_squares_batch(fun, X0, jac="2-point", bounds=(float("-inf"), float("in
     )  # fmt: skip
     if m is not None:
         _read_rows(problem, m)
+    if client is not None:
+        spread = importlib.import_module("numopt.dask._batch").spread
+        return spread(least_squares_batch, fun, X0, jac, bounds, method, ftol, xtol, gtol, x_scale, loss, f_scale,
+                      diff_step, max_nfev, args, client=client, m=m, options=options, covariance=covariance,
+                      device=device, dtype=dtype, n_threads=n_threads, chunk_size=chunk_size, max_time=max_time,
+                      progress=progress)  # fmt: skip
     if where == "cuda":
         return result_of(problem, on_cuda(problem))
     if count == 0:

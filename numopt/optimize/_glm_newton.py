@@ -179,7 +179,7 @@ def largest(G, free):
     return float(np.abs(part).max()) if part.size else 0.0
 
 
-def _search(f, W, d, value, G, gnorm, hessian, free):
+def search(f, W, d, value, G, gnorm, hessian, free):
     """Backtracking: (W, f, G, H) with enough decrease; None where rounding leaves none."""
     slope = float(np.vdot(G, d))
     if not slope < 0.0:
@@ -222,7 +222,7 @@ def _newton(f, W, tol, max_iter, free, watch=None):
             factor = None
         if free is None:
             f.factor = factor
-        found = _search(f, W, d, value, G, gnorm, hessian, free)
+        found = search(f, W, d, value, G, gnorm, hessian, free)
         if found is None:
             return W, iteration + 1, gnorm
         before = gnorm
@@ -249,11 +249,11 @@ def _newton_cg(f, W, tol, max_iter, free, watch=None):
             D = f.diagonal()  # changes little between iterations, and is for the preconditioner only
             D = np.where(D > 1e-14 * D.max(), D, 1.0)
         d, _ = _conjugate_gradients(f, G, lambda r, D=D: r / D, forcing(gnorm, before, tol), free, 1000)
-        found = _search(f, W, d, value, G, gnorm, False, free)
+        found = search(f, W, d, value, G, gnorm, False, free)
         if found is None:
             # the curvature at W, not at the last trial
             f.evaluate(W)
-            found = _search(f, W, np.where(free, -G, 0.0) if free is not None else -G, value, G, gnorm, False, free)
+            found = search(f, W, np.where(free, -G, 0.0) if free is not None else -G, value, G, gnorm, False, free)
             if found is None:
                 return W, iteration + 1, gnorm
         before = gnorm
