@@ -246,7 +246,7 @@ SQUARES = {
     "trf": {"method": "trf", "loss": "soft_l1", "f_scale": 0.02} | BOXES,
     "dogbox": {"method": "dogbox", "jac": "3-point", "options": {"tied": {2: "x0 - 0.5*x1"}}},
     "geodesic": {"options": {"geodesic": True}, "x_scale": "jac"},
-    "cs": {"jac": "cs", "options": {"fixed": [1]}},
+    "fixed": {"options": {"fixed": [1]}},
 }
 
 
