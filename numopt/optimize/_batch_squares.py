@@ -77,8 +77,7 @@ def least_squares_batch(fun, X0, jac="2-point", bounds=(float("-inf"), float("in
     covariance : bool, default True
         Whether to compute covariances: n * n numbers for each problem, and with a robust loss one Jacobian more.
     device : {'cpu', 'cuda', 'auto'}
-        Where the problems are solved; ``'auto'`` is a CUDA GPU where there is one.  A GPU needs jitted functions that
-        set their residuals.
+        Where the problems are solved; ``'auto'`` is a CUDA GPU where there is one.
     dtype : {None, 'float32', 'float64'}
         Of the results; real data in arrays is then handed to the functions in double precision on the CPU, in this one
         on a GPU.  Default: double precision, and data as they are.
@@ -185,7 +184,7 @@ def least_squares_batch(fun, X0, jac="2-point", bounds=(float("-inf"), float("in
         problem.m = front["m"]
     else:
         _find_rows(problem)
-    free = Variables(starts[0], *_first(problem), held or None, ties).free.size
+    free = first_variables(problem).free.size
     if row.name == "lm" and problem.m < free:
         raise ValueError(
             f"method 'lm' needs at least as many residuals as variables; got {problem.m} and {free}: "
@@ -209,11 +208,13 @@ def result_of(problem, results):
     return BatchResult(results.arrays(problem.dtype), LeastSquaresStatus, more)
 
 
-def _first(problem):
-    """Bounds of the first problem."""
-    if problem.lower is None:
-        return np.full(problem.n, -np.inf), np.full(problem.n, np.inf)
-    return (problem.lower, problem.upper) if problem.lower.ndim == 1 else (problem.lower[0], problem.upper[0])
+def first_variables(problem):
+    """The variables of the first problem that has a start; bounds of each problem do not fix any here."""
+    lower, upper = np.full(problem.n, -np.inf), np.full(problem.n, np.inf)
+    if problem.lower is not None and problem.lower.ndim == 1:
+        lower, upper = problem.lower, problem.upper
+    x = np.array(problem.X0[int(np.isfinite(problem.X0).all(axis=1).argmax())])
+    return Variables(x, lower, upper, problem.held or None, problem.ties, problem.names or None)
 
 
 def _arguments(problem, i):
@@ -244,11 +245,10 @@ def on_cuda(problem):
     results = Results(problem)
     for name in ("x", "fun", "grad", "optimality", "status", "nit", "nfev", "njev"):
         getattr(results, name)[:] = found[name]
-    v = Variables(np.array(problem.X0[0]), *_first(problem), problem.held or None, problem.ties, problem.names or None)
+    v = first_variables(problem)
     results.fixed[:] = v.fixed
-    if not v.plain:
-        if problem.lower is not None and problem.lower.ndim == 2:
-            v.box = problem.lower, problem.upper
+    if problem.lower is not None:
+        v.box, v.plain = (problem.lower, problem.upper), False
         results.active_mask[:] = v.active(results.x, problem.tolerances[1] if problem.row.interior else 0.0)
     if problem.covariance:
         rows = problem.m if problem.lengths is None else problem.lengths
