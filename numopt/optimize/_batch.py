@@ -243,7 +243,7 @@ class MinimizeBatch:
         failed = np.flatnonzero(found["status"] == int(Status.FAILED))
         if failed.size:
             warn(
-                f"{failed.size} of {self.count} problems have status FAILED, problem {failed[0]} the first: fun raised an "
-                "exception on the device; device='cpu' tells which"
+                f"{failed.size} of {self.count} problems have status FAILED, problem {failed[0]} the first: fun raised "
+                "an exception on the device; device='cpu' tells which"
             )
         return BatchResult(found)
