@@ -6,6 +6,10 @@ import pytest
 
 import numopt
 from numopt import minimize
+from numopt.drivers import units
+from numopt.kernels.oracle import Run, free_variables, lower_bounds, upper_bounds, vector
+from numopt.kernels.slots import N_COUNTERS, N
+from numopt.kernels.views import segment
 
 
 @numba.njit
@@ -106,6 +110,31 @@ def test_options_that_mean_nothing_inside_are_refused():
         numopt.jit_solver("lbfgs", disp=True)
     with pytest.raises(ValueError, match="unknown method"):
         numopt.jit_solver("nonsense")
+
+
+def test_parts_of_a_strided_workspace():
+    """Columns of a block, as on a GPU, and contiguous ones: the same elements, and writing reaches them."""
+
+    @numba.njit
+    def parts(c, w):
+        R = Run(0, 0, 0, 0, 0, 0, 0, 0, 0, c, w, w, w)
+        vector(R, 1)[:] += 100.0
+        return vector(R, 1).sum(), lower_bounds(R)[0], upper_bounds(R)[1], free_variables(R)[1], segment(w, 3, 2).sum()
+
+    c, w = np.zeros((N_COUNTERS, 2), np.int64), np.arange(24.0).reshape(12, 2)
+    c[N] = 2
+    expected = w[2:4, 1].sum() + 200.0, w[8, 1], w[11, 1], w[7, 1], w[3:5, 1].sum() + 100.0
+    contiguous = w[:, 1].copy()
+    assert parts(c[:, 1], w[:, 1]) == expected
+    assert w[2, 1] == 105.0 and w[2, 0] == 4.0
+    assert parts(c[:, 1].copy(), contiguous) == expected and contiguous[3] == 107.0
+
+
+def test_units_own_no_memory():
+    """Counting of references is left out of units: right only as long as they allocate nothing."""
+    units.address("bfgs")
+    for path in units.cache_folder().glob(f"*-{units.key()}.o"):
+        assert b"NRT_MemInfo_alloc" not in path.read_bytes() and b"NRT_Allocate" not in path.read_bytes(), path.name
 
 
 @pytest.mark.parametrize("name", ["lbfgs", "bfgs", "cg", "newton", "gd"])

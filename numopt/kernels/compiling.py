@@ -74,7 +74,7 @@ class _UnitLibrary(_Library):
 class _KernelCompiler(Compiler):
     """Numba's compiler, but for the library."""
 
-    library = _KernelLibrary
+    library: type[_Library] = _KernelLibrary
 
     def compile_extra(self, func):
         self.state.library = self.library(self.state.targetctx.codegen(), func.__qualname__)

@@ -61,7 +61,7 @@ def _from_end(m):
     return _of_run(lambda builder, k, n, size: builder.sub(size, builder.mul(_W(m), n)))
 
 
-if config.DISABLE_JIT:
+if config.DISABLE_JIT:  # type: ignore[attr-defined]
 
     def segment(w, start, count):
         """w[start : start + count]."""

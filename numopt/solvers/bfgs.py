@@ -53,7 +53,7 @@ from numopt.kernels.slots import (
     T,
     X,
 )
-from numopt.kernels.vectors import combine, dot, scale, steepest_descent
+from numopt.kernels.vectors import combine, dot, steepest_descent
 from numopt.kernels.views import segment
 from numopt.linesearch.search import search
 
@@ -83,6 +83,32 @@ def _times(H, v, out):
         for j in range(n):
             s += H[i * n + j] * v[j]
         out[i] = s
+
+
+@reduction
+def _direction(H, g, d):
+    """d = -H g; returns g'd."""
+    n, slope = g.size, 0.0
+    for i in range(n):
+        s = 0.0
+        for j in range(n):
+            s += H[i * n + j] * g[j]
+        d[i] = -s
+        slope -= g[i] * s
+    return slope
+
+
+@reduction
+def _differences(t, s, gt, y):
+    """s = t s, y = gt - y; returns (y's, y'y, s's)."""
+    a, b, c = 0.0, 0.0, 0.0
+    for i in range(s.size):
+        si, yi = t * s[i], gt[i] - y[i]
+        s[i], y[i] = si, yi
+        a += yi * si
+        b += yi * yi
+        c += si * si
+    return a, b, c
 
 
 @kernel
@@ -170,10 +196,9 @@ def step(R):
         t0, fine = 1.0, True
         if bounded:
             fine = _within_bounds(R, H, segment(R.w, (_HY + 1 + n) * n, n * n), g, d)
+            p[SLOPE] = dot(g, d)
         else:
-            _times(H, g, d)
-            scale(-1.0, d, d)
-        p[SLOPE] = dot(g, d)
+            p[SLOPE] = _direction(H, g, d)
         if not (fine and p[SLOPE] < 0.0):
             # H has lost positive definiteness to rounding
             c[UPDATES], c[FRESH] = 0, 1
@@ -184,13 +209,12 @@ def step(R):
     gt, s, y = vector(R, G + 1 - c[PARITY]), d, g
     # d is no longer needed as a direction, g not as a gradient (its buffer takes the next trial): s and y
     # are formed in place
-    if bounded:
+    t = p[T]
+    if bounded:  # the path has bent
         combine(1.0, vector(R, X + 1 - c[PARITY]), -1.0, vector(R, X + c[PARITY]), s)
-    else:
-        scale(p[T], d, s)
-    combine(1.0, gt, -1.0, g, y)
-    ys, yy = dot(y, s), dot(y, y)
-    if curvature_ok(ys, dot(s, s), yy, p[CURVATURE_MIN]):
+        t = 1.0
+    ys, yy, ss = _differences(t, s, gt, y)
+    if curvature_ok(ys, ss, yy, p[CURVATURE_MIN]):
         if c[UPDATES] == 0:
             _first_scale(H, n, ys / yy)  # (6.20)
         _update(R, H, s, y, vector(R, _HY), ys)
