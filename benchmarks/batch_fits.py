@@ -102,10 +102,10 @@ def compare(side, count):
 
 def main(count):
     """Print the table."""
-    x, Y, starts, _ = data(15, 32)
+    x, Y, starts, _ = data(15, count)
     gaussian(x, *starts[0])
-    _, wall, _ = timed(lambda: numopt.curve_fit_batch(gaussian, x, Y, starts))
-    print(f"first call with a new model, compiling: {wall:.2f} s\n")
+    _, wall, processor = timed(lambda: numopt.curve_fit_batch(gaussian, x, Y, starts))
+    print(f"first call with a new model, compiling: {wall:.2f} s, of a processor {processor:.2f} s\n")
     print(f"{'':36} {'fits/s':>12} {'us of a processor each':>12}")
     compare(15, count)
     print()

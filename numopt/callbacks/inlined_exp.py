@@ -8,8 +8,8 @@ a row does not depend on its place:
     e^x = 2^k (1 + r + r^2 P(r)),    k = round(x / ln 2),  r = x - k ln 2                                (1)
 
 with P, of degree 10, from the Chebyshev nodes of |r| <= ln 2 / 2.  2^k is put in in two halves, so that what overflows
-is infinite, and what is subnormal is rounded once more and no more than that; NaN stays NaN.  All is within 0.8 units
-in the last place, 1 where the result is subnormal.
+is infinite, and what is subnormal is rounded once more and no more than that; NaN stays NaN.  All is within one unit
+in the last place.
 
 Reference: J.-M. Muller, Elementary Functions: Algorithms and Implementation, 3rd ed., Birkhäuser 2016, sections 3.2
 (polynomials from Chebyshev nodes) and 11.1 (reduction of the argument by Cody and Waite).

@@ -52,9 +52,8 @@ def _difference(k, z, j, base, near, far, first, at_near, at_far, kind):
     elif kind == 3:
         for i in range(rows):
             near[i] = 4.0 * near[i] - (far[i] - base[i])
-    inverse = 1.0 / h
     for i in range(rows):
-        near[i] *= inverse
+        near[i] /= h
     scaled_column(k, near, first, rows)
 
 
