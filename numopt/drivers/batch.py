@@ -2,8 +2,10 @@
 
 import ctypes
 import math
+import queue
 import threading
 import time
+from contextlib import suppress
 
 import numpy as np
 
@@ -50,20 +52,34 @@ def share(blocks, counters, count, look=None, deadline=math.inf, unit="batch"):
     for block in blocks:
         block[b.COUNT], block[b.GRAIN], block[b.DONE] = count, grain_of(count, len(blocks)), 0
         block[b.NEXT], block[b.STOP] = shared.ctypes.data, shared.ctypes.data + 8
-    threads = [threading.Thread(target=call, args=(block.ctypes.data, 0), daemon=True) for block in blocks]
-    waiting, raised, why = threads[::-1], None, _MAX_TIME
-    while True:
+    begun: list = []
+    ended: list = []
+    wake: queue.SimpleQueue = queue.SimpleQueue()
+
+    def work(block):
+        begun.append(block)
         try:
-            while waiting:
+            if not shared[1]:
+                call(block.ctypes.data, 0)
+        finally:
+            ended.append(block)
+            wake.put(None)
+
+    threads = [threading.Thread(target=work, args=(block,), daemon=True) for block in blocks]
+    waiting, started, raised, why = threads[::-1], 0, None, _MAX_TIME
+    while True:
+        # Thread.join is of no use for waiting: Python 3.11 takes one that Ctrl-C interrupts for the thread's end
+        try:
+            while waiting and not shared[1]:
                 waiting.pop().start()
+                started += 1
             if shared[1]:
                 for c in counters:
                     c[s.ABORT] = why  # again each time: a run may have begun since
-            left = [thread for thread in threads if thread.is_alive()]
-            if not left:
-                break
-            wait = 0.002 if shared[1] else max(1e-4, min(_LOOK, deadline - time.monotonic()))
-            left[0].join(wait)
+            with suppress(queue.Empty):
+                wake.get(timeout=0.002 if shared[1] else max(1e-4, min(_LOOK, deadline - time.monotonic())))
+            if len(ended) >= started and len(ended) == len(begun):
+                break  # one whose start was interrupted finds that it is to stop, if it ever begins
             if not shared[1] and time.monotonic() >= deadline:
                 shared[1] = 1
             elif look is not None and raised is None:
@@ -71,5 +87,11 @@ def share(blocks, counters, count, look=None, deadline=math.inf, unit="batch"):
         except BaseException as error:
             raised, why = raised or error, _INTERRUPTED
             shared[1] = 1
+    try:
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+    except BaseException as error:
+        raised = raised or error
     if raised is not None:
         raise raised

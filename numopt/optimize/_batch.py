@@ -2,9 +2,11 @@
 
 import importlib
 import warnings
+from contextlib import nullcontext
 
 import numpy as np
 
+from numopt.kernels.status import Status
 from numopt.optimize._batch_bounds import FIXED, FREE, Boxes
 from numopt.optimize._batch_input import Arguments, check_each, on_device, read_starts, vectors
 from numopt.optimize._batch_minimize import Outputs, single, solve
@@ -110,11 +112,15 @@ def minimize_batch(fun, X0, args=(), method=None, jac=None, hess=None, hessp=Non
     >>> result = numopt.minimize_batch(distances, np.ones(2), (numopt.each(points),))
     >>> result.x.round(2).tolist()
     [[0.85, 0.85], [1.0, 3.0], [6.0, 5.0]]
-    >>> result[1].success, result[1].fun.round(2)
+    >>> result[1].success, round(result[1].fun, 2)
     (True, 7.0)
     """
-    where = read_device(device)
-    batch = MinimizeBatch(fun, X0, args, method, jac, hess, hessp, bounds, tol, options, where, dtype)
+    # on a cluster it is the workers that know of devices, and that have warnings to give
+    where = "cpu" if client is not None else read_device(device)
+    with warnings.catch_warnings() if client is not None else nullcontext():
+        if client is not None:
+            warnings.simplefilter("ignore", OptimizeWarning)
+        batch = MinimizeBatch(fun, X0, args, method, jac, hess, hessp, bounds, tol, options, where, dtype)
     threads = read_threads(n_threads, batch.count, (fun, jac, hess, hessp))
     size, clock = read_chunk_size(chunk_size), Clock(max_time)
     if client is not None:
@@ -239,4 +245,10 @@ class MinimizeBatch:
             found["active_mask"] = active_bounds(found["x"], *boxes.of(slice(None)))
             if "jac" in found:
                 found["multipliers"] = np.where(found["active_mask"] == 0, 0.0, -found["active_mask"] * found["jac"])
+        failed = np.flatnonzero(found["status"] == int(Status.FAILED))
+        if failed.size:
+            warn(
+                f"{failed.size} of {self.count} problems have status FAILED, problem {failed[0]} the first: fun raised "
+                "an exception on the device; device='cpu' tells which"
+            )
         return BatchResult(found)

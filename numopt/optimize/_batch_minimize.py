@@ -56,22 +56,24 @@ class Outputs:
                 worker.block[slot] = self.here[name].ctypes.data if name in self.here else 0
         return self.here["status"]
 
-    def end(self, chunk, among, order):
+    def end(self, chunk, among, bounded, order):
         """What is left to do for the problems ``among`` those of a chunk; ``order``: of the norm of gradients."""
         here, boxes = self.here, self.batch.boxes
         mine = among[here["status"][among] != _NOT_RUN]
         if boxes is not None:
-            lower, upper = (side[mine] for side in boxes.of(chunk))
-            x = here["x"][mine]
-            active = here["active_mask"][mine] = active_bounds(x, lower, upper)
+            x, (lower, upper) = here["x"][mine], boxes.of(chunk)
+            active = here["active_mask"][mine] = active_bounds(x, lower[mine], upper[mine])
             if "jac" in here:
                 here["multipliers"][mine] = np.where(active == 0, 0.0, -active * here["jac"][mine])
-        for i in mine[here["optimality"][mine] < 0.0]:
-            step = here["jac"][i]
-            if boxes is not None:
-                lower, upper = (side[i] for side in boxes.of(chunk))
-                step = np.clip(here["x"][i] - step, lower, upper) - here["x"][i]
-            here["optimality"][i] = np.linalg.norm(step, order)
+        other = mine[here["optimality"][mine] < 0.0]
+        if other.size:
+            x, step = here["x"][other], here["jac"][other]
+            if bounded:
+                step = np.clip(x - step, lower[other], upper[other]) - x
+            # NumPy's norm of one vector and of rows may differ in the last bit, but for the largest entry
+            here["optimality"][other] = (
+                np.abs(step).max(axis=1) if order == np.inf else [np.linalg.norm(row, order) for row in step]
+            )
         for name, a in self.arrays.items():
             if a.dtype.itemsize != 8:
                 a[chunk] = here[name]
@@ -177,7 +179,7 @@ class Group:
 
     def store(self, chunk):
         """The chunk has ended."""
-        self.batch.outputs.end(chunk, self.members(chunk), self.values.get("norm"))
+        self.batch.outputs.end(chunk, self.members(chunk), self.bounded, self.values.get("norm"))
 
     def flaws(self):
         """What was wrong with the user's Hessians."""

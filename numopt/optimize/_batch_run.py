@@ -45,11 +45,11 @@ def read_dtype(dtype):
         return None
     try:
         found = np.dtype(dtype)
+        if found == np.float32 or found == np.float64:
+            return found
     except TypeError:
-        found = None
-    if found not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ValueError(f"dtype must be None, float32 or float64; got {dtype!r:.60}")
-    return found
+        pass
+    raise ValueError(f"dtype must be None, float32 or float64; got {dtype!r:.60}")
 
 
 def chunks(count, chunk_size, bytes_each=0):
