@@ -179,6 +179,11 @@ class TestStops:
         assert result.status == numopt.Status.MAX_TIME and not result.success
         assert 1 <= len(result.runs) < 100_000 and f"{len(result.runs)} of 100000 starts" in result.message
 
+    def test_no_time_at_all(self):
+        for fun in (HIMMELBLAU, _himmelblau):
+            result = numopt.multistart(fun, BOX, 8, jac=True, max_time=0, random_state=0)
+            assert result.status == numopt.Status.MAX_TIME and len(result.runs) == 1 and result.nfev == 1
+
     @pytest.mark.parametrize("threads", [1, 2])
     def test_the_callback_comes_in_order_and_ends_it(self, threads):
         seen = []

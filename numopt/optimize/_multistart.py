@@ -13,6 +13,7 @@ from numopt.callbacks.bind import kind_of
 from numopt.callbacks.threads import cores
 from numopt.kernels.status import Status
 from numopt.optimize._batch import MinimizeBatch, read_device
+from numopt.optimize._batch_result import BatchResult
 from numopt.optimize._batch_run import Clock, one_kind, read_threads
 from numopt.optimize._bounds import read_bounds
 from numopt.optimize._display import Steps
@@ -147,19 +148,23 @@ def _as_batch(where, callback, options, functions):
 
 def _by_batch(batch, table, many, max_time, progress, where):
     """The whole result by a batch."""
-    clock, raised, run = Clock(max_time), None, None
+    clock, raised = Clock(max_time), None
     try:
         if where == "cuda":
-            found = batch.on_device(None, max_time, progress)
+            table.take(batch.on_device(None, max_time, progress))
         else:
             threads = read_threads(many, batch.count, batch.functions)
             found, failures = batch.run(threads, None, clock, progress, "Multistart")
-            if failures.count:
-                raised, found = failures.first, found[: failures.problem]
-            run = batch.again
+            raised = failures.first
+            table.take(found if raised is None else found[: failures.problem])
+            if not table.rows and raised is None:
+                table.add(batch.again(0))  # there was no time
+            elif raised is None:
+                table.complete(batch.again)
     except KeyboardInterrupt as error:
-        raised, found = error, error.result
-    table.take(found, run if raised is None else None)
+        raised, found = error, getattr(error, "result", None)
+        if not table.rows and isinstance(found, BatchResult):
+            table.take(found)
     if raised is not None:
         if table.rows:
             failed = Status.INTERRUPTED if isinstance(raised, KeyboardInterrupt) else Status.FAILED
@@ -199,27 +204,29 @@ class _Table:
         if result.success and (self.best_success is None or result.fun < self.best_success.fun):
             self.best_success = result
 
-    def take(self, found, run):
-        """The runs of a batch; ``run(k)`` does the best one again, for all that a single result has."""
+    def take(self, found):
+        """The runs of a batch."""
         ended = np.flatnonzero((found.status != Status.NOT_RUN) & (found.status != Status.INTERRUPTED))
         known = [getattr(found, name)[ended] for name in ("x", "fun", "success", "status", "nit", "nfev")]
         self.rows = list(zip(self.starts[ended], *known, repeat(-1)))
         for name in COUNTS:
             self.totals[name] = int(getattr(found, name)[ended].sum())
-        if not self.rows:
-            return
-        # the first of the lowest; NaN only where there is nothing else
-        f, ready = known[1], np.flatnonzero(known[2])
-        k = ended[np.argmin(np.where(np.isnan(f), np.inf, f))]
-        self.best = found[k]
-        if ready.size:
-            lowest = ended[ready[np.argmin(f[ready])]]
-            self.best_success = self.best if lowest == k else found[lowest]
-        if run is not None:
-            best = self._leader()
-            whole = run(int(k if best is self.best else lowest))
-            if whole.status == best.status:
-                self.best = self.best_success = whole
+        if self.rows:
+            f, ready = known[1], np.flatnonzero(known[2])
+            # the first of the lowest; NaN only where there is nothing else
+            self.best_run = ended[np.argmin(np.where(np.isnan(f), np.inf, f))]
+            self.best = found[self.best_run]
+            if ready.size:
+                lowest = ended[ready[np.argmin(f[ready])]]
+                self.best_success = found[lowest]
+                if self._leader() is self.best_success:
+                    self.best_run = lowest
+
+    def complete(self, run):
+        """Do the best run of a batch again, by ``run(k)``, for all that a single result has."""
+        whole = run(int(self.best_run))
+        if whole.status == self._leader().status:  # there was the time for it
+            self.best = self.best_success = whole
 
     def _leader(self):
         """The best run; one that has failed only where it is lower than the others can be taken to be."""
