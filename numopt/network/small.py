@@ -8,6 +8,7 @@ derivatives of the loss by what goes into them.  ``loss`` allocates nothing, and
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -40,7 +41,7 @@ def _log1p(e):
 
 
 # compiled, they are vector instructions; the plain ones are for where nothing is compiled
-_INLINE = {"forceinline": True, "error_model": "numpy"}
+_INLINE: Any = {"forceinline": True, "error_model": "numpy"}
 
 
 @overload(_tanh, target="generic", jit_options=_INLINE)
