@@ -11,7 +11,7 @@ import math
 import threading
 import time
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 
 import numpy as np
 
@@ -173,6 +173,9 @@ def _listening():
 
 
 _listeners = Together(_listening)
+_alone = (
+    threading.Lock()
+)  # two calls of functions with parallel loops at once are more than some of Numba's layers bear
 
 
 def solve(shared, own, until):
@@ -194,7 +197,8 @@ def solve(shared, own, until):
     if left < math.inf:
         arguments["max_time"] = left
     _heard.texts = []
-    with _listeners:
+    parallel = any(getattr(value, "targetoptions", {}).get("parallel") for value in arguments.values())
+    with _listeners, _alone if parallel else nullcontext():
         return door(**arguments), _heard.texts
 
 
@@ -233,10 +237,12 @@ class _Batch:
             try:
                 self._go(left, until, bar)
             except BaseException as error:
-                hand_over(error, self._whole())
+                if self.arrays is not None or not isinstance(error, Exception):
+                    hand_over(error, self._whole())
                 raise
             finally:
-                self.client.cancel([*self.running, *([] if self.future is None else [self.future])], force=True)
+                with suppress(Exception):  # of a cluster that is no more
+                    self.client.cancel([*self.running, *([] if self.future is None else [self.future])], force=True)
         self._tell()
         return self._whole()
 

@@ -227,7 +227,7 @@ class LogisticRegression(Lazy, LinearClassifier):
         rows, dtype = read_data(self, X, y, sample_weight)
         classes, sums = rows.reduce(labels, merge_labels, (), skip=1)
         if classes.dtype.kind == "f" and not (classes == np.floor(classes)).all():
-            raise ValueError("y must hold classes; got numbers with fractions")
+            raise ValueError("y must hold classes; got numbers with fractions, or NaN")
         shares = None
         if isinstance(weight, dict):
             shares = compute_class_weight(weight, classes=classes, y=classes)
