@@ -35,6 +35,15 @@ def _long(x):
 
 
 HIMMELBLAU, CAMEL, LONG = numba.njit(_himmelblau), numba.njit(_camel), numba.njit(_long)
+
+
+@numba.njit
+def raising(x):
+    if x[0] > 3.9:
+        raise KeyError("mine")
+    return HIMMELBLAU(x)
+
+
 BOX = [(-5.0, 5.0), (-5.0, 5.0)]
 MINIMA = np.array([[3.0, 2.0], [-2.805118, 3.131312], [-3.779310, -3.283186], [3.584428, -1.848126]])
 
@@ -73,6 +82,16 @@ def test_each_run_is_that_of_minimize_bit_for_bit(fun, threads):
         alone = numopt.minimize(fun, row["x0"], jac=True, bounds=BOX)
         assert_array_equal(alone.x, row["x"])
         assert (alone.fun, alone.nit, alone.nfev, alone.status) == tuple(row[["fun", "nit", "nfev", "status"]])
+
+
+def test_the_best_run_has_all_that_a_single_one_has():
+    result = numopt.multistart(HIMMELBLAU, BOX, 12, jac=True, random_state=3)
+    k = result.minima["run"][0]
+    alone = numopt.minimize(HIMMELBLAU, result.runs["x0"][k], jac=True, bounds=BOX)
+    assert_array_equal(result.hess_inv, alone.hess_inv)
+    assert_array_equal(result.x, alone.x)
+    again = numopt.resume(result, HIMMELBLAU, jac=True, options={"gtol": 0.0})
+    assert again.fun <= result.fun and result.nfev == result.runs["nfev"].sum() > alone.nfev
 
 
 def test_long_runs_are_shared_by_threads_and_come_in_order():
@@ -207,6 +226,13 @@ class TestStops:
         starts = [[-3.0, 3.0], [-3.0, -3.0], [4.0, 1.0], [3.0, 2.0]]
         with pytest.raises(KeyError, match="mine") as caught:
             numopt.multistart(fun, BOX, jac=True, sampler=starts, n_threads=threads)
+        assert len(caught.value.result.runs) == 2 and caught.value.result.status == numopt.Status.FAILED
+
+    @pytest.mark.parametrize("threads", [1, 2])
+    def test_an_exception_of_a_jitted_function_brings_the_runs_before(self, threads):
+        starts = [[-3.0, 3.0], [-3.0, -3.0], [4.0, 1.0], [3.0, 2.0]]
+        with pytest.raises(KeyError, match="mine") as caught:
+            numopt.multistart(raising, BOX, jac=True, sampler=starts, n_threads=threads)
         assert len(caught.value.result.runs) == 2 and caught.value.result.status == numopt.Status.FAILED
 
     def test_progress(self, capsys):

@@ -15,6 +15,7 @@ _AGREE = 1e-10  # of the largest value: the rounding of two ways to call the sam
 _CHECKED = 64 * PANEL  # rows that are compared at a time
 # differences of all parameters at once: where the rows are many enough to pay for compiling, the parameters few enough
 _AT_ONCE_ROWS, _AT_ONCE_PARAMETERS = 16 * PANEL, 32
+_AT_ONCE_BATCH = 1 << 21  # rows of many small problems together
 _SHOWS_ITSELF = (TypeError, ValueError)  # what a function of one number answers to an array
 _DOUBLE = np.dtype(float)
 _word = ctypes.c_ssize_t
@@ -47,12 +48,15 @@ class Model:
         Whether the model is one of a single row, and does not take all of them.
     by_rows : {'rows', 'slices', None}
         How compiled code calls it for a range of rows; None: not at all.
+    work : int
+        Rows of all problems that there are of this model, m of a single one.
     """
 
     def __init__(self, function, jac, x, m, n, threads):
         self.function, self.jac, self.x, self.m, self.n, self.threads = function, jac, x, m, n, threads
         self.single, self.by_rows, self.doubtful, self.first = False, None, False, True
         self.plain, self.shape = False, (m,)
+        self.work = m  # rows of all problems that are to be run
         self.jitted = kind_of(function) == "jitted"
         if self.jitted and isinstance(x, np.ndarray) and x.ndim in (1, 2) and x.shape[-1] == m:
             from numba.core.compiler_lock import global_compiler_lock
@@ -230,7 +234,7 @@ class BoundModel:
         made = {q.RANGE: jitted_models.rows(f, model.n, x_type, single)}
         if callable(model.jac):
             made[q.RANGE_JACOBIAN] = jitted_models.jacobian(model.jac, model.n, x_type, PANEL)
-        elif single and self.m >= _AT_ONCE_ROWS and n <= _AT_ONCE_PARAMETERS:
+        elif single and self._at_once(model) and n <= _AT_ONCE_PARAMETERS:
             matrix = np.eye(n) if matrix is None else matrix[1:]
             changes = tuple(tuple(np.flatnonzero(row).tolist()) for row in matrix)
             made[q.RANGE_DIFFERENCES] = jitted_models.differences(f, model.n, x_type, PANEL, changes)
@@ -238,6 +242,10 @@ class BoundModel:
             k[slot] = adapter.address
         k[q.RANGE_DATA] = self.data_table.ctypes.data
         self.keep = keep, made
+
+    def _at_once(self, model):
+        """Whether differences of all parameters at once repay their compiling."""
+        return self.m >= _AT_ONCE_ROWS or model.work >= _AT_ONCE_BATCH
 
     @property
     def doubtful(self):

@@ -44,6 +44,7 @@ UNITS = {
     "squares/block_value": ("numopt.kernels.squares_range", "block_value", 5),
     "squares/block_triangle": ("numopt.kernels.squares_range", "block_triangle", 5),
     "squares/merged": ("numopt.kernels.squares_range", "merged", 5),
+    "squares/finish": ("numopt.kernels.squares_finish", "run", 1),
     "batch": ("numopt.kernels.batch", "run_batch", 2),
     "sparse-trust-region": ("numopt.solvers.sparse_trust_region", "run", 1),
     "sparse/grad": ("numopt.kernels.sparse_squares", "grad", 4),

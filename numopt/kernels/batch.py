@@ -60,10 +60,13 @@ def _begin(a, c, p, w, i):
 def _end(a, c, p, w, i):
     """Write the result of problem i to its places."""
     n, place = a[b.N], c[s.PARITY]
+    gnorm = p[s.GNORM]
     if a[b.SQUARES] != 0:
         k, g, f = X0 + place, G0 + place, p[s.F]
     else:
         k, g, f = best_point(c, p)
+        if k != X0 + place and c[s.VALUES_ONLY] == 0:
+            gnorm = -1.0
     x, counts = reals(a[b.OUT_X] + 8 * n * i, n), words(a[b.OUT_COUNTS] + 32 * i, 4)
     for j in range(n):
         x[j] = w[k * n + j]
@@ -72,7 +75,7 @@ def _end(a, c, p, w, i):
         for j in range(n):
             slope[j] = w[g * n + j]
     reals(a[b.OUT_F] + 8 * i, 1)[0] = f
-    reals(a[b.OUT_GNORM] + 8 * i, 1)[0] = p[s.GNORM]
+    reals(a[b.OUT_GNORM] + 8 * i, 1)[0] = gnorm
     words(a[b.OUT_STATUS] + 8 * i, 1)[0] = c[s.STATUS]
     counts[0], counts[1], counts[2], counts[3] = c[s.NIT], c[s.NFEV], c[s.NJEV], c[s.NHEV]
     if a[b.OUT_TRIANGLE] != 0:
@@ -92,13 +95,17 @@ def run_batch(block, _):
         first = fetch_add(a[b.NEXT], a[b.GRAIN])
         if first >= a[b.COUNT]:
             break
-        for i in range(first, min(first + a[b.GRAIN], a[b.COUNT])):
+        for k in range(first, min(first + a[b.GRAIN], a[b.COUNT])):
             if fetch(a[b.STOP]) != 0:
                 break
+            i = k if a[b.ORDER] == 0 else words(a[b.ORDER], a[b.COUNT])[k]
             if _begin(a, c, p, w, i):
                 call1(a[b.UNIT], a[b.TABLE])
             else:
                 c[s.STATUS], p[s.F], p[s.GNORM] = _NAN_STATUS, _NAN, _NAN
+                for j in range(a[b.N]):
+                    w[G0 * a[b.N] + j] = _NAN
             _end(a, c, p, w, i)
+            a[b.FLAWS] |= c[s.HESSIAN_FLAWS]
             a[b.DONE] += 1
     return 0.0

@@ -30,15 +30,17 @@ problem, without gaps.
     N_PATCHES,
     FLAG,  # the word that a jitted function sets when it raises, or 0
     DONE,  # how many problems this thread has finished, a number, no address
+    FLAWS,  # what was wrong with the user's Hessians of any problem so far, as in ``slots.HESSIAN_FLAWS``
+    ORDER,  # numbers of the problems that are meant, COUNT of them, or 0: all
     OUT_X,  # (count, n)
     OUT_F,
     OUT_G,  # (count, n), or 0
-    OUT_GNORM,
+    OUT_GNORM,  # -1 where x is not the last point, for the front door to compute
     OUT_STATUS,
     OUT_COUNTS,  # (count, 4): nit, nfev, njev, nhev
     OUT_TRIANGLE,  # (count, n, n + 1) of sums of squares, or 0
-) = range(32)
-N_WORDS = 32
+) = range(34)
+N_WORDS = 34
 
 # a patch: what a word of some table becomes for problem i.  ADDRESS: array + i stride; WORD: the word that stands there
 TARGET, ARRAY, STRIDE, KIND = range(4)

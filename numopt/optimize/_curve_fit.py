@@ -28,6 +28,7 @@ from numopt.optimize._least_squares import (
     read_tolerances,
 )
 from numopt.optimize._rank import listed
+from numopt.optimize._squares import NotFinite
 from numopt.optimize._warn import warn
 
 # what least_squares takes besides; those of scipy's leastsq that are the same under another name
@@ -126,7 +127,7 @@ def curve_fit(f, xdata, ydata, p0=None, sigma=None, absolute_sigma=False, check_
     >>> popt.round(2).tolist(), fit.names
     ([2.5, 1.3, 0.5], ('a', 'b', 'c'))
     """
-    settings = _read_settings(kwargs)
+    settings = read_settings(kwargs)
     model_name = getattr(f, "name", None) or getattr(f, "__name__", None) or type(f).__name__
     function = getattr(f, "function", f)
     if not callable(function) or kind_of(function) == "pointer":
@@ -136,7 +137,7 @@ def curve_fit(f, xdata, ydata, p0=None, sigma=None, absolute_sigma=False, check_
     n = len(names)
     x, y, sigma = read_data(xdata, ydata, sigma, check_finite, nan_policy)
     m = y.size
-    poisson = _read_likelihood(likelihood, sigma, settings["loss"])
+    poisson = read_likelihood(likelihood, sigma, settings["loss"])
     if poisson:
         check_counts(y)
     deviations, cholesky = read_sigma(sigma, m)
@@ -149,7 +150,7 @@ def curve_fit(f, xdata, ydata, p0=None, sigma=None, absolute_sigma=False, check_
         jac = getattr(f, "jacobian", None)
     jac = check_jac(jac)
     options, threads = _read_threads(options)
-    front, scale, steps, max_nfev = _read_run(settings, options, n, row)
+    front, scale, steps, max_nfev = read_run(settings, options, n, row)
     if kind_of(function) == "jitted" and not isinstance(x, np.ndarray):
         x = np.asarray(x, float)
     if isinstance(x, np.ndarray):
@@ -210,7 +211,7 @@ def curve_fit(f, xdata, ydata, p0=None, sigma=None, absolute_sigma=False, check_
     return found
 
 
-def _read_settings(kwargs):
+def read_settings(kwargs):
     """The keywords with their defaults; scipy's other names for some of them."""
     if "args" in kwargs:
         raise ValueError("'args' is not a supported keyword argument")
@@ -234,7 +235,7 @@ def _read_settings(kwargs):
     return found
 
 
-def _read_likelihood(likelihood, sigma, loss):
+def read_likelihood(likelihood, sigma, loss):
     """Whether it is Poisson's."""
     if likelihood not in ("gaussian", "poisson"):
         raise ValueError(f"likelihood must be 'gaussian' or 'poisson'; got {likelihood!r}")
@@ -247,7 +248,7 @@ def _read_likelihood(likelihood, sigma, loss):
     return True
 
 
-def _read_run(settings, options, n, row):
+def read_run(settings, options, n, row):
     """(options, scale, difference steps, max_nfev) of the run."""
     front = read_options(options)
     for name in _NOT_HERE:
@@ -285,7 +286,7 @@ def _values_at_start(model, variables, y, names, poisson):
             raise ValueError(f"xdata and ydata have different lengths: their shapes are {model.x.shape} and {y.shape}")
     if not np.isfinite(y).all():
         i = int(np.flatnonzero(~np.isfinite(y))[0])
-        raise ValueError(f"residuals are not finite at the start: ydata[{i}] is {y[i]}")
+        raise NotFinite(f"residuals are not finite at the start: ydata[{i}] is {y[i]}")
     whole = model.at(params)
     if whole.dtype.kind == "c":
         raise TypeError("f must return real numbers; it returned complex data")
@@ -296,7 +297,7 @@ def _values_at_start(model, variables, y, names, poisson):
         i = int(np.flatnonzero(bad)[0])
         at = ", ".join(f"{name}={value:g}" for name, value in zip(names, params, strict=True))
         what = "positive, as the mean of counts" if poisson and np.isfinite(whole[i]) else "finite"
-        raise ValueError(f"f must be {what} at the start: at {at} it is {whole[i]:g} in row {i}")
+        raise NotFinite(f"f must be {what} at the start: at {at} it is {whole[i]:g} in row {i}")
     return whole
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from numopt.callbacks.bind import kind_of
 from numopt.optimize._least_squares import read_box
+from numopt.optimize._squares import NotFinite
 from numopt.optimize._variables import read_ties
 
 _EPS = np.finfo(float).eps
@@ -27,12 +28,12 @@ def _real(value, name):
         raise TypeError(f"{name} must be an array of real numbers; got {value!r:.80}") from None
 
 
-def _finite(a, name):
+def check_finite_data(a, name):
     """ValueError unless all are finite."""
     if not np.isfinite(a).all():
         place = tuple(int(k) for k in np.argwhere(~np.isfinite(a))[0])
         where = ", ".join(map(str, place))
-        raise ValueError(
+        raise NotFinite(
             f"{name} must not contain infs or NaNs; {name}[{where}] is {a[place]} (check_finite=False lets them "
             "through, nan_policy='omit' leaves rows with NaN out)"
         )
@@ -57,9 +58,9 @@ def read_data(xdata, ydata, sigma, check_finite, nan_policy):
     if y.size == 1 and isinstance(x, np.ndarray) and x.ndim and x.shape[-1] > 1:
         y = np.full(x.shape[-1], y[0])  # one number for all rows
     if check_finite:
-        _finite(y, "ydata")
+        check_finite_data(y, "ydata")
         if isinstance(x, np.ndarray):
-            _finite(x, "xdata")
+            check_finite_data(x, "xdata")
     elif nan_policy is not None:
         x, y, sigma = _without_nan(x, y, sigma, nan_policy)
     return x, y, sigma
@@ -81,7 +82,7 @@ def _without_nan(x, y, sigma, nan_policy):
     if kept.all():
         return x, y, sigma
     if not kept.any():
-        raise ValueError("ydata must not be empty: nan_policy='omit' leaves no row")
+        raise NotFinite("ydata must not be empty: nan_policy='omit' leaves no row")
     if sigma is not None and sigma.size > 1 and sigma.shape in (y.shape, y.shape * 2):
         sigma = sigma[kept] if sigma.ndim == 1 else sigma[np.ix_(kept, kept)]
     return (x[..., kept] if isinstance(x, np.ndarray) else x[kept]), y[kept], sigma
@@ -219,7 +220,7 @@ def read_p0(p0):
         raise ValueError(f"p0 must be a 1-D array of the parameters' starting values; got shape {p0.shape}")
     if not np.isfinite(p0).all():
         j = int(np.flatnonzero(~np.isfinite(p0))[0])
-        raise ValueError(f"p0 must be finite; p0[{j}] is {p0[j]}")
+        raise NotFinite(f"p0 must be finite; p0[{j}] is {p0[j]}")
     return p0
 
 

@@ -22,8 +22,7 @@ from numopt.optimize._options import (
     find_method,
     read_arrays,
     read_options,
-    warn_of_gradient,
-    warn_of_hessian,
+    warn_of_unused,
 )
 from numopt.optimize._warn import warn
 from numopt.optimize._watch import Watch, report
@@ -115,43 +114,20 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
     if bounds is not None:
         box = Box(bounds, x)
         x, bounded, fixed, moved = box.x, box.bounded, box.fixed, box.moved
-    n, gtol = x.size, None
-    if method is None:
-        gradient = not (jac is None or jac is False or (type(jac) is str and jac in ("2-point", "3-point")))
-        hessian = hess is not None and not isinstance(hess, str)
-        row, gtol = default_method(n, gradient, hessian, hessp is not None, bounded)
-    elif bounded and not row.bounds and not box.all_fixed:
-        takes = ", ".join(repr(name) for name, other in METHODS.items() if other.bounds)
-        raise ValueError(f"method {row.name!r} takes no bounds; those that do are {takes}")
+    n = x.size
+    row, gtol = choose(row, n, jac, hess, hessp, bounded, bounded and box.all_fixed)
     check_callables(fun, jac, hess, hessp, callback)
-    if (hess is not None and not (row.second_order or row.diagonal)) or (hessp is not None and not row.second_order):
-        warn_of_hessian(row, "hess" if hess is not None else "hessp", method is None)
-    if row.values_only and callable(jac):
-        warn_of_gradient(row)
+    warn_of_unused(row, jac, hess, hessp, method is None)
     if not isinstance(args, tuple):
         args = (args,)
     (words, scalars), front = _read(row, options, tol, gtol, size)
-    if words[s.MAXITER] < 0:
-        words[s.MAXITER] = row.iterations(n, words[s.N_TERMS])
-    if words[s.MAXFEV] < 0:
-        words[s.MAXFEV] = row.iterations(n)
-    words[s.N] = n
-    dense = row.products and hess is not None and not isinstance(hess, str)
-    words[s.DENSE] = dense
-    try:
-        reals = np.empty(s.N_SCALARS + row.words(n, words.item(s.MEMORY), bounded, dense))
-    except MemoryError as error:
-        hint = " (an n x n matrix is part of it); 'lbfgs' and 'cg' need a few vectors" if row.matrices else ""
-        raise MemoryError(f"method {row.name!r} with {n} variables: {error}{hint}") from None
-    reals[: s.N_SCALARS] = scalars
+    reals = allot(row, words, scalars, n, bounded, hess)
     reals[s.N_SCALARS : s.N_SCALARS + n] = x
     if bounded:
         words[s.BOUNDED] = 1
         reals[-3 * n : -2 * n], reals[-2 * n : -n], reals[-n:] = 1.0, box.lower, box.upper
-    if front and place_given(row, front, words, reals, box if bounded else None, fixed):
-        moved = None  # x0 has no say
-    if moved is not None:
-        warn(moved)
+    if not (front and place_given(row, front, words, reals, box if bounded else None, fixed)) and moved is not None:
+        warn(moved)  # unless x0 has no say
     search = front.get("line_search", row.line_search)
     result = _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback, fixed)
     if bounds is not None and "active_mask" not in result:
@@ -160,6 +136,35 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
         if not row.values_only:
             result["multipliers"] = np.zeros(n)
     return result
+
+
+def choose(row, n, jac, hess, hessp, bounded, all_fixed=False):
+    """(row, gtol) of the method that is meant; ValueError where that one takes no bounds, and they are given."""
+    if row is None:
+        gradient = not (jac is None or jac is False or (type(jac) is str and jac in ("2-point", "3-point")))
+        hessian = hess is not None and not isinstance(hess, str)
+        return default_method(n, gradient, hessian, hessp is not None, bounded)
+    if bounded and not row.bounds and not all_fixed:
+        takes = ", ".join(repr(name) for name, other in METHODS.items() if other.bounds)
+        raise ValueError(f"method {row.name!r} takes no bounds; those that do are {takes}")
+    return row, None
+
+
+def allot(row, words, scalars, n, bounded, hess):
+    """Complete the integers of a fresh run for n variables; its scalars and workspace, in which x is left open."""
+    if words[s.MAXITER] < 0:
+        words[s.MAXITER] = row.iterations(n, words[s.N_TERMS])
+    if words[s.MAXFEV] < 0:
+        words[s.MAXFEV] = row.iterations(n)
+    dense = row.products and hess is not None and not isinstance(hess, str)
+    words[s.N], words[s.DENSE] = n, dense
+    try:
+        reals = np.empty(s.N_SCALARS + row.words(n, words.item(s.MEMORY), bounded, dense))
+    except MemoryError as error:
+        hint = " (an n x n matrix is part of it); 'lbfgs' and 'cg' need a few vectors" if row.matrices else ""
+        raise MemoryError(f"method {row.name!r} with {n} variables: {error}{hint}") from None
+    reals[: s.N_SCALARS] = scalars
+    return reals
 
 
 _NOTHING: dict = {}

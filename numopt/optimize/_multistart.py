@@ -5,29 +5,31 @@ import time
 import warnings
 from contextlib import closing
 from copy import copy
+from itertools import repeat
 
 import numpy as np
 
 from numopt.callbacks.bind import kind_of
 from numopt.callbacks.threads import cores
 from numopt.kernels.status import Status
+from numopt.optimize._batch import MinimizeBatch, read_device
+from numopt.optimize._batch_run import Clock, one_kind, read_threads
 from numopt.optimize._bounds import read_bounds
 from numopt.optimize._display import Steps
 from numopt.optimize._minimize import minimize
 from numopt.optimize._options import check_callables
-from numopt.optimize._runs import COUNTS, hand_over, in_threads, read_count, read_limit, until
+from numopt.optimize._runs import COUNTS, SHOWN, hand_over, in_threads, read_count, read_limit, until
 from numopt.optimize._samples import generator, unit_cube
 from numopt.optimize._warn import OptimizeWarning, warn
 from numopt.optimize._watch import takes_result
 
 _STARTS = 32
 _SAMPLERS = ("sobol", "lhs", "random")
-_LONG = 1e-3  # seconds of a run from which on threads gain more than they cost
 
 
 def multistart(fun, bounds, n_starts=None, args=(), method=None, jac=None, sampler="sobol", options=None,
                random_state=None, n_threads=None, *, hess=None, hessp=None, tol=None, callback=None, max_time=None,
-               progress=False, distinct_xtol=1e-3, distinct_ftol=1e-6):  # fmt: skip
+               progress=False, distinct_xtol=1e-3, distinct_ftol=1e-6, device="cpu"):  # fmt: skip
     """Minimize a function from many starts, and list the distinct minima found.
 
     Parameters
@@ -46,8 +48,8 @@ def multistart(fun, bounds, n_starts=None, args=(), method=None, jac=None, sampl
     random_state : int, Generator, RandomState or None
         For the starts.  With the same one two calls do the same to the last bit, whatever ``n_threads`` is.
     n_threads : int, optional
-        Threads that share the starts.  Default: 1 for Python functions, which Python runs one at a time, and where a
-        run takes less than a millisecond; else as many as there are cores.
+        Threads that share the starts.  Default: 1 for Python functions, which Python runs one at a time; else as many
+        as there are cores.
     callback : callable, optional
         ``callback(x)`` or ``callback(intermediate_result)``, by the name of the parameter, with the answer of each
         run, in the order of the starts.  ``StopIteration`` ends the search with status 99.
@@ -59,6 +61,8 @@ def multistart(fun, bounds, n_starts=None, args=(), method=None, jac=None, sampl
         Two answers are one minimum where no variable differs by more than ``distinct_xtol`` times the width of the
         box (with infinite bounds: times max(1, max abs(start))), and the values by no more than
         ``distinct_ftol * max(1, abs(f))``.
+    device : {'cpu', 'cuda', 'auto'}
+        As for :func:`minimize_batch`, by which the runs of compiled functions are done unless there is a callback.
 
     Returns
     -------
@@ -103,6 +107,10 @@ def multistart(fun, bounds, n_starts=None, args=(), method=None, jac=None, sampl
         if isinstance(value, bool) or not isinstance(value, numbers.Real) or not value >= 0.0:
             raise ValueError(f"{name} must be a number, at least 0; got {value!r:.60}")
     starts, scale = _starts(bounds, n_starts, sampler, random_state)
+    where, table = read_device(device), _Table(starts, scale, distinct_xtol, distinct_ftol)
+    if _as_batch(where, callback, options, (fun, jac, hess, hessp)):
+        batch = MinimizeBatch(fun, starts, args, method, jac, hess, hessp, bounds, tol, options, where)
+        return _by_batch(batch, table, many, max_time, progress, where)
     deadline, whole = time.monotonic() + limit, callback is not None and takes_result(callback)
 
     def run(k):
@@ -110,8 +118,7 @@ def multistart(fun, bounds, n_starts=None, args=(), method=None, jac=None, sampl
             fun, starts[k].copy(), args, method, jac, hess, hessp, bounds, tol=tol, options=until(deadline, options)
         )
 
-    table = _Table(starts, scale, distinct_xtol, distinct_ftol)
-    results = _results(run, len(starts), many, kind_of(fun) == "python", deadline)
+    results = _results(run, len(starts), many or (1 if kind_of(fun) == "python" else cores()), deadline)
     with closing(results), warnings.catch_warnings(), Steps("Multistart", len(starts), progress) as steps:
         try:
             for result in results:
@@ -129,20 +136,46 @@ def multistart(fun, bounds, n_starts=None, args=(), method=None, jac=None, sampl
             raise
 
 
-def _results(run, count, threads, python, deadline):
+def _as_batch(where, callback, options, functions):
+    """Whether the runs are those of a batch, which shows nothing of a single one."""
+    shown = isinstance(options, dict) and any(options.get(name) for name in SHOWN)
+    alone = callback is not None or shown or (isinstance(options, dict) and "max_time" in options)
+    if where == "cuda" and alone:
+        raise ValueError("on a device there are no callback and no options disp, history, return_all and max_time")
+    return where == "cuda" or (not alone and one_kind(functions) is not None)
+
+
+def _by_batch(batch, table, many, max_time, progress, where):
+    """The whole result by a batch."""
+    clock, raised, run = Clock(max_time), None, None
+    try:
+        if where == "cuda":
+            found = batch.on_device(None, max_time, progress)
+        else:
+            threads = read_threads(many, batch.count, batch.functions)
+            found, failures = batch.run(threads, None, clock, progress, "Multistart")
+            if failures.count:
+                raised, found = failures.first, found[: failures.problem]
+            run = batch.again
+    except KeyboardInterrupt as error:
+        raised, found = error, error.result
+    table.take(found, run if raised is None else None)
+    if raised is not None:
+        if table.rows:
+            failed = Status.INTERRUPTED if isinstance(raised, KeyboardInterrupt) else Status.FAILED
+            hand_over(raised, table.result(failed))
+        raise raised
+    return table.result(None if len(table.rows) == batch.count else Status.MAX_TIME)
+
+
+def _results(run, count, threads, deadline):
     """The results of the runs 0, 1, 2, ..., in order, up to the deadline."""
-    done, seconds = 0, 0.0
-    # the first one compiles what is not compiled, the second one tells how long a run takes
-    alone = count if threads == 1 or (threads is None and python) else 1 if threads else 2
-    while done < count and (done < alone or (seconds < _LONG and threads is None)):
-        if done > 0 and time.monotonic() >= deadline:
+    for k in range(count if threads == 1 else 1):  # the first one compiles what is not compiled
+        if k > 0 and time.monotonic() >= deadline:
             return
-        started = time.perf_counter()
-        result = run(done)
-        seconds = time.perf_counter() - started
-        done += 1
-        yield result
-    yield from in_threads(run, range(done, count), threads or cores(), deadline)
+        yield run(k)
+    if threads > 1:
+        yield from in_threads(run, range(1, count), threads, deadline)
 
 
 class _Table:
@@ -166,6 +199,35 @@ class _Table:
         if result.success and (self.best_success is None or result.fun < self.best_success.fun):
             self.best_success = result
 
+    def take(self, found, run):
+        """The runs of a batch; ``run(k)`` does the best one again, for all that a single result has."""
+        ended = np.flatnonzero((found.status != Status.NOT_RUN) & (found.status != Status.INTERRUPTED))
+        known = [getattr(found, name)[ended] for name in ("x", "fun", "success", "status", "nit", "nfev")]
+        self.rows = list(zip(self.starts[ended], *known, repeat(-1)))
+        for name in COUNTS:
+            self.totals[name] = int(getattr(found, name)[ended].sum())
+        if not self.rows:
+            return
+        # the first of the lowest; NaN only where there is nothing else
+        f, ready = known[1], np.flatnonzero(known[2])
+        k = ended[np.argmin(np.where(np.isnan(f), np.inf, f))]
+        self.best = found[k]
+        if ready.size:
+            lowest = ended[ready[np.argmin(f[ready])]]
+            self.best_success = self.best if lowest == k else found[lowest]
+        if run is not None:
+            best = self._leader()
+            whole = run(int(k if best is self.best else lowest))
+            if whole.status == best.status:
+                self.best = self.best_success = whole
+
+    def _leader(self):
+        """The best run; one that has failed only where it is lower than the others can be taken to be."""
+        best, ready = self.best, self.best_success
+        if ready is not None and not best.fun < ready.fun - self.ftol * max(1.0, abs(ready.fun)):
+            best = ready
+        return best
+
     def result(self, status):
         """The whole result; ``status`` where the search has not come to its end."""
         n = self.starts.shape[1]
@@ -176,10 +238,7 @@ class _Table:
         minima = np.empty(len(leaders), dtype=[x, f, ("count", int), ("run", int)])
         minima["x"], minima["fun"], minima["run"] = runs["x"][leaders], runs["fun"][leaders], leaders
         minima["count"] = np.bincount(runs["minimum"][runs["success"]], minlength=len(leaders))
-        best, ready = self.best, self.best_success
-        if ready is not None and not best.fun < ready.fun - self.ftol * max(1.0, abs(ready.fun)):
-            best = ready
-        result = copy(best)
+        result = copy(self._leader())
         result.update(self.totals, minima=minima, runs=runs, n_failed=int((~runs["success"]).sum()))
         if status is not None:
             result.update(success=status.success, status=status)

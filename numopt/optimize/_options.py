@@ -332,15 +332,16 @@ def simplex_within(points, lower, upper):
     return moved
 
 
-def warn_of_hessian(method, name, chosen):
-    """Say that second derivatives were given to a method that has no use for them."""
-    of = f"method {method.name!r}, chosen for so many variables," if chosen else f"method {method.name!r}"
-    warn(f"{of} makes no use of {name}" + ("; 'newton' does" if chosen else ""))
-
-
-def warn_of_gradient(method):
-    """Say that a gradient was given to a method that has no use for it."""
-    warn(f"method {method.name!r} makes no use of jac")
+def warn_of_unused(method, jac, hess, hessp, chosen):
+    """Say that derivatives were given to a method that has no use for them; ``chosen``: not by the user."""
+    if (hess is not None and not (method.second_order or method.diagonal)) or (
+        hessp is not None and not method.second_order
+    ):
+        of = f"method {method.name!r}, chosen for so many variables," if chosen else f"method {method.name!r}"
+        name = "hess" if hess is not None else "hessp"
+        warn(f"{of} makes no use of {name}" + ("; 'newton' does" if chosen else ""))
+    if method.values_only and callable(jac):
+        warn(f"method {method.name!r} makes no use of jac")
 
 
 def read_arrays(path):

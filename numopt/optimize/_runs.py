@@ -10,7 +10,7 @@ from itertools import islice
 from numopt.optimize._interrupt import Crew
 
 COUNTS = ("nit", "nfev", "njev", "nhev")
-_SHOWN = ("disp", "history", "return_all")
+SHOWN = ("disp", "history", "return_all")
 
 
 def read_limit(max_time):
@@ -35,7 +35,7 @@ def at_once(options):
     """The options of a run that ends where it starts, whose errors and warnings are those of all runs."""
     if options is not None and not isinstance(options, dict):
         return options  # for minimize to say so
-    return {name: value for name, value in (options or {}).items() if name not in _SHOWN} | {"maxiter": 0}
+    return {name: value for name, value in (options or {}).items() if name not in SHOWN} | {"maxiter": 0}
 
 
 def until(deadline, options):

@@ -80,8 +80,12 @@ def residuals_at(fun, x, args, m):
         raise TypeError(f"fun must return real numbers; it returned {r.dtype} data")
     if not np.isfinite(r).all():
         j = int(np.flatnonzero(~np.isfinite(r))[0])
-        raise ValueError(f"residuals are not finite in the initial point: fun(x0)[{j}] is {r[j]}")
+        raise NotFinite(f"residuals are not finite in the initial point: fun(x0)[{j}] is {r[j]}")
     return r.astype(float)
+
+
+class NotFinite(ValueError):
+    """Data, a start, or what a function gives there are not finite, or not to be had the logarithm of."""
 
 
 class SquaresWatch(Watch):
