@@ -1,9 +1,4 @@
-"""Solvers inside compiled code, in the CUDA simulator, and compiled to PTX."""
-
-import os
-import subprocess
-import sys
-import textwrap
+"""Solvers inside compiled code."""
 
 import numba
 import numpy as np
@@ -111,73 +106,6 @@ def test_options_that_mean_nothing_inside_are_refused():
         numopt.jit_solver("lbfgs", disp=True)
     with pytest.raises(ValueError, match="unknown method"):
         numopt.jit_solver("nonsense")
-
-
-CUDA = """
-import numpy as np
-from numba import njit
-from numopt.drivers.cuda import make_kernel
-from numopt.kernels import slots as s
-from numopt.optimize._inline import solver_parts
-
-@njit
-def rosen(x, g, data):
-    f = 0.0
-    n = x.size
-    for i in range(n):
-        g[i] = 0.0
-    for i in range(n - 1):
-        a, b = data[0] * (x[i + 1] - x[i] * x[i]), 1.0 - x[i]
-        f += a * a + b * b
-        g[i] -= 4.0 * data[0] * a * x[i] + 2.0 * b
-        g[i + 1] += 2.0 * data[0] * a
-    return f
-
-kernel, blocks = make_kernel(solver_parts("lbfgs", {}), rosen)
-"""
-
-
-def _run(code, **env):
-    out = subprocess.run([sys.executable, "-W", "ignore", "-c", CUDA + textwrap.dedent(code)], capture_output=True,
-                         text=True, timeout=300, env={**os.environ, **env})  # fmt: skip
-    assert out.returncode == 0, out.stderr[-2000:]
-    return out.stdout
-
-
-def test_cuda_simulator():
-    out = _run(
-        """
-        c, p, w = blocks(np.array([[-1.2, 1.0], [2.0, 2.0], [0.0, 0.0]]))
-        kernel[1, 3](np.array([[10.0, 5.0, 2.0]]), c, p, w)
-        for k in range(3):
-            here = int(s.X0 + c[s.PARITY, k])
-            print(c[s.STATUS, k], c[s.NFEV, k], *w[2 * here : 2 * here + 2, k])
-        """,
-        NUMBA_ENABLE_CUDASIM="1",
-        NUMBA_DISABLE_JIT="1",
-    )
-    for line, expected in zip(out.strip().splitlines(), _front_door("lbfgs"), strict=True):
-        status, nfev, *x = line.split()
-        assert int(status) == 0 and int(nfev) == expected.nfev
-        assert np.allclose(np.array(x, float), expected.x, rtol=1e-9)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="NVVM comes with the cuda extra, on Linux")
-def test_compiles_to_ptx():
-    pytest.importorskip("cuda.bindings", reason="needs the cuda extra")
-    out = _run(
-        """
-        from types import SimpleNamespace
-        from numba import cuda, types
-        from numba.cuda import dispatcher
-        # numba-cuda asks the driver for the device even where a compute capability is named
-        dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=(9, 0))
-        real, whole = types.Array(types.float64, 2, "C"), types.Array(types.int64, 2, "C")
-        ptx, _ = cuda.compile_ptx(kernel.py_func, (real, whole, real, real), cc=(9, 0))
-        print(".target sm_90" in ptx, ".visible .entry" in ptx, "clock_gettime" in ptx)
-        """
-    )
-    assert out.split() == ["True", "True", "False"]
 
 
 @pytest.mark.parametrize("name", ["lbfgs", "bfgs", "cg", "newton", "gd"])

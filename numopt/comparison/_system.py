@@ -116,17 +116,10 @@ def cuda():
     version = version_of("numba-cuda")
     if version is None:
         return "not installed"
-    try:
-        from numba import cuda as numba_cuda
+    from numopt import cuda as device
 
-        if not numba_cuda.is_available():
-            return f"numba-cuda {version}, no usable GPU"
-        device = numba_cuda.get_current_device()
-        name = device.name.decode() if isinstance(device.name, bytes) else device.name
-        capability = ".".join(map(str, device.compute_capability))
-        return f"numba-cuda {version}, {name}, compute capability {capability}"
-    except Exception as error:  # a broken driver must not keep the rest of the report from the user
-        return f"numba-cuda {version}, unusable: {type(error).__name__}: {error}".splitlines()[0]
+    missing = device.why_not()
+    return f"numba-cuda {version}, {device.name() if missing is None else missing}"
 
 
 def cache():

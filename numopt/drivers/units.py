@@ -115,6 +115,12 @@ def _binding():
     return _state["ll"]
 
 
+def source(unit):
+    """The function that a unit is compiled from."""
+    module, name, _ = UNITS[unit]
+    return getattr(importlib.import_module(module), name)
+
+
 def _numba_version():
     """The text that names Numba's version, without importing Numba."""
     spec = importlib.util.find_spec("numba")

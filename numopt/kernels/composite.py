@@ -195,7 +195,7 @@ def grad(xp, gp, n, data):
 
 
 @kernel
-def _symmetrise(H, n):
+def symmetrise(H, n):
     """Replace H by its symmetric part; its flaws: 1 if it was not symmetric but for rounding, 2 if not finite."""
     flaws, size = 0, 0.0
     for i in range(n):
@@ -217,7 +217,7 @@ def hess(xp, hp, n, data):
         call4(k[HESS], xp, hp, n, k[HESS_DATA])
         c = _words(k[C], N_COUNTERS)
         if c[ABORT] == 0:
-            c[HESSIAN_FLAWS] |= _symmetrise(_reals(hp, n * n), n)
+            c[HESSIAN_FLAWS] |= symmetrise(_reals(hp, n * n), n)
         return 0.0
     x, H, c = _reals(xp, n), _reals(hp, n * n), _words(k[C], 8)
     scratch = _reals(k[SCRATCH], 2 * n)
@@ -268,7 +268,7 @@ def hess(xp, hp, n, data):
             c[NFEV] += (scheme - 1) * k[GRAD_VALUES]
             for i in range(n):
                 H[i * n + j] = (up[i] - down[i]) / (above - below)
-    _symmetrise(H, n)
+    symmetrise(H, n)
     return 0.0
 
 

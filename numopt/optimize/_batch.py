@@ -169,6 +169,8 @@ class MinimizeBatch:
         check_each(args, self.count, device)
         if device == "cpu" and on_device(self.X0):
             raise TypeError("X0 lies on a GPU; give device='cuda', or bring it to the host")
+        if bounds is not None and on_device(self.X0):
+            raise TypeError("X0 lies on a GPU; with bounds it is looked at on the host: bring it there")
         check_options(options)
         row, boxes = find_method(method), None if bounds is None else Boxes(bounds, self.X0)
         self.boxes, self.arguments = boxes, Arguments(args, self.dtype)
@@ -229,7 +231,8 @@ class MinimizeBatch:
         if boxes is not None and boxes.bounded:
             lower, upper = boxes.of(slice(0, 1) if boxes.shared else slice(None))
         with Progress(f"minimize_batch ({self.row.name}, CUDA)", self.count, shown) as progress:
-            problem = make(self.row, self.values, self.front, self.functions[0], self.starts(slice(None)), self.args,
+            X0 = self.X0 if boxes is None else self.starts(slice(None))
+            problem = make(self.row, self.values, self.front, self.functions[0], X0, self.args,
                            *self.functions[1:], lower, upper, self.dtype, chunk_size, max_time,
                            lambda done: progress.look(done, problem.arrays["status"]))  # fmt: skip
             try:

@@ -1,11 +1,20 @@
-"""A batch of sums of squares, read and checked: what the devices are handed."""
+"""Batches, read and checked: what the devices are handed."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from numopt.callbacks.bind import kind_of
+from numopt.catalog import LINE_SEARCHES
+from numopt.cuda._device import simulated
+from numopt.kernels import slots as s
+from numopt.kernels.status import Status
 from numopt.optimize._batch_input import Each, vectors
+from numopt.optimize._minimize import new_state
+
+_NEVER = 2**62
+_EPS_SCIPY, _EPS_SINGLE = 1.4901161193847656e-08, 2.0**-11.5  # absolute difference steps: eps^(1/2)
 
 
 @dataclass
@@ -148,3 +157,151 @@ class SquaresProblem:
         if self.sigma is not None:
             sigma = np.take_along_axis(np.broadcast_to(self.sigma if sigma is None else sigma, Y.shape), order, axis=1)
         return x.reshape(len(Y), -1), Y, sigma, np.maximum(count, 1)
+
+
+@dataclass
+class MinimizeProblem:
+    """Minimisations of the same form, for a device; made by :func:`minimize_problem`.
+
+    Attributes
+    ----------
+    row : numopt.catalog.Method
+    search : str or None
+        The unit of the line search.
+    counters, scalars : ndarray
+        What a run begins with.
+    fun : jitted function
+        ``fun(x, *args) -> f``, or with ``inplace`` ``fun(x, g, *args) -> f``, which sets g.
+    X0 : ndarray (count, n)
+        The starts, within their bounds; of any real dtype, maybe on the device.
+    hess, hessp : jitted function or None
+        ``hess(x, H, *args)`` sets the Hessian, flat, row by row; ``hessp(x, v, out, *args)`` its product with v.
+    inplace : bool
+    args : tuple
+        What is shared, and ``Each`` for what is not.
+    lower, upper : ndarray (1, n) or (count, n), or None
+        Bounds, both or none.
+    scheme, hess_scheme : int
+        2 or 3: points of differences of values (unless ``inplace``), and of gradients.
+    steps : ndarray (n,) or None
+        Difference steps, relative ones if ``relative``.
+    dtype : numpy.dtype
+        Of data and of the user's functions: float64 or float32.
+    chunk_size : int or None
+    max_time : float or None
+        Seconds.
+    look : callable or None
+        ``look(done) -> bool``, after each chunk: whether to stop.
+    arrays : dict
+        Where the results go, chunk by chunk: the fields of the result, with ``counts`` (count, 4) in the place of
+        ``nit``, ``nfev``, ``njev``, ``nhev``.
+    """
+
+    row: Any
+    search: str | None
+    counters: np.ndarray
+    scalars: np.ndarray
+    fun: Any
+    X0: np.ndarray
+    hess: Any = None
+    hessp: Any = None
+    inplace: bool = False
+    args: tuple = ()
+    lower: np.ndarray | None = None
+    upper: np.ndarray | None = None
+    scheme: int = 2
+    hess_scheme: int = 3
+    steps: np.ndarray | None = None
+    relative: bool = False
+    dtype: Any = np.float64
+    chunk_size: int | None = None
+    max_time: float | None = None
+    look: Any = None
+    arrays: dict = field(default_factory=dict)
+
+    def results(self):
+        """The arrays by the names that they have in the result."""
+        found = dict(self.arrays)
+        counts = found.pop("counts")
+        return found | {name: counts[:, k].copy() for k, name in enumerate(("nit", "nfev", "njev", "nhev"))}
+
+
+_FORMS = "on a device {} must be a function compiled by numba.njit{}; device='cpu' takes other forms"
+
+
+def _compiled(function):
+    """Whether a device can call it; in the simulator all functions are Python's."""
+    return kind_of(function) == "jitted" or (simulated() and kind_of(function) == "python")
+
+
+def minimize_problem(row, values, front, fun, X0, args=(), jac=None, hess=None, hessp=None, lower=None, upper=None,
+                     dtype=None, chunk_size=None, max_time=None, look=None):  # fmt: skip
+    """What :func:`numopt.cuda._minimize.minimize_on_device` takes, from what ``minimize_batch`` was given.
+
+    Parameters
+    ----------
+    row, values, front
+        The method, its options, options of the front door.
+    lower, upper : ndarray (1, n) or (count, n), or None
+    others
+        As for ``minimize_batch``, validated but for the forms of functions that a device takes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For functions that a device can't call, in one line.
+    """
+    count, n = X0.shape
+    dtype = np.dtype(np.float64 if dtype is None else dtype)
+    if not _compiled(fun):
+        raise TypeError(_FORMS.format("fun", ""))
+    if jac not in (None, False, "inplace", "2-point", "3-point"):
+        given = "a function" if callable(jac) else repr(jac)
+        raise ValueError(
+            f"on a device, which returns no arrays, jac must be 'inplace', '2-point', '3-point' or None; got {given}"
+        )
+    hess_scheme = 2 if hess == "2-point" else 3
+    hess = None if isinstance(hess, str) or not row.second_order else hess
+    hessp = hessp if row.products else None
+    for name, function, form in (("hess", hess, "hess(x, H, *args)"), ("hessp", hessp, "hessp(x, v, out, *args)")):
+        if function is not None and not _compiled(function):
+            raise TypeError(_FORMS.format(name, f", {form}"))
+    for name in front:
+        if name not in ("line_search", "eps", "finite_diff_rel_step", "max_time"):
+            raise ValueError(f"option {name!r} is not to be had on a device; device='cpu' has it")
+    if values.get("n_terms") or values.get("l1") or values.get("l2") or front.get("schedule") is not None:
+        raise ValueError(
+            "on a device n_terms, l1, l2 and schedules of the user's are not to be had; device='cpu' has them"
+        )
+    c0, p0 = new_state(row, values)
+    c0 = c0[: s.N_COUNTERS]
+    c0[s.N], c0[s.TICK_IN], c0[s.BOUNDED] = n, _NEVER, lower is not None
+    c0[s.DENSE] = row.products and hess is not None
+    for slot in (s.MAXITER, s.MAXFEV):
+        if c0[slot] < 0:
+            c0[slot] = row.iterations(n)
+    p0[s.DEADLINE] = np.inf
+    name, search = front.get("line_search", row.line_search), None
+    if name:
+        c0[s.LINE_SEARCH], search = LINE_SEARCHES[name]
+    scheme, steps, relative = 3 if jac == "3-point" else 2, None, False
+    if jac in (None, False):
+        # scipy's absolute step, unless the user has one
+        steps, relative = front.get("eps"), False
+        if steps is None:
+            steps, relative = front.get("finite_diff_rel_step"), True
+        if steps is None:
+            steps, relative = _EPS_SINGLE if dtype == np.float32 else _EPS_SCIPY, False
+    elif front.get("finite_diff_rel_step") is not None:
+        steps, relative = front["finite_diff_rel_step"], True
+    if steps is not None:
+        steps = np.broadcast_to(np.asarray(steps, float), (n,)).copy()
+    arrays = {
+        "x": np.full((count, n), np.nan), "fun": np.full(count, np.nan), "jac": np.full((count, n), np.nan),
+        "optimality": np.full(count, np.nan), "status": np.full(count, int(Status.NOT_RUN)),
+        "counts": np.zeros((count, 4), np.int64),
+    }  # fmt: skip
+    if row.values_only:
+        del arrays["jac"]
+    return MinimizeProblem(row, search, c0, p0, fun, X0, hess, hessp, jac == "inplace", args, lower, upper, scheme,
+                           hess_scheme, steps, relative, dtype, chunk_size, max_time, look, arrays)  # fmt: skip

@@ -1,13 +1,12 @@
 """Solvers that can be called inside the user's own compiled functions."""
 
-import importlib
 import math
 
 import numpy as np
 from numba import njit
 
 from numopt.catalog import LINE_SEARCHES
-from numopt.drivers.units import UNITS
+from numopt.drivers.units import source
 from numopt.kernels import slots as s
 from numopt.kernels.bounds import projected_norm
 from numopt.kernels.oracle import Run, lower_bounds, upper_bounds, vector
@@ -16,12 +15,6 @@ from numopt.optimize._minimize import new_state
 from numopt.optimize._options import find_method, read_options
 
 _best_point = njit(s.best_point)
-
-
-def attribute(unit):
-    """The function that a compiled unit is made from."""
-    module, name, _ = UNITS[unit]
-    return getattr(importlib.import_module(module), name)
 
 
 def solver_parts(method, options):
@@ -39,12 +32,12 @@ def solver_parts(method, options):
     name = front.get("line_search", row.line_search)
     if name:
         c0[s.LINE_SEARCH], unit = LINE_SEARCHES[name]
-        search = attribute(unit)
+        search = source(unit)
     else:
         search = _no_search
     p0[s.DEADLINE] = math.inf
     c0[s.TICK_IN], c0[s.PAUSE_AT] = 2**62, 2**62
-    run = attribute(row.unit)
+    run = source(row.unit)
     return row, run, search, c0, p0
 
 
@@ -97,7 +90,7 @@ def jit_solver(method="bfgs", **options):
     [[1.0, 2.0], [3.0, 4.0]]
     """
     row, run, search, c0, p0 = solver_parts(method, options)
-    run_bounded, m = attribute(row.unit_for(True)), int(c0[s.MEMORY])
+    run_bounded, m = source(row.unit_for(True)), int(c0[s.MEMORY])
     # (n-vectors, n x n matrices, single words) without bounds and with them
     vectors, matrices, small = row.vectors + s.N_COMMON + row.kept[0] * m, row.matrices, row.words(0, m)
     bounded_matrices, bounded_small = matrices + row.bounded_matrices, row.words(0, m, True)

@@ -43,6 +43,7 @@ B. T. Polyak, A. B. Juditsky, Acceleration of stochastic approximation by averag
 """
 
 from numba import carray, types
+from numba.extending import overload
 
 from numopt.drivers.loop import make_run
 from numopt.kernels import first_order_slots as o
@@ -132,23 +133,15 @@ def init(R):
 
 
 @kernel
-def _words(R):
-    """Address of the words at A_BATCHES."""
-    return carray(void_pointer(types.intp(R.table)), (N_TABLE,), types.intp)[A_BATCHES]
+def _address(R):
+    """The words at A_BATCHES."""
+    table = carray(void_pointer(types.intp(R.table)), (N_TABLE,), types.intp)
+    return carray(void_pointer(table[A_BATCHES]), (N_WORDS,), types.intp)
 
 
 @kernel
-def _use(words, address, count):
-    """Let the user's function see the ``count`` indices at an address."""
-    k = carray(void_pointer(words), (N_WORDS,), types.intp)
-    seen = carray(void_pointer(k[INDICES]), (2,), types.intp)
-    seen[0], seen[1] = address, count
-
-
-@kernel
-def _shuffle(c, words):
-    """Put the terms in the order of this epoch (Fisher and Yates), unless they are."""
-    k = carray(void_pointer(words), (N_WORDS,), types.intp)
+def _shuffle(c, k):
+    """Put the terms in the order of this epoch (Fisher and Yates), unless they are; ``k``: the words at A_BATCHES."""
     if k[EPOCH] == c[NIT]:
         return
     order = carray(void_pointer(k[ORDER]), (c[N_TERMS],), types.int64)
@@ -165,14 +158,49 @@ def _shuffle(c, words):
     k[EPOCH] = c[NIT]
 
 
+def use_terms(R, first):
+    """Let the user's function see the batch that begins with term ``first`` of this epoch's order, or (-1) all terms.
+
+    Terms, and schedules of the user's, are the front doors' alone: where the callables are no addresses there are none.
+    """
+
+
+@overload(use_terms, target="generic")
+def _use_terms(R, first):
+    if not isinstance(R.types[0], types.Integer):
+        return lambda R, first: None
+
+    def use(R, first):
+        c, k = R.c, _address(R)
+        seen = carray(void_pointer(k[INDICES]), (2,), types.intp)
+        if first < 0:
+            seen[0], seen[1] = k[WHOLE], c[N_TERMS]
+        else:
+            _shuffle(c, k)
+            seen[0], seen[1] = k[ORDER] + 8 * first, min(c[BATCH], c[N_TERMS] - first)
+
+    return use
+
+
+def users_rate(R, t):
+    """The learning rate of the user's schedule for update t."""
+    return 0.0
+
+
+@overload(users_rate, target="generic")
+def _users_rate(R, t):
+    if not isinstance(R.types[0], types.Integer):
+        return lambda R, t: 0.0
+    return lambda R, t: call1(_address(R)[SCHEDULE], types.intp(t))
+
+
 @kernel
 def _update(R, w, g, scratch):
     """One update of w by the gradient g; False where the user's schedule failed, before anything is changed."""
     c, p = R.c, R.p
     h, n = p[FIRST_ORDER : FIRST_ORDER + o.N_H], c[N]
     if h[o.SCHEDULE] == o.GIVEN:
-        k = carray(void_pointer(_words(R)), (N_WORDS,), types.intp)
-        lr = call1(k[SCHEDULE], types.intp(h[o.T]))
+        lr = users_rate(R, h[o.T])
         if c[ABORT] != 0:
             return False
         h[o.FACTOR] = lr
@@ -221,13 +249,9 @@ def step(R):
                 return FAILED
             c[POSITION] = 1
     else:
-        if batches > 1:
-            _shuffle(c, _words(R))
         while c[POSITION] < batches:
             if batches > 1:
-                k = carray(void_pointer(_words(R)), (N_WORDS,), types.intp)
-                first = c[POSITION] * c[BATCH]
-                _use(_words(R), k[ORDER] + 8 * first, min(c[BATCH], c[N_TERMS] - first))
+                use_terms(R, c[POSITION] * c[BATCH])
             f = evaluate(R, w, gt)
             if c[ABORT] != 0:
                 return FAILED
@@ -238,7 +262,7 @@ def step(R):
                 return FAILED
             c[POSITION] += 1
         if batches > 1:
-            _use(_words(R), carray(void_pointer(_words(R)), (N_WORDS,), types.intp)[WHOLE], c[N_TERMS])
+            use_terms(R, -1)
     if c[AVERAGE] != 0 and h[o.T] > c[AVERAGE_START]:
         copy(vector(R, X_LOW), xt)
     else:

@@ -24,6 +24,7 @@ N. I. M. Gould, S. Lucidi, M. Roma and Ph. L. Toint, Solving the trust-region su
 SIAM J. Optim. 9 (1999), 504-525.
 """
 
+from numba import njit
 from numpy import int64
 
 from numopt.drivers.loop import make_run
@@ -64,7 +65,7 @@ def init(R):
         R.p[RADIUS] = R.p[RADIUS_INITIAL]
 
 
-@kernel
+@njit(inline="always")  # as numopt.kernels.oracle.vector
 def _small(R, i):
     """The i-th of the arrays with an entry for each Lanczos vector: delta, gamma, h, and two of work space."""
     m = R.c[MEMORY]

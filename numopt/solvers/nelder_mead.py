@@ -36,6 +36,7 @@ F. Gao and L. Han, Implementing the Nelder-Mead simplex algorithm with adaptive 
 (2012), 259-277.
 """
 
+from numba import njit
 from numpy import int64
 
 from numopt.drivers.loop import make_run
@@ -76,7 +77,7 @@ _BESIDE = 100.0  # how far from x, in xatol, the last look at a bound goes
 _DONE = -1  # the stage in which all points have their values
 
 
-@kernel
+@njit(inline="always")  # as numopt.kernels.oracle.vector
 def _points(R):
     n = R.c[N]
     return R.w[_POINTS * n : (_POINTS + n) * n]

@@ -24,6 +24,7 @@ optimization, NIPS 2014, algorithm 1.
 G. H. Golub and C. F. Van Loan, Matrix Computations, 4th ed., Johns Hopkins 2013, sections 10.1 and 10.3.
 """
 
+from numba import njit
 from numpy import int64
 
 from numopt.drivers.loop import make_run
@@ -45,7 +46,7 @@ def init(R):
     R.c[FRESH] = 1
 
 
-@kernel
+@njit(inline="always")  # as numopt.kernels.oracle.vector
 def _small(R, i):
     """The i-th of the arrays with an entry for each Lanczos vector: delta, gamma, lambda, work, h; then V."""
     m = R.c[MEMORY]
