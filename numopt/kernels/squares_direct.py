@@ -7,7 +7,8 @@ The formulas are those of ``kernels.squares``.  ``value(R, x)`` and ``grad(R, x,
     sigma         standard deviations (m), or a number
     m             rows
     C, floor      scale of the loss; the least share of rho' in the weights
-    start, steps  the variables at the start (n); relative difference steps (n), or negative
+    start         all parameters at the start; those that are held have their values from here
+    where, steps  which of them the variables are (n); relative difference steps (n), or negative
 
 No row is kept: each is rotated into the triangle as it comes.  The rotations are Gentleman's, without square roots,
 
@@ -121,7 +122,7 @@ def finish(T, n):
 
 
 def _steps(scheme, real):
-    """``set_points(R, z, S)``: where to take differences; and ``lost(S, n)``: whether some must be taken again.
+    """``set_points(R, data, z, S)``: where to take differences; and ``lost(S, n)``: whether some must be taken again.
 
     The changes in S are negative for columns that are to have a large step, and zero at first.
     """
@@ -131,11 +132,13 @@ def _steps(scheme, real):
     noise = (10.0 if single else 1e3) * eps
 
     @kernel
-    def set_points(R, z, S):
-        n, start, steps = z.size, R.data[6], R.data[7]
+    def set_points(R, data, z, S):
+        n, start, where, steps = z.size, data[6], data[7], data[8]
         for j in range(n):
             zj, large = z[j], S[4 * n + j] < 0.0
-            size = abs(start[j]) if start[j] != 0.0 else 1.0
+            size = abs(start[where[j]])
+            if size == 0.0:
+                size = 1.0
             down, up = _INF, _INF
             if R.c[BOUNDED] != 0:
                 down, up = zj - lower_bounds(R)[j], upper_bounds(R)[j] - zj
@@ -171,8 +174,10 @@ class Rows:
         ``f(x_i, *params) -> number``: x_i a number, or a column of a matrix.
     jac : jitted function or None
         ``jac(x_i, *params) -> tuple of n numbers``; None: differences.
-    n, ndim : int
-        Parameters; dimensions of x.
+    free : tuple of bool
+        Which of the parameters are variables.
+    ndim : int
+        Dimensions of x.
     scheme : int
         2 or 3 points of differences.
     loss : int
@@ -192,8 +197,10 @@ class Rows:
     set_points, lost : jitted function
     """
 
-    def __init__(self, f, jac, n, ndim, scheme, loss, weights, single):
-        self.f, self.jac, self.n, self.scheme, self.loss, self.weights = f, jac, n, scheme, loss, weights
+    def __init__(self, f, jac, free, ndim, scheme, loss, weights, single):
+        self.f, self.jac, self.scheme, self.loss, self.weights = f, jac, scheme, loss, weights
+        self.free, self.n = free, sum(free)
+        self.places = [k for k, is_free in enumerate(free) if is_free]
         self.row = "x[i]" if ndim == 1 else "x[:, i]"
         real = np.float32 if single else np.float64
         self.known = {"f": f, "jac": jac, "real": real, "rho": rho, "poisson_term": poisson_term, "include": include,
@@ -208,9 +215,9 @@ class Rows:
         return kernel(space["made"])
 
     def _head(self, arguments):
-        lines = [f"def made({arguments}):", "    x, y, sigma, m, C, floor, start, steps = data"]
+        lines = [f"def made({arguments}):", "    x, y, sigma, m, C, floor, start, where, steps = data"]
         lines += [f"    p{j} = real(z[{j}])" for j in range(self.n)]
-        return lines
+        return lines + [f"    f{k} = real(start[{k}])" for k, is_free in enumerate(self.free) if not is_free]
 
     def _scale(self):
         """s = 1 / sigma, outside and inside of the loop over rows."""
@@ -218,9 +225,15 @@ class Rows:
             return ["    s = 1.0 / sigma"], []
         return [], ["        s = 1.0 / double(sigma[i])" if self.weights == "array" else "        s = 1.0"]
 
-    def _call(self, changed="", at="q"):
-        names = (f"{at}{j}" if str(j) == changed else f"p{j}" for j in range(self.n))
-        return f"double(f(xi, {', '.join(names)}))"
+    def _names(self, form=None):
+        """All parameters; ``form(j)``: the j-th variable, where it is not p_j."""
+        return ", ".join(
+            f"f{k}" if not is_free else form(self.places.index(k)) if form else f"p{self.places.index(k)}"
+            for k, is_free in enumerate(self.free)
+        )
+
+    def _call(self, changed=None, at="q"):
+        return f"double(f(xi, {self._names(lambda j: f'{at}{j}' if j == changed else f'p{j}')}))"
 
     def _value(self):
         outside, inside = self._scale()
@@ -239,19 +252,19 @@ class Rows:
             return ["        w = 1.0 / max(v, EPS)"]
         if self.loss == q.LINEAR:
             return ["        w = s * s"]
-        return ["        u = b * s / C", "        u *= u", "        _, d1, d2 = rho(LOSS, u)",
-                "        w = max(d1 + 2.0 * u * d2, floor * d1, EPS)", "        b *= d1 / w", "        w *= s * s"]  # fmt: skip
+        return ["        u = b * s / C", "        u *= u", "        _, slope, bend = rho(LOSS, u)",
+                "        w = max(slope + 2.0 * u * bend, floor * slope, EPS)", "        b *= slope / w", "        w *= s * s"]  # fmt: skip
 
     def _columns(self):
         """a0, a1, ...: the row of the Jacobian."""
         if self.jac is not None:
-            names = ", ".join(f"p{j}" for j in range(self.n))
-            return [f"        J = jac(xi, {names})", *(f"        a{j} = double(J[{j}])" for j in range(self.n))]
+            return [f"        J = jac(xi, {self._names()})",
+                    *(f"        a{j} = double(J[{k}])" for j, k in enumerate(self.places))]  # fmt: skip
         lines = []
         for j in range(self.n):
-            lines += [f"        a{j} = {self._call(str(j))} - v", f"        e{j} = max(e{j}, abs(a{j}))"]
+            lines += [f"        a{j} = {self._call(j)} - v", f"        e{j} = max(e{j}, abs(a{j}))"]
             if self.scheme == 3:
-                lines.append(f"        a{j} = k{j} * a{j} - ({self._call(str(j), 'o')} - v)")
+                lines.append(f"        a{j} = k{j} * a{j} - ({self._call(j, 'o')} - v)")
             lines.append(f"        a{j} *= h{j}")
         return lines
 
@@ -291,17 +304,15 @@ class Rows:
         lines = ["    clear(T)", "    clear(changes)", *outside, "    for i in range(first, m, by):"]
         lines += [f"        xi = {self.row}", f"        v = {self._call()}", "        b = v - double(y[i])"]
         if self.jac is not None:
-            names = ", ".join(f"p{j}" for j in range(n))
-            lines += [f"        J = jac(xi, {names})", *(f"        row[{j}] = double(J[{j}])" for j in range(n))]
+            lines += [f"        J = jac(xi, {self._names()})"]
+            lines += [f"        row[{j}] = double(J[{k}])" for j, k in enumerate(self.places)]
         else:
-            near, far = (
-                f"double(f(xi, {', '.join(f'u if j == {k} else p{k}' for k in range(n))}))" for _ in range(2)
-            )
+            moved = f"double(f(xi, {self._names(lambda k: f'(u if j == {k} else p{k})')}))"
             lines += [f"        changes[{n}] = max(changes[{n}], abs(v))", f"        for j in range({n}):",
-                      "            u = real(S[j])", f"            a = {near} - v",
+                      "            u = real(S[j])", f"            a = {moved} - v",
                       "            changes[j] = max(changes[j], abs(a))"]  # fmt: skip
             if self.scheme == 3:
-                lines += [f"            u = real(S[{n} + j])", f"            a = S[{2 * n} + j] * a - ({far} - v)"]
+                lines += [f"            u = real(S[{n} + j])", f"            a = S[{2 * n} + j] * a - ({moved} - v)"]
             lines += [f"            row[j] = a * S[{3 * n} + j]"]
         return [*lines, *inside, *self._weigh(), f"        row[{n}] = b", f"        include(T, {n}, row, w, 0)"]
 
@@ -328,7 +339,7 @@ def alone(pieces):
         clear(S[4 * n :])
         for _ in range(2):
             if differences:
-                set_points(R, z, S)
+                set_points(R, R.data, z, S)
             rows_triangle(R.data, z, S, T, S[4 * n :], row_at(R), 0, 1)
             if not differences or not lost(S, n):
                 break
