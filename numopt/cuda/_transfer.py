@@ -48,9 +48,21 @@ class Lanes:
     def __init__(self, words, dtype=np.float64):
         self.shape, self.dtype = words if isinstance(words, tuple) else (int(words),), np.dtype(dtype)
 
+    def on(self, lanes):
+        """The shape of the array of so many lanes."""
+        return *self.shape, lanes
+
     def bytes(self):
         """Of a lane."""
         return self.dtype.itemsize * int(np.prod(self.shape, dtype=np.int64))
+
+
+class Blocks(Lanes):
+    """The same where a block of threads is at a problem: each block's words stand together."""
+
+    def on(self, lanes):
+        """The shape of the array of so many blocks."""
+        return lanes, *self.shape
 
 
 def parts(data, kind):
@@ -111,17 +123,17 @@ def _shared(data):
 class _Slot:
     """One stream: its lanes, the buffers of a chunk, and what is under way in them."""
 
-    def __init__(self, data, chunk, lanes):
+    def __init__(self, data, chunk, lanes, together):
         from numba import cuda
 
-        self.data, self.lanes, self.stream, self.under_way = data, lanes, cuda.stream(), None
+        self.data, self.lanes, self.together, self.stream, self.under_way = data, lanes, together, cuda.stream(), None
         self.inputs = [item for item in parts(data, Rows) if not item.there]
         self.results = list(parts(data, Results))
         self.device, self.host = {}, {}
         for item in (*self.inputs, *self.results):
             self._make(item, (chunk, *item.shape), item.dtype)
         for item in parts(data, Lanes):
-            self.device[id(item)] = _device.empty((*item.shape, lanes), item.dtype)
+            self.device[id(item)] = _device.empty(item.on(lanes), item.dtype)
         self._make("status", (chunk,), np.int64)
         self._make("queue", (1,), np.int64)
 
@@ -160,7 +172,10 @@ class _Slot:
 
     def _launch(self, size):
         status, queue, threads = self.device["status"], self.device["queue"], _device.block()
-        launch = self.kernel[-(-min(self.lanes, size) // threads), threads, self.stream]
+        blocks = -(-min(self.lanes, size) // threads)
+        if self.together:
+            blocks, threads = min(self.lanes, size), self.together
+        launch = self.kernel[blocks, threads, self.stream]
         launch(size, self.lanes, *_device.plain((queue, status)), self.arguments)
         for key in (*(id(item) for item in self.results), "status"):
             self.device[key][:size].copy_to_host(self.host[key][:size], stream=self.stream)
@@ -196,7 +211,7 @@ def plan(count, per_problem, per_lane, resident, free, chunk_size=None):
     return min(count, chunk_size, most), lanes
 
 
-def run_chunks(kernel, data, status, *, chunk_size=None, max_time=None, look=None):
+def run_chunks(kernel, data, status, *, chunk_size=None, max_time=None, look=None, together=0):
     """Run all problems, chunk after chunk.
 
     Parameters
@@ -212,6 +227,8 @@ def run_chunks(kernel, data, status, *, chunk_size=None, max_time=None, look=Non
         Seconds, after which no chunk is begun.
     look : callable, optional
         ``look(done) -> bool`` after each chunk; whether to stop.
+    together : int
+        Threads of a block that is at one problem; 0: one problem a thread.
 
     Raises
     ------
@@ -231,7 +248,7 @@ def run_chunks(kernel, data, status, *, chunk_size=None, max_time=None, look=Non
         if not _device.out_of_memory(error):
             raise
         raise _too_large(per_problem, per_lane, error) from None
-    resident = _device.resident(kernel)
+    resident = max(1, _device.resident(kernel) // max(1, together))
     chunk, lanes = plan(count, per_problem, per_lane, resident, _device.budget(), chunk_size)
     first, done, slots = 0, 0, []
     try:
@@ -240,7 +257,7 @@ def run_chunks(kernel, data, status, *, chunk_size=None, max_time=None, look=Non
                 if not slots:
                     streams = STREAMS if chunk < count - first else 1
                     for _ in range(streams):
-                        slots.append(_Slot(there, chunk, lanes))
+                        slots.append(_Slot(there, chunk, lanes, together))
                 slot = slots.pop(0)
                 slots.append(slot)
                 done += slot.end(status)

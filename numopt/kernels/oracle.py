@@ -3,7 +3,9 @@
 ``R`` is a :class:`Run`.  Where ``R.fun`` is an integer it is the address of a C function
 ``double fun(double *x, double *g, intptr n, void *data)``: this is how the front doors call, and no solver is
 ever recompiled for a new objective.  Otherwise it is a compiled function of the user's, called directly as
-``fun(x, g, data)``; in plain Python (and in the CUDA simulator) that is what runs.
+``fun(x, g, data)``; in plain Python (and in the CUDA simulator) that is what runs.  A sum of squares is called
+directly as ``value(R, x)`` and ``grad(R, x, g)``, which sets the triangle in R's workspace that belongs to the place of
+g (``kernels.squares_direct``); ``fun`` is None then.
 """
 
 from typing import Any, NamedTuple
@@ -95,9 +97,26 @@ def void_pointer(typingctx, address):
     return types.voidptr(types.intp), codegen
 
 
+@kernel
+def _squares(R, x, g):
+    """f(x) of a sum of squares called directly; sets g, and the triangle."""
+    f = R.value(R, x)
+    if abs(f) < float("inf"):
+        R.grad(R, x, g)
+    else:
+        for j in range(g.size):
+            g[j] = float("nan")
+    return f
+
+
+def _is_squares(R):
+    """Whether R (a Numba type) is of a sum of squares that is called directly."""
+    return isinstance(R.types[2], types.Callable)
+
+
 def call_value_grad(R, x, g):
     """f(x); sets g."""
-    return R.fun(x, g, R.data)
+    return R.fun(x, g, R.data) if R.grad is None else _squares(R, x, g)
 
 
 @overload(call_value_grad, target="generic")
@@ -105,6 +124,8 @@ def _call_value_grad(R, x, g):
     if isinstance(R.types[0], types.Integer):
         # x.ctypes.data is unsigned in Numba, the words of the ABI are signed
         return lambda R, x, g: call4(R.fun, types.intp(x.ctypes.data), types.intp(g.ctypes.data), x.size, R.data)
+    if _is_squares(R):
+        return lambda R, x, g: _squares(R, x, g)
     if isinstance(R.types[0], types.NoneType):
         return lambda R, x, g: float("nan")  # a method that asks for values only
     return lambda R, x, g: R.fun(x, g, R.data)
@@ -112,6 +133,8 @@ def _call_value_grad(R, x, g):
 
 def call_value(R, x, g):
     """f(x); may overwrite g.  Without a function of value and gradient, ``R.value(x, data)`` is the objective."""
+    if R.grad is not None:
+        return R.value(R, x)
     return R.value(x, R.data) if R.fun is None else R.fun(x, g, R.data)
 
 
@@ -125,6 +148,8 @@ def _call_value(R, x, g):
             return call4(R.fun, types.intp(x.ctypes.data), types.intp(g.ctypes.data), x.size, R.data)
 
         return by_address
+    if _is_squares(R):
+        return lambda R, x, g: R.value(R, x)
     if isinstance(R.types[0], types.NoneType):
         return lambda R, x, g: R.value(x, R.data)
     return lambda R, x, g: R.fun(x, g, R.data)
@@ -132,13 +157,15 @@ def _call_value(R, x, g):
 
 def call_grad(R, x, g):
     """Sets g."""
-    return R.fun(x, g, R.data)
+    return R.fun(x, g, R.data) if R.grad is None else R.grad(R, x, g)
 
 
 @overload(call_grad, target="generic")
 def _call_grad(R, x, g):
     if isinstance(R.types[0], types.Integer):
         return lambda R, x, g: call4(R.grad, types.intp(x.ctypes.data), types.intp(g.ctypes.data), x.size, R.data)
+    if _is_squares(R):
+        return lambda R, x, g: R.grad(R, x, g)
     if isinstance(R.types[0], types.NoneType):
         return lambda R, x, g: float("nan")
     return lambda R, x, g: R.fun(x, g, R.data)

@@ -55,29 +55,38 @@ def scaled(k, r, first, count):
 
 
 @kernel
-def _step(k, n, j, zj, large):
-    """The difference step of z[j], of its own size, or where that is too small (``large``) of 1 at least."""
-    least = _EPS2 if k[q.SCHEME] == 2 else _EPS3
-    if k[q.STEPS] != 0:
-        h = abs(reals(k[q.STEPS], n)[j])
-        h *= abs(zj)
-    else:
-        h = least * max(abs(zj), 0.01 * reals(k[q.TYPICAL], n)[j])
+def step_at(zj, relative, size, least, large):
+    """The difference step of a variable at zj: ``relative`` of it, or where that is negative (none given) ``least``.
+
+    Of its own size, or where that is too small (``large``) of 1 at least; ``size``: what it was at the start.
+    """
+    h = relative * abs(zj) if relative >= 0.0 else least * max(abs(zj), 0.01 * size)
     if large or (zj + h) - zj == 0.0:
         h = max(h, least * max(1.0, abs(zj)))
     return h if zj >= 0.0 else -h
 
 
 @kernel
-def points(k, n, j, zj, large):
-    """Where to evaluate for the difference in z[j]: (near, far, kind), kind 1 forward, 2 central, 3 one-sided."""
-    h = _step(k, n, j, zj, large)
-    down, up = _INF, _INF
-    if k[q.LOWER] != 0:
-        down, up = zj - reals(k[q.LOWER], n)[j], reals(k[q.UPPER], n)[j] - zj
-    if k[q.SCHEME] == 2:
+def points_at(zj, h, down, up, scheme):
+    """Where to evaluate for a difference at zj, ``down`` and ``up`` away from its bounds: see ``points``."""
+    if scheme == 2:
         return zj + fit_step(h, down, up), zj, 1
     if abs(h) <= down and abs(h) <= up:
         return zj + h, zj - h, 2
     h = 0.5 * fit_step(2.0 * h, down, up)
     return zj + h, zj + 2.0 * h, 3
+
+
+@kernel
+def points(k, n, j, zj, large):
+    """Where to evaluate for the difference in z[j]: (near, far, kind), kind 1 forward, 2 central, 3 one-sided."""
+    least = _EPS2 if k[q.SCHEME] == 2 else _EPS3
+    relative, size = -1.0, 0.0
+    if k[q.STEPS] != 0:
+        relative = abs(reals(k[q.STEPS], n)[j])
+    else:
+        size = reals(k[q.TYPICAL], n)[j]
+    down, up = _INF, _INF
+    if k[q.LOWER] != 0:
+        down, up = zj - reals(k[q.LOWER], n)[j], reals(k[q.UPPER], n)[j] - zj
+    return points_at(zj, step_at(zj, relative, size, least, large), down, up, k[q.SCHEME])

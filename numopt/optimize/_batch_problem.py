@@ -1,4 +1,4 @@
-"""A batch of sums of squares, read and checked: what the devices are handed."""
+"""Batches, read and checked: what the devices are handed."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -157,10 +157,6 @@ class SquaresProblem:
         if self.sigma is not None:
             sigma = np.take_along_axis(np.broadcast_to(self.sigma if sigma is None else sigma, Y.shape), order, axis=1)
         return x.reshape(len(Y), -1), Y, sigma, np.maximum(count, 1)
-
-    def rows(self):
-        """Rows of each problem, (count,)."""
-        return np.full(self.count, self.m) if self.lengths is None else self.lengths
 
 
 @dataclass

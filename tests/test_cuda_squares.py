@@ -1,0 +1,98 @@
+"""Fits on CUDA: in Numba's simulator against the CPU, compiled to PTX, and (where there is one) on a device."""
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import cuda_squares_cases as cases
+import numpy as np
+import pytest
+
+import numopt
+import numopt.cuda
+
+HERE = Path(__file__).parent
+
+
+def _python(*arguments, **env):
+    path = os.pathsep.join(folder for folder in sys.path if folder)
+    out = subprocess.run([sys.executable, "-W", "ignore", *arguments], capture_output=True, text=True, timeout=600,
+                         cwd=HERE, env={**os.environ, "PYTHONPATH": path, **env})  # fmt: skip
+    assert out.returncode == 0, out.stderr[-2000:]
+    return out.stdout
+
+
+@pytest.fixture(scope="module")
+def cpu():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return cases.solve("cpu")
+
+
+@pytest.fixture(scope="module")
+def simulator(tmp_path_factory):
+    """({case/field: array}, {what was tried: what came of it}), from one process."""
+    path = tmp_path_factory.mktemp("cuda") / "found.npz"
+    out = _python("cuda_squares_cases.py", str(path), NUMBA_ENABLE_CUDASIM="1", NUMBA_DISABLE_JIT="1")
+    return dict(np.load(path)), json.loads(out)
+
+
+def _agree(found, cpu):
+    """To 1e-6 of the parameters: both end within tolerances of 1e-8, where rounding decides which step is the last."""
+    for name in cases.cases():
+        tolerance = 2e-3 if name == "float32" else 1e-6
+        x, expected = found[name + "/x"], cpu[name + "/x"]
+        assert np.allclose(x, expected, rtol=tolerance, atol=tolerance, equal_nan=True), (name, x - expected)
+        assert np.allclose(found[name + "/cost"], cpu[name + "/cost"], rtol=tolerance, equal_nan=True), name
+        C, of_cpu = found[name + "/covariance"], cpu[name + "/covariance"]
+        assert np.allclose(C, of_cpu, rtol=0.05 if name == "float32" else 1e-4, atol=1e-9, equal_nan=True), name
+        assert (found[name + "/active_mask"] == cpu[name + "/active_mask"]).all(), name
+        if name != "float32":
+            assert (found[name + "/status"] == cpu[name + "/status"]).all(), name
+            assert (np.abs(found[name + "/nfev"] - cpu[name + "/nfev"]) <= 3).all(), name
+        assert (np.isfinite(cpu[name + "/cost"])).sum() >= len(x) - 1
+
+
+def test_fits_in_the_simulator(simulator, cpu):
+    _agree(simulator[0], cpu)
+
+
+def test_the_last_row_of_each_length_counts(simulator, cpu):
+    found = simulator[0]
+    assert not np.allclose(found["block/x"][1:], found["linear/x"][1:], rtol=1e-4)
+    assert np.allclose(found["block/x"][0], found["linear/x"][0], rtol=1e-6)
+
+
+def test_bad_problems_touch_no_other(simulator):
+    found = simulator[0]
+    status = found["not finite/status"]
+    assert status[2] == numopt.LeastSquaresStatus.NAN and (np.delete(status, 2) > 0).all()
+    assert (found["out of budget/status"] == numopt.LeastSquaresStatus.MAX_NFEV).all()
+    others = [0, 1, 3, 4]
+    assert np.array_equal(found["not finite/x"][others], found["linear/x"][others])
+
+
+def test_single_precision_converges(simulator):
+    assert (simulator[0]["float32/status"] > 0).all()
+
+
+def test_chunks_do_not_matter(simulator):
+    assert np.array_equal(simulator[1]["chunks"], simulator[0]["linear/x"])
+
+
+@pytest.mark.parametrize("what, said", [("tied", "tied parameters"), ("matrix", "covariance matrix"),
+                                        ("cs", "jac must be '2-point'"), ("all fixed", "nothing to fit")])  # fmt: skip
+def test_what_only_the_cpu_can_do(simulator, what, said):
+    text = simulator[1][what]
+    assert text.startswith("ValueError: ") and said in text and "\n" not in text
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not numopt.cuda.available(), reason=str(numopt.cuda.why_not()))
+def test_fits_on_the_device(cpu):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _agree(cases.solve("cuda"), cpu)
