@@ -52,7 +52,7 @@ def _agree(found, cpu):
         assert (found[name + "/active_mask"] == cpu[name + "/active_mask"]).all(), name
         if name != "float32":
             assert (found[name + "/status"] == cpu[name + "/status"]).all(), name
-            assert (np.abs(found[name + "/nfev"] - cpu[name + "/nfev"]) <= 3).all(), name
+            assert (np.abs(found[name + "/nfev"] - cpu[name + "/nfev"]) <= 6).all(), name  # of a slow end
         assert (np.isfinite(cpu[name + "/cost"])).sum() >= len(x) - 1
 
 
@@ -96,3 +96,63 @@ def test_fits_on_the_device(cpu):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _agree(cases.solve("cuda"), cpu)
+
+
+PTX = """
+import sys
+from types import SimpleNamespace
+import numba, numpy as np
+from numba import cuda
+from numba.cuda import dispatcher
+# numba-cuda asks the driver for the device even where a compute capability is named
+dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=(9, 0))
+import cuda_squares_cases as cases
+import numopt.cuda
+from numopt.cuda import _device, _squares
+from numopt.cuda._transfer import signature_of
+import numopt.optimize._batch_squares as front
+
+numopt.cuda.resolve = lambda device: device
+
+def described(f, **keywords):
+    # what least_squares_on_device is handed
+    kept = []
+    def keep(problem):
+        kept.append(_squares.Fits(problem))
+        raise StopIteration
+    _squares.least_squares_on_device = keep
+    try:
+        numopt.curve_fit_batch(f, cases.X, cases.Y, cases.P0, device="cuda", **keywords)
+    except StopIteration:
+        return kept[0]
+
+def ptx(fits, capabilities, **options):
+    for cc in capabilities:
+        text, _ = cuda.compile_ptx(fits.kernel.py_func, signature_of(fits.data), cc=cc, **options)
+        assert f".target sm_{cc[0]}{cc[1]}" in text and ".visible .entry" in text and "clock_gettime" not in text
+        print(fits.together, cc)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="NVVM comes with the cuda extra, on Linux")
+def test_compiles_to_ptx():
+    """Both forms, each for one capability (all with NUMOPT_TEST_ALL_PTX=1); unoptimised, which is what takes the time."""
+    pytest.importorskip("cuda.bindings", reason="needs the cuda extra")
+    out = _python("-c", PTX + """
+everything = len(sys.argv) > 1
+ptx(described(cases.decay, loss="cauchy", bounds=(0.0, 9.0)), [(7, 5), (8, 0), (9, 0)] if everything else [(7, 5)],
+    opt=everything)
+_squares.LONG = 8
+ptx(described(cases.decay), [(7, 5), (8, 0), (9, 0)] if everything else [(9, 0)], opt=everything)
+
+@numba.njit
+def no_such(x, a, b, c):
+    return np.linalg.lstsq(x, a)
+try:
+    ptx(described(no_such), [(8, 0)], opt=False)
+except Exception as error:
+    print(_device.reason(error, no_such))
+""", *(["all"] if "NUMOPT_TEST_ALL_PTX" in os.environ else []))  # fmt: skip
+    lines = out.strip().splitlines()
+    assert [line.split(" ")[0] for line in lines[:-1]] == ["0"] * (len(lines) // 2) + ["128"] * (len(lines) // 2)
+    assert lines[-1].startswith("no_such can't be compiled for the CUDA device: ")

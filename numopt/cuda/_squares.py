@@ -26,10 +26,13 @@ from numopt.optimize._variables import Variables
 
 LONG = 1024  # rows: from so many on, a problem has a block of threads, eight rows for each of them
 LOOK_EVERY = 2  # iterations: each may be many trials
-SINGLE_TOLERANCE = 1e-6  # in single precision: the residuals' rounding shows in f from here on
+# In single precision the rounding of residuals a tenth of the data shows in f from 1e-6 on: no tolerance is less than
+# this, and differences are central, since those of one side leave the gradient an error that no step makes good.
+SINGLE_TOLERANCE = 1e-5
 FLOOR = 0.1  # of rho', as in numopt.callbacks.residuals
 _NEVER = 2**62
-_NAN_STATUS, _NOT_RUN = int(Status.NAN), int(Status.NOT_RUN)
+_NAN_STATUS, _NOT_RUN, _FTOL = int(Status.NAN), int(Status.NOT_RUN), int(Status.FTOL)
+_NO_STEP, _STALLED = int(Status.LINE_SEARCH), int(Status.STALLED)
 _NAN = float("nan")
 
 
@@ -57,7 +60,19 @@ def begin_run(i, c, p, w, data):
 
 
 @kernel
-def end_run(i, c, p, w, X0, where, results):
+def _no_less(c, p, w):
+    """Whether a run in single precision has ended because what f may still fall by is within ftol: less than shows."""
+    n = c[s.N]
+    if c[s.STATUS] != _NO_STEP and c[s.STATUS] != _STALLED:
+        return False
+    first, promise = q.VECTORS * n + c[s.PARITY] * n * (n + 1), 0.0
+    for k in range(n):
+        promise += w[first + k * (n + 1) + n] ** 2
+    return promise <= 2.0 * p[s.LSQ_FTOL] * p[s.F]
+
+
+@kernel
+def end_run(i, c, p, w, X0, where, results, single):
     """Write the result of problem i, but for its triangle; its status."""
     x, g, f, gnorm, counts, triangle = results
     n, place = where.size, c[s.PARITY]
@@ -68,6 +83,8 @@ def end_run(i, c, p, w, X0, where, results):
         g[i, where[j]] = w[(s.G0 + place) * n + j]
     f[i], gnorm[i] = p[s.F], p[s.GNORM]
     counts[i, 0], counts[i, 1], counts[i, 2] = c[s.NIT], c[s.NFEV], c[s.NJEV]
+    if single and _no_less(c, p, w):
+        return _FTOL
     return c[s.STATUS]
 
 
@@ -84,13 +101,14 @@ def _given(own_x, lengths):
     return ("x[i]" if own_x else "x"), ("lengths[i]" if lengths else "y.shape[1]")
 
 
-def _thread_kernel(run, value, grad, own_x, own_sigma, lengths, again):
+def _thread_kernel(run, value, grad, own_x, own_sigma, lengths, again, single):
     """One problem a thread; ``again``: the triangle at the end is one with other weights."""
     x, m = _given(own_x, lengths)
     text = f"""
 def inside(i, lane, floor, start, given, lanes):
     where, steps, C, x, y, sigma, lengths = given
-    return ({x}, lanes[3][:, lane], {"lanes[4][:, lane]" if own_sigma else "sigma"}, {m}, C, floor, start[i], where, steps)
+    s = {"lanes[4][:, lane]" if own_sigma else "sigma"}
+    return {x}, lanes[3][:, lane], s, {m}, C, floor, start[i], where, steps
 
 def copy(i, lane, given, lanes):
     where, steps, C, x, y, sigma, lengths = given
@@ -121,7 +139,7 @@ def copy(i, lane, given, lanes):
         state, given, lanes, results = data
         c, p, w = lanes[0][:, lane], lanes[1][:, lane], lanes[2][:, lane]
         n = c[s.N]
-        status = end_run(i, c, p, w, state[2], state[3], results)
+        status = end_run(i, c, p, w, state[2], state[3], results, single)
         if results[5].shape[0] > 0:
             place = c[s.PARITY]
             if again and c[s.NFEV] > 0:
@@ -151,7 +169,7 @@ def _kernel_of(unit, key, own_x, own_sigma, lengths, together):
             _KERNELS[whole] = make_block_kernel(source(unit), pieces, x, m, own_sigma, again, together)
         else:
             value, grad = squares_direct.alone(pieces)
-            _KERNELS[whole] = _thread_kernel(source(unit), value, grad, own_x, own_sigma, lengths, again)
+            _KERNELS[whole] = _thread_kernel(source(unit), value, grad, own_x, own_sigma, lengths, again, pieces.single)
     return _KERNELS[whole]
 
 
@@ -180,11 +198,13 @@ class Fits:
             raise ValueError("all parameters are fixed: there is nothing to fit on a GPU")
         lower, upper, X0 = self._starts(variables)
         x, Y, sigma, lengths = self._data(real)
+        self.rows = problem.m if lengths is None else lengths
         state = self._state(variables, single, X0, lower, upper)
         own_x, own_sigma = isinstance(x, Rows), isinstance(sigma, Rows)
         ndim = len(x.shape) if own_x else x.ndim
         jac = problem.jac if callable(problem.jac) else None
-        scheme, loss = 3 if problem.jac == "3-point" else 2, (*q.LOSSES, "callable", "poisson").index(problem.loss)
+        scheme = 3 if single or problem.jac == "3-point" else 2
+        loss = (*q.LOSSES, "callable", "poisson").index(problem.loss)
         free = tuple(bool(k in where) for k in range(n))
         key = (problem.fun, jac, free, ndim, scheme, loss, "none" if problem.sigma is None else "array", single)
         self.together = THREADS() if problem.m >= LONG else 0
@@ -281,6 +301,7 @@ class Fits:
         counts = found.pop("counts")
         found |= {name: counts[:, k].copy() for k, name in enumerate(("nit", "nfev", "njev"))}
         k = self.where.size
+        found["rows"] = self.rows
         found["triangle"] = found["triangle"].reshape(-1, k, k + 1)
         if problem.lower is not None:
             x, g = found["x"], found["grad"]

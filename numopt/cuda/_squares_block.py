@@ -144,6 +144,7 @@ def make_block_kernel(run, pieces, x, m, own_sigma, again, T):
     from numopt.cuda._squares import begin_run, end_run, put_triangle
 
     value, grad, value_share, triangle_share = together(pieces, T)
+    single = pieces.single
     space: dict = {}
     exec(
         f"""
@@ -181,7 +182,7 @@ def inside(i, floor, start, given):
         c[s.PAUSE_AT] = _NEVER
         n = c[s.N]
         run(Run(None, value, grad, None, None, (inside(i, FLOOR, state[2], given), team), None, 0, 0, c, p, w, p))
-        status = end_run(i, c, p, w, state[2], state[3], results)
+        status = end_run(i, c, p, w, state[2], state[3], results, single)
         if results[5].shape[0] > 0:
             place = c[s.PARITY]
             if again and c[s.NFEV] > 0:

@@ -199,7 +199,7 @@ class Rows:
 
     def __init__(self, f, jac, free, ndim, scheme, loss, weights, single):
         self.f, self.jac, self.scheme, self.loss, self.weights = f, jac, scheme, loss, weights
-        self.free, self.n = free, sum(free)
+        self.free, self.n, self.single = free, sum(free), single
         self.places = [k for k, is_free in enumerate(free) if is_free]
         self.row = "x[i]" if ndim == 1 else "x[:, i]"
         real = np.float32 if single else np.float64

@@ -83,7 +83,7 @@ class SquaresProblem:
     A device returns a dict of arrays, one row a problem, with variables in the places of the user's: ``x`` (count, n),
     ``fun`` (the cost), ``grad`` (count, n; zero for fixed variables), ``optimality``, ``status`` (numbers of
     :class:`numopt.Status`, as the solver sets them), ``nit``, ``nfev``, ``njev``, and with ``covariance`` ``triangle``
-    (count, n, n + 1): the triangle of [J | r] of the variables that are free, at x.
+    (count, n, n + 1): the triangle of [J | r] of the variables that are free, at x; ``rows``, those that count.
     """
 
     kind: str

@@ -251,8 +251,7 @@ def on_cuda(problem):
         v.box, v.plain = (problem.lower, problem.upper), False
         results.active_mask[:] = v.active(results.x, problem.tolerances[1] if problem.row.interior else 0.0)
     if problem.covariance:
-        rows = problem.m if problem.lengths is None else problem.lengths
-        C = covariances(problem, v, found["triangle"], results.fun, rows, np.zeros(problem.count, bool))
+        C = covariances(problem, v, found["triangle"], results.fun, found["rows"], np.zeros(problem.count, bool))
         results.covariance[:] = np.where(np.isfinite(results.fun)[:, None, None], C, np.nan)
     return results
 
