@@ -116,7 +116,6 @@ def _said(**keywords):
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     np.savez(sys.argv[1], **solve("cuda"))
-    from numopt.cuda import _squares
 
     small = numopt.curve_fit_batch(decay, X, Y, P0, device="cuda", chunk_size=2)
     print(json.dumps({

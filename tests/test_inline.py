@@ -1,5 +1,8 @@
 """Solvers inside compiled code."""
 
+import subprocess
+import sys
+
 import numba
 import numpy as np
 import pytest
@@ -135,6 +138,30 @@ def test_units_own_no_memory():
     units.address("bfgs")
     for path in units.cache_folder().glob(f"*-{units.key()}.o"):
         assert b"NRT_MemInfo_alloc" not in path.read_bytes() and b"NRT_Allocate" not in path.read_bytes(), path.name
+
+
+def test_a_unit_compiled_in_the_same_process_leaves_the_code_of_others_alone():
+    """The functions within a unit lose arguments; a loader that took them for those of other code ended in a crash."""
+    code = """
+import numba, numpy as np, numopt
+from numopt.drivers import units
+
+units._compile("bfgs")
+solve = numopt.jit_solver("gd", line_search="armijo")
+
+@numba.njit
+def bowl(x, g, data):
+    g[:] = 2.0 * (x - 1.0)
+    return ((x - 1.0) ** 2).sum()
+
+@numba.njit
+def run():
+    return solve(bowl, np.zeros(3))[0]
+
+print(run().round(6).tolist())
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert out.returncode == 0 and out.stdout.strip() == "[1.0, 1.0, 1.0]", out.stderr[-2000:]
 
 
 @pytest.mark.parametrize("name", ["lbfgs", "bfgs", "cg", "newton", "gd"])

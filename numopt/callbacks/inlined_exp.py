@@ -46,12 +46,14 @@ def _function(lanes):
         lines.append(f"  %t{len(lines)} = {operation}")
         return f"%t{len(lines) - 1}"
 
+    def constant(kind, text):
+        return text if not lanes else "<" + ", ".join([f"{kind} {text}"] * int(lanes[1:])) + ">"
+
     def number(x):
-        text = f"0x{struct.unpack('<Q', struct.pack('<d', x))[0]:016X}"
-        return text if not lanes else f"splat (double {text})"
+        return constant("double", f"0x{struct.unpack('<Q', struct.pack('<d', x))[0]:016X}")
 
     def integer(k):
-        return str(k) if not lanes else f"splat (i64 {k})"
+        return constant("i64", str(k))
 
     def fma(a, b, c):
         return put(f"call {real} @llvm.fma.{lanes}f64({real} {a}, {real} {b}, {real} {c})")
@@ -98,6 +100,8 @@ class Adapter:
 
 def with_exp(adapter):
     """The adapter with exp written out; or as it is, without exp, or where more than that might change."""
+    if not hasattr(binding, "create_pass_builder"):
+        return adapter  # before llvmlite 0.44
     text = adapter._library.get_llvm_str()
     kinds, codegen = set(_INTRINSIC.findall(text)), adapter._library.codegen
     x86, features = codegen._tm.triple.startswith("x86"), codegen._tm_features.split(",")

@@ -143,7 +143,9 @@ def copy(i, lane, given, lanes):
         if results[5].shape[0] > 0:
             place = c[s.PARITY]
             if again and c[s.NFEV] > 0:
-                R = Run(None, value, grad, None, None, inside(i, lane, 0.0, state[2], given, lanes), None, 0, 0, c, p, w, p)
+                R = Run(
+                    None, value, grad, None, None, inside(i, lane, 0.0, state[2], given, lanes), None, 0, 0, c, p, w, p
+                )
                 other = 1 - place
                 grad(R, w[place * n : (place + 1) * n], w[(s.G0 + other) * n : (s.G0 + other + 1) * n])
                 place = other

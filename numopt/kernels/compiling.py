@@ -48,7 +48,8 @@ class _KernelLibrary(_Library):
     def finalize(self):
         self._raise_if_finalized()
         for library in dict.fromkeys(self._linking_libraries):
-            self._reload_init.update(library._reload_init)
+            if hasattr(self, "_reload_init"):  # from Numba 0.63 on
+                self._reload_init.update(library._reload_init)
             self._final_module.link_in(library._get_module_for_linking(), preserve=True)
         self._finalized = True
 
@@ -68,6 +69,8 @@ class _UnitLibrary(_Library):
         for function in self._final_module.functions:
             if not function.is_declaration and function.linkage == ll.Linkage.linkonce_odr:
                 function.linkage = ll.Linkage.internal
+                # by its name LLVM's loader would take it for the function, of other arguments, of code that comes later
+                function.name = f"{function.name}.of.{self.name}"
         super()._optimize_final_module()
 
 
