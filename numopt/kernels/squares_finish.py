@@ -16,7 +16,6 @@ from numopt.kernels.status import Status
 
 _INF = float("inf")
 _MAXFEV = int(Status.MAXFEV)
-DELICATE = 1e-3  # a least singular value below it spoils the covariance's fifth digit by differences of one side
 
 
 @kernel
@@ -62,7 +61,7 @@ def run(R):
     c[ABORT], reals(k[q.REALS], 2)[1] = 0, 0.0
     if k[q.LOSS] != q.LINEAR and k[q.LOSS] != q.POISSON:
         call_grad(R, x, g)
-    if scheme == 2 and c[ABORT] == 0 and not least_singular(T, n, vector(R, COLUMNS)) >= DELICATE:
+    if scheme == 2 and c[ABORT] == 0 and not least_singular(T, n, vector(R, COLUMNS)) >= q.DELICATE:
         k[q.SCHEME] = 3
         call_grad(R, x, g)
         c[NHEV] = 1

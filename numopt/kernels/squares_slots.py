@@ -45,4 +45,8 @@ N_WORDS = 37
 LINEAR, SOFT_L1, HUBER, CAUCHY, ARCTAN, CALLABLE, POISSON = range(7)
 LOSSES = ("linear", "soft_l1", "huber", "cauchy", "arctan")
 
+# A least singular value of columns of norm 1 below this spoils the fifth digit of a covariance by forward differences:
+# then central ones are taken.
+DELICATE = 1e-3
+
 VECTORS = N_COMMON + 11  # of the workspace of a method, see ``kernels.squares_workspace``

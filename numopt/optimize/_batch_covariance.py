@@ -1,8 +1,9 @@
-"""The covariances of many fits at once, from their triangles; the formulas are those of ``numopt.optimize._fit_run``."""
+"""The covariances of many fits at once, from their triangles, by the formulas of ``numopt.optimize._fit_run``."""
 
 import numpy as np
 
-from numopt.optimize._fit_run import _DELICATE, _EPS, _NOISE
+from numopt.kernels.squares_slots import DELICATE
+from numopt.optimize._fit_run import EPS, NOISE
 
 
 def covariances(problem, variables, T, cost, m, central):
@@ -21,8 +22,8 @@ def covariances(problem, variables, T, cost, m, central):
         Whose Jacobians are differences of both sides where others' are of one.
     """
     k = T.shape[1]
-    noise = np.full(len(T), _NOISE.get(problem.jac, 0.0) if isinstance(problem.jac, str) else 0.0)
-    noise[central] = _NOISE["3-point"]
+    noise = np.full(len(T), NOISE.get(problem.jac, 0.0) if isinstance(problem.jac, str) else 0.0)
+    noise[central] = NOISE["3-point"]
     C, good = inverses(T[:, :, :k], m, noise)
     if variables.map is not None:
         A = variables.map[1:]
@@ -42,23 +43,22 @@ def inverses(R, m, noise):
     with np.errstate(all="ignore"):
         norms = np.sqrt(np.stack([(R[: j + 1, j] * R[: j + 1, j]).sum(axis=0) for j in range(n)]))
         good = (norms > 0.0).all(axis=0) & np.isfinite(norms).all(axis=0)
-        half, total = np.zeros((n, n, count)), np.zeros(count)  # the inverse of R with columns of norm 1
+        half = np.zeros((n, n, count))  # the inverse of R with columns of norm 1
         for j in range(n):
             half[j, j] = norms[j] / R[j, j]
             for i in range(j - 1, -1, -1):
                 t = (R[i, i + 1 : j + 1] / norms[i + 1 : j + 1] * half[i + 1 : j + 1, j]).sum(axis=0)
                 half[i, j] = -t * norms[i] / R[i, i]
-        total = (half * half).sum(axis=(0, 1))
-        least = 1.0 / np.sqrt(n * total)
+        least = 1.0 / np.sqrt(n * (half * half).sum(axis=(0, 1)))
         half /= norms[:, None]
         C = np.empty((count, n, n))
         for i in range(n):
             for j in range(i, n):
                 C[:, i, j] = C[:, j, i] = (half[i, j:] * half[j, j:]).sum(axis=0)
-    odd = np.flatnonzero(good & ~(least > _DELICATE))
+    odd = np.flatnonzero(good & ~(least > DELICATE))
     if odd.size:
         S = np.triu(np.moveaxis(R[..., odd] / norms[:, odd], -1, 0))
-        singular = np.maximum(noise[odd], 4.0 * _EPS * np.sqrt(np.maximum(np.broadcast_to(m, count)[odd], n)))
+        singular = np.maximum(noise[odd], 4.0 * EPS * np.sqrt(np.maximum(np.broadcast_to(m, count)[odd], n)))
         _, size, V = np.linalg.svd(S)
         good[odd] = size[:, -1] > singular * size[:, 0]
         with np.errstate(all="ignore"):

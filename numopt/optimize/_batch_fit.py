@@ -9,7 +9,15 @@ from numopt.optimize._batch import read_device
 from numopt.optimize._batch_input import Each, on_device, read_lengths
 from numopt.optimize._batch_problem import SquaresProblem
 from numopt.optimize._batch_run import read_chunk_size, read_dtype
-from numopt.optimize._batch_squares import check_geodesic, check_options, check_starts, on_cuda, read_boxes, result_of
+from numopt.optimize._batch_squares import (
+    check_geodesic,
+    check_options,
+    check_starts,
+    first_variables,
+    on_cuda,
+    read_boxes,
+    result_of,
+)
 from numopt.optimize._batch_squares_run import Results, solve
 from numopt.optimize._curve_fit import curve_fit, read_likelihood, read_run, read_settings
 from numopt.optimize._fit_input import (
@@ -24,7 +32,6 @@ from numopt.optimize._fit_input import (
 from numopt.optimize._fit_result import FitResult
 from numopt.optimize._least_squares import check_jac, find_squares_method, read_tolerances
 from numopt.optimize._runs import read_limit
-from numopt.optimize._variables import Variables
 
 _REFUSED = ("verbose", "callback", "tr_solver", "tr_options", "jac_sparsity", "workers")
 _ROWS = 65536  # problems that are looked at together
@@ -177,9 +184,7 @@ def curve_fit_batch(f, xdata, Y, p0=None, sigma=None, absolute_sigma=False, boun
     problem.held, problem.ties = _read_fixed(problem, fixed, tied)
     check_starts(problem.X0, lower, upper, problem.ties, "p0", names)
     if count:
-        low, high = ((side if lower.ndim == 1 else side[0]) for side in (lower, upper)) if lower is not None else (
-            np.full(n, -np.inf), np.full(n, np.inf))  # fmt: skip
-        free = Variables(np.array(problem.X0[0]), low, high, problem.held or None, problem.ties, names).free.size
+        free = first_variables(problem).free.size
         if row.name == "lm" and m < free:
             raise TypeError(
                 f"method 'lm' needs at least as many data points as parameters; got {m} and {free}: "

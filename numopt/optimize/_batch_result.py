@@ -31,8 +31,8 @@ class BatchResult:
     active_mask, multipliers : ndarray, shape (n_problems, n)
         With bounds, as in :class:`numopt.OptimizeResult`.
     grad, covariance, stderr : ndarray
-        Of sums of squares, in place of ``jac``: the gradient (n_problems, n), the covariances (n_problems, n, n) and the
-        roots of their diagonals; see :func:`numopt.least_squares_batch`.
+        Of sums of squares, in place of ``jac``: the gradient (n_problems, n), the covariances (n_problems, n, n) and
+        the roots of their diagonals; see :func:`numopt.least_squares_batch`.
     names, popt, pcov
         Of fits: the names of the parameters, and other names of ``x`` and ``covariance``.
 

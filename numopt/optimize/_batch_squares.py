@@ -11,7 +11,7 @@ from numopt.callbacks.residuals import dense
 from numopt.kernels.status import LeastSquaresStatus
 from numopt.optimize._batch import read_device
 from numopt.optimize._batch_covariance import covariances
-from numopt.optimize._batch_input import Each, check_each, on_device, read_starts
+from numopt.optimize._batch_input import Arguments, Each, check_each, on_device, read_starts
 from numopt.optimize._batch_problem import SquaresProblem
 from numopt.optimize._batch_result import BatchResult
 from numopt.optimize._batch_run import read_chunk_size, read_dtype
@@ -60,7 +60,8 @@ def least_squares_batch(fun, X0, jac="2-point", bounds=(float("-inf"), float("in
         The starts, within the bounds, one a row; or one for all problems, where an argument is marked by :func:`each`.
         A start that is not finite gives its problem the status NAN.
     jac : {'2-point', '3-point', 'cs', callable}, default '2-point'
-        As for :func:`least_squares`; where ``m`` is given ``jac(x, J, *args)`` sets J (m, n), and ``'cs'`` can't be had.
+        As for :func:`least_squares`; where ``m`` is given ``jac(x, J, *args)`` sets J (m, n), and there
+        is no ``'cs'``.
     bounds : (array_like, array_like) or object with ``lb`` and ``ub``, default no bounds
         As for :func:`least_squares`, each side a number, (n,), or (n_problems, n) for bounds of each problem.
     method, ftol, xtol, gtol, x_scale, loss, f_scale, diff_step, max_nfev : optional
@@ -76,8 +77,7 @@ def least_squares_batch(fun, X0, jac="2-point", bounds=(float("-inf"), float("in
     covariance : bool, default True
         Whether to compute covariances: n * n numbers for each problem, and with a robust loss one Jacobian more.
     device : {'cpu', 'cuda', 'auto'}
-        Where the problems are solved; ``'auto'`` is a CUDA GPU where there is one.  A GPU needs jitted functions that
-        set their residuals.
+        Where the problems are solved; ``'auto'`` is a CUDA GPU where there is one.
     dtype : {None, 'float32', 'float64'}
         Of the results; real data in arrays is then handed to the functions in double precision on the CPU, in this one
         on a GPU.  Default: double precision, and data as they are.
@@ -184,7 +184,7 @@ def least_squares_batch(fun, X0, jac="2-point", bounds=(float("-inf"), float("in
         problem.m = front["m"]
     else:
         _find_rows(problem)
-    free = Variables(starts[0], *_first(problem), held or None, ties).free.size
+    free = first_variables(problem).free.size
     if row.name == "lm" and problem.m < free:
         raise ValueError(
             f"method 'lm' needs at least as many residuals as variables; got {problem.m} and {free}: "
@@ -208,16 +208,16 @@ def result_of(problem, results):
     return BatchResult(results.arrays(problem.dtype), LeastSquaresStatus, more)
 
 
-def _first(problem):
-    """Bounds of the first problem."""
-    if problem.lower is None:
-        return np.full(problem.n, -np.inf), np.full(problem.n, np.inf)
-    return (problem.lower, problem.upper) if problem.lower.ndim == 1 else (problem.lower[0], problem.upper[0])
+def first_variables(problem):
+    """The variables of the first problem that has a start; bounds of each problem do not fix any here."""
+    lower, upper = np.full(problem.n, -np.inf), np.full(problem.n, np.inf)
+    if problem.lower is not None and problem.lower.ndim == 1:
+        lower, upper = problem.lower, problem.upper
+    x = np.array(problem.X0[int(np.isfinite(problem.X0).all(axis=1).argmax())])
+    return Variables(x, lower, upper, problem.held or None, problem.ties, problem.names or None)
 
 
 def _arguments(problem, i):
-    from numopt.optimize._batch_input import Arguments
-
     return Arguments(problem.args, problem.dtype).of(i)
 
 
@@ -245,11 +245,10 @@ def on_cuda(problem):
     results = Results(problem)
     for name in ("x", "fun", "grad", "optimality", "status", "nit", "nfev", "njev"):
         getattr(results, name)[:] = found[name]
-    v = Variables(np.array(problem.X0[0]), *_first(problem), problem.held or None, problem.ties, problem.names or None)
+    v = first_variables(problem)
     results.fixed[:] = v.fixed
-    if not v.plain:
-        if problem.lower is not None and problem.lower.ndim == 2:
-            v.box = problem.lower, problem.upper
+    if problem.lower is not None:
+        v.box, v.plain = (problem.lower, problem.upper), False
         results.active_mask[:] = v.active(results.x, problem.tolerances[1] if problem.row.interior else 0.0)
     if problem.covariance:
         C = covariances(problem, v, found["triangle"], results.fun, found["rows"], np.zeros(problem.count, bool))

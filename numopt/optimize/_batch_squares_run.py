@@ -30,8 +30,9 @@ from numopt.result import OptimizeResult
 
 _NEVER = 2**62
 _NOT_RUN, _NAN, _FAILED = int(Status.NOT_RUN), int(Status.NAN), int(Status.FAILED)
-_NUMBERS = {int(status): int(end) for status, end in LEAST_SQUARES.items()}
-_LOOP_NUMBERS = {end: status for status, end in reversed(_NUMBERS.items())}
+_NUMBERS = np.zeros(1 + max(map(int, LEAST_SQUARES)), np.int64)  # number of Status -> of LeastSquaresStatus
+_NUMBERS[list(map(int, LEAST_SQUARES))] = list(map(int, LEAST_SQUARES.values()))
+_LOOP_NUMBERS = {int(end): int(status) for status, end in reversed(LEAST_SQUARES.items())}
 _PLACES = {"cost": "fun"}
 _WITHOUT = OptimizeResult()  # of a problem that is not finite at its start
 
@@ -48,10 +49,14 @@ class Results:
         self.covariance = np.full((count, n, n), np.nan) if problem.covariance else None
         self.fixed = np.zeros((count, n), bool)
 
+    def clear(self):
+        """Forget what was found."""
+        self.status[:] = _NOT_RUN
+
     def arrays(self, dtype):
         """By the names that they have in the result."""
         found = {name: array for name, array in vars(self).items() if array is not None and name != "fixed"}
-        found["status"] = np.vectorize(_NUMBERS.get, otypes=[np.int64])(self.status)
+        found["status"] = _NUMBERS[self.status]
         if self.covariance is not None:
             with np.errstate(invalid="ignore"):
                 stderr = np.sqrt(np.diagonal(self.covariance, axis1=1, axis2=2))
@@ -364,7 +369,7 @@ def solve(problem, single, back=None, alone=False):
             found, alone = ([], np.arange(problem.count)) if alone else groups(problem, results)
             for group in found:
                 if not group.go(threads, clock, progress):
-                    results.__init__(problem)  # all that was found is of another model
+                    results.clear()  # all that was found is of another model
                     alone, again = np.arange(problem.count), set()
                     break
                 again |= set(group.again)

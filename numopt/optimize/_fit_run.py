@@ -6,16 +6,15 @@ import numpy as np
 
 from numopt.callbacks.models import BoundModel, Inseparable
 from numopt.kernels import slots as s
+from numopt.kernels.squares_slots import DELICATE
 from numopt.optimize._rank import undetermined
 from numopt.optimize._squares import ENDS, SquaresRun, new_state, within
 from numopt.optimize._variables import Variables
 from numopt.result import OptimizeResult
 
-_EPS = np.finfo(float).eps
+EPS = np.finfo(float).eps
 # Of the largest singular value of a Jacobian with columns of norm 1: what differences leave in doubt.
-_NOISE = {"2-point": 1e-7, "3-point": 1e-8}
-# A least one below this spoils the covariance's fifth digit by forward differences: then central ones are taken.
-_DELICATE = 1e-3
+NOISE = {"2-point": 1e-7, "3-point": 1e-8}
 
 
 class FitRun(SquaresRun):
@@ -59,10 +58,10 @@ class FitRun(SquaresRun):
         freedom = m - z.size
         if scaled and freedom <= 0:
             return None, []
-        R, noise = self.triangle(z), _NOISE.get(jac, 0.0) if isinstance(jac, str) else 0.0
+        R, noise = self.triangle(z), NOISE.get(jac, 0.0) if isinstance(jac, str) else 0.0
         least, C = inverse(R, m, noise)
-        if jac == "2-point" and least < _DELICATE:
-            R, noise = self.triangle(z, True), _NOISE["3-point"]
+        if jac == "2-point" and least < DELICATE:
+            R, noise = self.triangle(z, True), NOISE["3-point"]
             least, C = inverse(R, m, noise)
         if C is None:
             return None, undetermined(R, names, z.size**0.5 * _singular(R, m, noise))
@@ -154,7 +153,7 @@ class Fit:
 
 def _singular(R, m, noise):
     """The least singular value over the largest, from which on a triangle of m rows counts as singular."""
-    return max(noise, 4.0 * _EPS * max(m, R.shape[1]) ** 0.5)
+    return max(noise, 4.0 * EPS * max(m, R.shape[1]) ** 0.5)
 
 
 def inverse(R, m, noise):
@@ -170,7 +169,7 @@ def inverse(R, m, noise):
         half = np.full_like(S, np.inf)
     # no more than what the singular values would give: the norms are Frobenius'
     least = 1.0 / (n * float(half.ravel().dot(half.ravel()))) ** 0.5
-    if least > _DELICATE:
+    if least > DELICATE:
         half /= norms[:, None]
         return least, half @ half.T
     _, size, V = np.linalg.svd(S)
