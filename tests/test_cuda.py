@@ -230,10 +230,14 @@ def test_compiles_to_ptx():
             return scale * ((x - shift)**2).sum()
 
         @numba.njit
+        def makes_zeros(x, scale, shift):
+            return np.zeros(3)[0]
+
+        @numba.njit
         def no_such(x, scale, shift):
             return np.linalg.lstsq(x, x)
 
-        for fun in (makes_arrays, no_such):
+        for fun in (makes_arrays, makes_zeros, no_such):
             try:
                 ptx(fun, "nelder-mead", [(8, 0)], None)
             except Exception as error:
@@ -246,11 +250,12 @@ def test_compiles_to_ptx():
     )
     lines = out.strip().splitlines()
     assert lines[0] == (
-        "makes_arrays can't be compiled for the CUDA device: it makes new arrays (array expressions and their results "
+        "makes_arrays can't be compiled for the CUDA device: it makes new arrays (results of array expressions "
         "are such), and there is no memory for them there; device='cpu' would do"
     )
-    assert lines[1].startswith("no_such can't be compiled for the CUDA device: ") and "lstsq" in lines[1]
-    assert [line.split()[0] for line in lines[2:]] == ["bfgs"] * 3 + ["lbfgs", "cg-pr", "gd", "newton", "nelder-mead"]
+    assert "it makes new arrays" in lines[1]
+    assert lines[2].startswith("no_such can't be compiled for the CUDA device: ") and "lstsq" in lines[2]
+    assert [line.split()[0] for line in lines[3:]] == ["bfgs"] * 3 + ["lbfgs", "cg-pr", "gd", "newton", "nelder-mead"]
 
 
 @pytest.mark.skipif("NUMOPT_TEST_ALL_PTX" not in os.environ, reason="two minutes; set NUMOPT_TEST_ALL_PTX=1")
@@ -289,7 +294,7 @@ def test_every_method_on_the_device(cpu):
 @pytest.mark.cuda
 @needs_device
 def test_many_problems_on_the_device():
-    """More problems than lanes, several chunks, and one that raises among them."""
+    """More problems than lanes, and several chunks."""
     rng = np.random.default_rng(0)
     starts, scales = rng.uniform(-2.0, 2.0, (100_000, 2)), rng.uniform(1.0, 5.0, 100_000)
     args = numopt.each(scales), cuda_cases.SHIFT
@@ -300,6 +305,23 @@ def test_many_problems_on_the_device():
         assert (found.success == cpu.success).mean() > 0.999
         both = found.success & cpu.success
         assert np.allclose(found.x[both], cpu.x[both], atol=1e-4)
+
+
+@pytest.mark.cuda
+@needs_device
+def test_a_function_that_raises_on_the_device():
+    import numba
+
+    @numba.njit
+    def picky(x, scale):
+        if scale < 0.0:
+            raise ValueError("negative")
+        return (x[0] - scale) ** 2
+
+    scales = np.linspace(-1.0, 9.0, 100_000)
+    with pytest.warns(numopt.OptimizeWarning, match="10000 of 100000 problems have status FAILED"):
+        found = numopt.minimize_batch(picky, np.zeros((100_000, 1)), (numopt.each(scales),), "bfgs", device="cuda")
+    assert ((found.status == numopt.Status.FAILED) == (scales < 0.0)).all() and found.success[scales >= 0.0].all()
 
 
 @pytest.mark.cuda

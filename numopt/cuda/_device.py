@@ -169,30 +169,34 @@ def compile(kernel, signature, fun):
         raise TypeError(reason(error, fun)) from None
 
 
+_REASONS = ("No implementation", "Invalid use", "Unknown attribute", "Untyped global", "Cannot ", "NameError")
+_OURS = ("function call_", "function evaluate", "function run_search")  # what the solvers call the user's function by
+
+
 def reason(error, fun):
     """Why a function can't be compiled for the device, in one line."""
-    from numopt.callbacks.jitted import _first_reason
-
-    text = _first_reason(error)
-    if "NRT" in str(error) or "allocat" in str(error):
-        text = (
-            "it makes new arrays (array expressions and their results are such), and there is no memory for them there"
-        )
+    lines = [line.strip().removeprefix("TypingError: ") for line in str(error).splitlines()]
+    found = [line for line in lines if line.startswith(_REASONS) and not any(name in line for name in _OURS)]
+    text = next(iter(found or filter(None, lines)), type(error).__name__)
+    text = text.removesuffix(" found for signature:")
+    if "NRT" in str(error) or any(f"function {name}" in text for name in ("zeros", "empty", "ones", "full")):
+        text = "it makes new arrays (results of array expressions are such), and there is no memory for them there"
     name = getattr(fun, "__name__", "fun")
     return f"{name} can't be compiled for the CUDA device: {text}; device='cpu' would do"
 
 
-def resident(kernel, signature):
-    """How many threads of a compiled kernel the device holds at a time."""
+def resident(kernel):
+    """How many threads of a kernel, which has been compiled, the device holds at a time."""
     if simulated():
         return 4
     from numba import cuda
 
     device = cuda.get_current_device()
-    registers = max(16, 8 * -(-kernel.get_regs_per_thread(signature) // 8))
+    found = kernel.get_regs_per_thread()  # of each signature that it has been compiled for
+    registers = max(16, 8 * -(-max(found.values() if isinstance(found, dict) else [found]) // 8))
     a_multiprocessor = min(
         getattr(device, "MAX_REGISTERS_PER_MULTIPROCESSOR", _REGISTERS) // registers,
-        getattr(device, "MAX_THREADS_PER_MULTI_PROCESSOR", _THREADS),
+        getattr(device, "MAX_THREADS_PER_MULTIPROCESSOR", _THREADS),
     )
     return device.MULTIPROCESSOR_COUNT * max(block(), a_multiprocessor // block() * block())
 

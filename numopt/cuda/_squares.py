@@ -135,15 +135,17 @@ def copy(i, lane, given, lanes):
         return c[s.STATUS] == RUNNING
 
     @kernel
-    def end(i, lane, data):
-        state, given, lanes, results = data
+    def end(i, lane, everything):
+        state, given, lanes, results = everything
         c, p, w = lanes[0][:, lane], lanes[1][:, lane], lanes[2][:, lane]
         n = c[s.N]
         status = end_run(i, c, p, w, state[2], state[3], results, single)
         if results[5].shape[0] > 0:
             place = c[s.PARITY]
             if again and c[s.NFEV] > 0:
-                R = Run(None, value, grad, None, None, inside(i, lane, 0.0, state[2], given, lanes), None, 0, 0, c, p, w, p)
+                R = Run(
+                    None, value, grad, None, None, inside(i, lane, 0.0, state[2], given, lanes), None, 0, 0, c, p, w, p
+                )
                 other = 1 - place
                 grad(R, w[place * n : (place + 1) * n], w[(s.G0 + other) * n : (s.G0 + other + 1) * n])
                 place = other
@@ -316,7 +318,7 @@ def _check(problem):
     """ValueError for what the device can't do, in one line."""
     if problem.kind != "model":
         raise ValueError(
-            "on a GPU residuals are those of a model of data, by curve_fit_batch; device='cpu' takes functions of residuals"
+            "on a GPU residuals are those of a model (curve_fit_batch); device='cpu' takes functions of residuals"
         )
     if problem.ties:
         raise ValueError("tied parameters can't be had on a GPU; device='cpu' takes them")

@@ -248,7 +248,7 @@ def run_chunks(kernel, data, status, *, chunk_size=None, max_time=None, look=Non
         if not _device.out_of_memory(error):
             raise
         raise _too_large(per_problem, per_lane, error) from None
-    resident = max(1, _device.resident(kernel, signature_of(data)) // max(1, together))
+    resident = max(1, _device.resident(kernel) // max(1, together))
     chunk, lanes = plan(count, per_problem, per_lane, resident, _device.budget(), chunk_size)
     first, done, slots = 0, 0, []
     try:

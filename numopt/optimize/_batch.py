@@ -6,6 +6,7 @@ from contextlib import nullcontext
 
 import numpy as np
 
+from numopt.kernels.status import Status
 from numopt.optimize._batch_bounds import FIXED, FREE, Boxes
 from numopt.optimize._batch_input import Arguments, check_each, on_device, read_starts, vectors
 from numopt.optimize._batch_minimize import Outputs, single, solve
@@ -244,4 +245,10 @@ class MinimizeBatch:
             found["active_mask"] = active_bounds(found["x"], *boxes.of(slice(None)))
             if "jac" in found:
                 found["multipliers"] = np.where(found["active_mask"] == 0, 0.0, -found["active_mask"] * found["jac"])
+        failed = np.flatnonzero(found["status"] == int(Status.FAILED))
+        if failed.size:
+            warn(
+                f"{failed.size} of {self.count} problems have status FAILED, problem {failed[0]} the first: fun raised "
+                "an exception on the device; device='cpu' tells which"
+            )
         return BatchResult(found)
