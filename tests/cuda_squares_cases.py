@@ -113,15 +113,38 @@ def _said(**keywords):
     return ""
 
 
+def _memory(**keywords):
+    """(what a batch takes on the device, what is said of it), for a problem and for a lane."""
+    from numopt.cuda import _squares, _transfer, memory_per_fit
+
+    seen, run = [], _squares.Fits.run
+    _squares.Fits.run = lambda fits: (seen.append(fits.data), run(fits))[1]
+    numopt.curve_fit_batch(decay, X, Y, P0, device="cuda", max_nfev=1, **keywords)
+    _squares.Fits.run = run
+    sigma = "sigma" in keywords
+    bounds = keywords.get("bounds")
+    said = memory_per_fit(
+        3, X.size, dtype=keywords.get("dtype", "float64"), own_sigma=sigma, bounded=bounds is not None,
+        own_bounds=bounds is not None and np.ndim(bounds[0]) == 2, covariance=keywords.get("covariance", True),
+    )  # fmt: skip
+    return [_transfer.problem_bytes(seen[0]), _transfer.lane_bytes(seen[0])], list(said)
+
+
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     np.savez(sys.argv[1], **solve("cuda"))
+    from numopt.cuda import _squares
 
     small = numopt.curve_fit_batch(decay, X, Y, P0, device="cuda", chunk_size=2)
+    _squares.LONG = 8
+    long = _memory()
+    _squares.LONG = 1024
     print(json.dumps({
         "chunks": small.x.tolist(),
         "tied": _said(tied={"c": "a"}),
         "matrix": _said(sigma=np.eye(X.size)),
         "cs": _said(jac="cs"),
+        "memory": [_memory(), _memory(dtype="float32", sigma=numopt.each(SIGMA)), _memory(covariance=False),
+                   _memory(bounds=(np.zeros((COUNT, 3)), 9 * np.ones((COUNT, 3)))), _memory(bounds=(0.0, 9.0)), long],
         "all fixed": _said(fixed={"a": 1.0, "b": 1.0, "c": 1.0}),
     }))  # fmt: skip

@@ -83,6 +83,11 @@ def test_chunks_do_not_matter(simulator):
     assert np.array_equal(simulator[1]["chunks"], simulator[0]["linear/x"])
 
 
+def test_memory_is_what_is_stated(simulator):
+    for taken, said in simulator[1]["memory"]:
+        assert taken == said
+
+
 @pytest.mark.parametrize("what, said", [("tied", "tied parameters"), ("matrix", "covariance matrix"),
                                         ("cs", "jac must be '2-point'"), ("all fixed", "nothing to fit")])  # fmt: skip
 def test_what_only_the_cpu_can_do(simulator, what, said):
@@ -136,7 +141,7 @@ def ptx(fits, capabilities, **options):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="NVVM comes with the cuda extra, on Linux")
 def test_compiles_to_ptx():
-    """Both forms, each for one capability (all with NUMOPT_TEST_ALL_PTX=1); unoptimised, which is what takes the time."""
+    """Both forms, each for one capability (all with NUMOPT_TEST_ALL_PTX=1); unoptimised, to save time."""
     pytest.importorskip("cuda.bindings", reason="needs the cuda extra")
     out = _python("-c", PTX + """
 everything = len(sys.argv) > 1

@@ -2,12 +2,12 @@
 
 from numopt.cuda._device import available, name, resolve, why_not
 
-__all__ = ["available", "memory_per_problem", "name", "resolve", "why_not"]
+__all__ = ["available", "memory_per_fit", "memory_per_problem", "name", "resolve", "why_not"]
 
 
 def __getattr__(name):
-    if name == "memory_per_problem":
-        from numopt.cuda._memory import memory_per_problem
+    if name in ("memory_per_fit", "memory_per_problem"):
+        from numopt.cuda import _memory
 
-        return memory_per_problem
+        return getattr(_memory, name)
     raise AttributeError(f"module 'numopt.cuda' has no attribute {name!r}")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from numopt.catalog import ALIASES, METHODS, defaults
+from numopt.catalog import ALIASES, METHODS, defaults, squares_words
 from numopt.cuda._transfer import Lanes
 from numopt.kernels import slots as s
 
@@ -59,3 +59,43 @@ def memory_per_problem(n, method="bfgs", data=0, *, bounded=False, own_bounds=Fa
     # start, x, gradient, bounds; f, optimality, status, four counts
     numbers = n * (2 + (not row.values_only) + 2 * own_bounds) + 7
     return 8 * numbers + data, sum(item.bytes() for item in lane)
+
+
+def memory_per_fit(n, m, *, dtype="float64", own_sigma=False, bounded=False, own_bounds=False, covariance=True,
+                   more=0):  # fmt: skip
+    """Bytes on the device for each problem of ``curve_fit_batch``, and for each of those that are under way.
+
+    Parameters
+    ----------
+    n, m : int
+        Parameters, none of them fixed; data points.
+    dtype : {'float64', 'float32'}
+    own_sigma : bool
+        Whether each problem has its own standard deviations.
+    bounded, own_bounds : bool
+        Whether there are bounds, and whether each problem has its own.
+    covariance : bool
+    more : int
+        Bytes of a problem's own predictors and lengths.
+
+    Returns
+    -------
+    (int, int)
+        For a problem: its start, data, bounds and results.  For a lane: counters, scalars, workspace and a copy of the
+        data; for a block (where data are long) the triangles of its threads instead of the copy.
+
+    Examples
+    --------
+    >>> import numopt.cuda
+    >>> numopt.cuda.memory_per_fit(5, 25, dtype='float32')
+    (508, 3444)
+    """
+    from numopt.cuda._squares import LONG
+    from numopt.cuda._squares_block import THREADS
+
+    arrays = (1 + own_sigma) * m * np.dtype(dtype).itemsize
+    # start, x, gradient, bounds, triangle; f, optimality, status, three counts
+    numbers = n * (3 + 2 * own_bounds) + covariance * n * (n + 1) + 6
+    lane = 8 * (s.N_COUNTERS + s.N_SCALARS + squares_words(n, bounded or own_bounds))
+    lane += arrays if m < LONG else 8 * THREADS() * (n + 1) * (n + 2)
+    return 8 * numbers + arrays + more, lane

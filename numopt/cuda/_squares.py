@@ -20,9 +20,6 @@ from numopt.kernels import squares_slots as q
 from numopt.kernels.compiling import kernel
 from numopt.kernels.oracle import Run
 from numopt.kernels.status import RUNNING, Status
-from numopt.optimize._batch_input import Each
-from numopt.optimize._squares import new_state
-from numopt.optimize._variables import Variables
 
 LONG = 1024  # rows: from so many on, a problem has a block of threads, eight rows for each of them
 LOOK_EVERY = 2  # iterations: each may be many trials
@@ -135,8 +132,8 @@ def copy(i, lane, given, lanes):
         return c[s.STATUS] == RUNNING
 
     @kernel
-    def end(i, lane, data):
-        state, given, lanes, results = data
+    def end(i, lane, everything):
+        state, given, lanes, results = everything
         c, p, w = lanes[0][:, lane], lanes[1][:, lane], lanes[2][:, lane]
         n = c[s.N]
         status = end_run(i, c, p, w, state[2], state[3], results, single)
@@ -194,7 +191,7 @@ class Fits:
         count, n = problem.X0.shape
         self.problem, single = problem, problem.dtype == np.float32
         real = np.float32 if single else np.float64
-        variables = self._variables()
+        variables = problem.variables()
         where = self.where = variables.free
         if where.size == 0:
             raise ValueError("all parameters are fixed: there is nothing to fit on a GPU")
@@ -217,15 +214,6 @@ class Fits:
         lanes = self._lanes(real, own_sigma, len(lower) > 0)
         self.data = state, given, lanes, self._results(count, n)
 
-    def _variables(self):
-        """Of the first problem."""
-        problem, n = self.problem, self.problem.n
-        box = np.full(n, -np.inf), np.full(n, np.inf)
-        if problem.lower is not None and problem.lower.ndim == 1:
-            box = problem.lower, problem.upper
-        first = np.clip(np.nan_to_num(problem.X0[0]), *box)
-        return Variables(first, *box, problem.held or None, None, problem.names or None)
-
     def _starts(self, variables):
         """(lower, upper, X0), without rows of bounds where there are none."""
         problem, X0 = self.problem, np.array(self.problem.X0)
@@ -246,12 +234,15 @@ class Fits:
         problem = self.problem
         x, Y, sigma, lengths = problem.x, problem.Y, problem.sigma, problem.lengths
         if problem.omit:
-            ndim = np.ndim(x.array) - 1 if isinstance(x, Each) else np.ndim(x)
+            ndim = np.ndim(x.array) - 1 if hasattr(x, "array") else np.ndim(x)
             own, Y, own_sigma, lengths = problem.data(slice(None))
             sigma = sigma if own_sigma is None else own_sigma
-            if own is not None:
-                x = Each(own.reshape(len(Y), -1, problem.m) if ndim == 2 else own, None)
-        x = Rows(x.array, real) if isinstance(x, Each) else np.ascontiguousarray(x, real)
+            x = x if own is None else own.reshape(len(Y), -1, problem.m) if ndim == 2 else own
+            own_x = own is not None
+        else:
+            own_x = hasattr(x, "array")
+            x = x.array if own_x else x
+        x = Rows(x, real) if own_x else np.ascontiguousarray(x, real)
         if sigma is None:
             sigma = np.ones(1, real)
         sigma = Rows(sigma, real) if sigma.ndim == 2 else np.ascontiguousarray(sigma, real)
@@ -263,12 +254,10 @@ class Fits:
         tolerances = problem.tolerances
         if single:
             tolerances = tuple(max(tol, SINGLE_TOLERANCE) if tol > 0.0 else tol for tol in tolerances)
-        scale = None if problem.scale is None else problem.scale[where]
-        words, reals = new_state(problem.row, variables, tolerances, problem.max_nfev, scale, problem.options)
-        c0, p0 = words[: s.N_COUNTERS].copy(), reals[: s.N_SCALARS].copy()
+        c0, p0 = problem.state(variables, tolerances)
         c0[s.BOUNDED], c0[s.TICK_IN], p0[s.DEADLINE] = len(lower) > 0, _NEVER, np.inf
         sides = (Rows(side) if len(side) > 1 else side for side in (lower, upper))
-        return c0, p0, Rows(X0), where, np.ones(where.size) if scale is None else scale, *sides
+        return c0, p0, Rows(X0), where, np.ones(where.size) if problem.scale is None else problem.scale[where], *sides
 
     def _lanes(self, real, own_sigma, bounded):
         """The memory of a lane, or of a block."""
@@ -318,7 +307,7 @@ def _check(problem):
     """ValueError for what the device can't do, in one line."""
     if problem.kind != "model":
         raise ValueError(
-            "on a GPU residuals are those of a model of data, by curve_fit_batch; device='cpu' takes functions of residuals"
+            "on a GPU residuals are those of a model (curve_fit_batch); device='cpu' takes functions of residuals"
         )
     if problem.ties:
         raise ValueError("tied parameters can't be had on a GPU; device='cpu' takes them")

@@ -1,9 +1,9 @@
 """Sums of squares on the device, one problem a block: for long data.
 
 The rows of a problem go round the threads of its block.  Thread 0 runs the solver; whenever that asks for f or for the
-triangle it tells the others, all threads do their rows, and what they found is put together in a tree, in the same order
-whatever happens: f in shared memory, the triangles where the block has them.  Then thread 0 goes on while the others
-wait for the next order, or for the end.
+triangle it tells the others, all threads do their rows, and what they found is put together in a tree, in the same
+order whatever happens: f in shared memory, the triangles where the block has them.  Then thread 0 goes on while the
+others wait for the next order, or for the end.
 
 A function that raises ends its thread.  Those that are left must neither wait for it nor take what it left for a
 result: each order has a number, and who has done it says so.

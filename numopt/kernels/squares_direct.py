@@ -253,7 +253,8 @@ class Rows:
         if self.loss == q.LINEAR:
             return ["        w = s * s"]
         return ["        u = b * s / C", "        u *= u", "        _, slope, bend = rho(LOSS, u)",
-                "        w = max(slope + 2.0 * u * bend, floor * slope, EPS)", "        b *= slope / w", "        w *= s * s"]  # fmt: skip
+                "        w = max(slope + 2.0 * u * bend, floor * slope, EPS)",
+                "        b *= slope / w", "        w *= s * s"]  # fmt: skip
 
     def _columns(self):
         """a0, a1, ...: the row of the Jacobian."""

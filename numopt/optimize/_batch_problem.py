@@ -12,6 +12,8 @@ from numopt.kernels import slots as s
 from numopt.kernels.status import Status
 from numopt.optimize._batch_input import Each, vectors
 from numopt.optimize._minimize import new_state
+from numopt.optimize._squares import new_state as squares_state
+from numopt.optimize._variables import Variables
 
 _NEVER = 2**62
 _EPS_SCIPY, _EPS_SINGLE = 1.4901161193847656e-08, 2.0**-11.5  # absolute difference steps: eps^(1/2)
@@ -127,6 +129,21 @@ class SquaresProblem:
     def n(self):
         """Variables of the user's."""
         return self.X0.shape[1]
+
+    def variables(self):
+        """What varies in a problem: with bounds that all share, at the start of the first."""
+        n = self.n
+        box = np.full(n, -np.inf), np.full(n, np.inf)
+        if self.lower is not None and self.lower.ndim == 1:
+            box = self.lower, self.upper
+        first = np.clip(np.nan_to_num(self.X0[0]), *box)
+        return Variables(first, *box, self.held or None, self.ties, self.names or None)
+
+    def state(self, variables, tolerances):
+        """(counters, scalars) of a fresh run."""
+        scale = None if self.scale is None else self.scale[variables.free]
+        words, reals = squares_state(self.row, variables, tolerances, self.max_nfev, scale, self.options)
+        return words[: s.N_COUNTERS].copy(), reals[: s.N_SCALARS].copy()
 
     def data(self, chunk):
         """(x, Y, sigma, lengths) of a chunk's models, as rows of doubles: views of what was given, where that can be.
