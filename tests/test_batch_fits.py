@@ -286,7 +286,7 @@ def test_what_goes_wrong_with_one_problem_is_its_status():
     plain = curve_fit_batch(decay, X, Y, START)
     assert found.status[2] == LeastSquaresStatus.NAN and np.isnan(found.covariance[2]).all()
     same(found, 6, single(decay, X, ys[6], START))
-    assert found.cost[8] == 0.0 and found.success[8]
+    assert found.cost[8] < 1e-30 and found.success[8]
     others = [i for i in range(COUNT) if i not in (2, 6, 8)]
     np.testing.assert_array_equal(found.x[others], plain.x[others])
     # no degrees of freedom, and what is not determined

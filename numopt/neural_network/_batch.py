@@ -237,25 +237,26 @@ class MLPBatchResult(BatchResult):
     """
 
     def __init__(self, arrays, statuses, network):
-        super().__init__(arrays, statuses, network)
+        super().__init__(arrays, statuses)
+        self._network = network
         self.classes = network.classes
         layers = network.views(self.x)
         self.coefs, self.intercepts = [W for W, _ in layers], [b for _, b in layers]
 
     def __getitem__(self, i):
         part = BatchResult(self._arrays, self._statuses)[i]
-        return MLPBatchResult(part._arrays, part._statuses, self._more) if isinstance(part, BatchResult) else part
+        return MLPBatchResult(part._arrays, part._statuses, self._network) if isinstance(part, BatchResult) else part
 
     def _outputs(self, X):
         own = isinstance(X, Each)
         if own and X.lengths is not None:
             raise ValueError("predict takes no lengths; the outputs of all rows are computed")
         X = _reals(_numbers("X", X.array if own else X, "(n_problems, m, n_features)" if own else "(m, n_features)"))
-        if X.shape[-1] != self._more.sizes[0]:
-            raise ValueError(f"X has {X.shape[-1]} features; the networks were fitted on {self._more.sizes[0]}")
+        if X.shape[-1] != self._network.sizes[0]:
+            raise ValueError(f"X has {X.shape[-1]} features; the networks were fitted on {self._network.sizes[0]}")
         if own and len(X) != len(self):
             raise ValueError(f"X holds {len(X)} problems; there are {len(self)}")
-        return self._more.outputs(self.x, X)
+        return self._network.outputs(self.x, X)
 
     def predict(self, X):
         """What the networks predict.
