@@ -123,3 +123,23 @@ def test_a_triangle_made_with_the_value_is_that_made_after_it(b, monkeypatch):
     assert (ahead.nit, ahead.nfev, ahead.njev, ahead.cost) == (after.nit, after.nfev, after.njev, after.cost)
     np.testing.assert_array_equal(ahead.popt, after.popt)
     np.testing.assert_array_equal(ahead.pcov, after.pcov)
+
+
+@njit
+def fibonacci(n):
+    if n < 2:
+        return 1
+    return fibonacci(n - 1) + fibonacci(n - 2)
+
+
+@njit
+def recursive(x, a, b):
+    return a * np.exp(-b * x) * fibonacci(4) / 5
+
+
+def test_a_model_that_calls_what_calls_itself():
+    """Only Numba's own loader finds such functions; another one's code ended in a crash."""
+    assert not isinstance(compiled(recursive, 2)[0], Adapter)
+    x = np.linspace(0.0, 2.0, 20)
+    fit = numopt.curve_fit(recursive, x, 2.0 * np.exp(-1.5 * x))
+    np.testing.assert_allclose(fit.popt, [2.0, 1.5], rtol=1e-6)

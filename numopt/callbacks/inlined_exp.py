@@ -32,8 +32,9 @@ _P = (
     2.0914717341716378e-09,
 )  # fmt: skip
 _INTRINSIC = re.compile(r"@llvm\.exp\.((?:v\d+)?)f64\b")
-_DECLARED = re.compile(r"^declare .*@llvm\.(?:exp|fma)\..*\n", re.MULTILINE)
-_FOREIGN = ("numba_parallel_for", "numba_gufunc")  # what runs on Numba's own threads stays as it is
+_DECLARED = re.compile(r"^declare .*@llvm\.(?:exp|fma)\.(?:v\d+)?f64\b.*\n", re.MULTILINE)
+# what runs on Numba's own threads, and what only its loader finds (functions that call themselves), stays as it is
+_FOREIGN = ("numba_parallel_for", "numba_gufunc", ".numba.unresolved$")
 _ENVIRONMENT = re.compile(r"^@(_ZN08NumbaEnv\S+) = ", re.MULTILINE)
 
 
@@ -92,10 +93,13 @@ def _function(lanes):
 
 
 class Adapter:
-    """An adapter with machine code of its own; ``of``, Numba's, is kept since it owns what the code names."""
+    """An adapter with machine code of its own; ``of``, Numba's, is kept since it owns what the code names.
 
-    def __init__(self, of, address):
-        self.of, self.address, self._library = of, address, of._library
+    ``engines``: what owns the machine code.
+    """
+
+    def __init__(self, of, address, engines):
+        self.of, self.address, self._library, self.engines = of, address, of._library, engines
 
 
 def with_exp(adapter):
@@ -111,10 +115,14 @@ def with_exp(adapter):
         return adapter  # it asks for Python objects, by what Numba's runtime puts there
     text = _DECLARED.sub("", text)
     text = _INTRINSIC.sub(r"@numopt.exp.\1f64", text) + "".join(map(_function, sorted(kinds)))
-    module = binding.parse_assembly(text)
+    try:
+        module = binding.parse_assembly(text)
+    except RuntimeError:
+        return adapter  # another LLVM's language: it is no more than a matter of speed
     for function in module.functions:
         if not function.is_declaration and function.name != adapter.native_name:
             function.linkage = "internal"
     builder = binding.create_pass_builder(codegen._tm, binding.create_pipeline_tuning_options(speed_level=2))
     builder.getModulePassManager().run(module, builder)
-    return Adapter(adapter, units.load(adapter.native_name, codegen._tm.emit_object(module)))
+    engines: list = []
+    return Adapter(adapter, units.load(adapter.native_name, codegen._tm.emit_object(module), engines), engines)

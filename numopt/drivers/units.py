@@ -260,8 +260,8 @@ _RUNTIME = (
 )
 
 
-def load(symbol, code):
-    """The address of a function in an object file."""
+def load(symbol, code, keep=_keep):
+    """The address of a function in an object file; what owns the code is put into ``keep``."""
     ll = _binding()
     if "stubs" not in _state:
         # Once Numba compiles something, LLVM knows these names already; Numba puts its own in place of ours.
@@ -273,7 +273,7 @@ def load(symbol, code):
     engine.add_object_file(ll.ObjectFileRef.from_data(code))
     engine.finalize_object()
     address = engine.get_function_address(symbol)
-    _keep.append(engine)
+    keep.append(engine)
     return address
 
 
