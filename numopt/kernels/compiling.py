@@ -96,21 +96,28 @@ _OPTIONS: Any = {
     "no_cfunc_wrapper": True,
 }
 
-kernel = njit(pipeline_class=_KernelCompiler, **_OPTIONS)
+# what is taken from the inside of Numba, here or in the methods above; a version without it compiles as it does
+_INSIDE = (
+    "add_ir_module", "add_llvm_module", "enable_object_caching", "_get_compiled_object", "_get_module_for_linking",
+    "_optimize_final_module", "_raise_if_finalized", "_ensure_finalized",
+)  # fmt: skip
+_KNOWN = all(hasattr(JITCodeLibrary, name) for name in _INSIDE) and hasattr(Compiler, "compile_extra")
+_LINKED: Any = {"pipeline_class": _KernelCompiler} if _KNOWN else {}
+
+kernel = njit(**_LINKED, **_OPTIONS)
 
 # For small functions of a Run on the way to each evaluation: handing a Run over means copying some forty words.
 inlined = njit(inline="always", **_OPTIONS)
 
 # Sums in a fixed but unspecified order: lets LLVM use vector registers for a reduction.
-reduction = njit(fastmath={"reassoc", "contract", "nsz"}, pipeline_class=_KernelCompiler, **_OPTIONS)
+reduction = njit(fastmath={"reassoc", "contract", "nsz"}, **_LINKED, **_OPTIONS)
 
 # The same for short loops: without a call on the way to each.
-short_reduction = njit(
-    fastmath={"reassoc", "contract", "nsz"}, forceinline=True, pipeline_class=_KernelCompiler, **_OPTIONS
-)
+short_reduction = njit(fastmath={"reassoc", "contract", "nsz"}, forceinline=True, **_LINKED, **_OPTIONS)
 
 
 def compile_unit(function, signature):
     """(name of the C function, object code) of a unit."""
-    compiled = cfunc(signature, error_model="numpy", nogil=True, pipeline_class=_UnitCompiler)(function)
+    how: Any = {"pipeline_class": _UnitCompiler} if _KNOWN else {}
+    compiled = cfunc(signature, error_model="numpy", nogil=True, **how)(function)
     return compiled.native_name, compiled._library._get_compiled_object()

@@ -43,8 +43,8 @@ def curve_fit_batch(f, xdata, Y, p0=None, sigma=None, absolute_sigma=False, boun
                     max_time=None, progress=False, client=None, options=None, **kwargs):  # fmt: skip
     """Fit a model to many sets of data, each on its own.
 
-    On the CPU the result of each problem is that of :func:`curve_fit` to the last bit (covariances: to rounding), whatever
-    the other problems are, the number of threads, and the size of the chunks.
+    On the CPU the result of each problem is that of :func:`curve_fit` to the last bit (covariances: to rounding),
+    whatever the other problems are, the number of threads, and the size of the chunks.
 
     Parameters
     ----------
