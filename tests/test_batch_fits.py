@@ -202,6 +202,16 @@ def test_nan_policy_omit_leaves_out_each_problems_own_rows():
         curve_fit_batch(decay, X, ys, START, nan_policy="raise")
 
 
+def test_gaps_of_a_chunk_leave_nothing_behind_for_the_next():
+    ys = Y[:9].copy()
+    ys[3, 5:15] = np.nan  # chunks: without gaps, with, without
+    found = curve_fit_batch(decay, X, ys, START, SIGMA[0], nan_policy="omit", n_threads=1, chunk_size=3)
+    for i in (0, 3, 6, 8):
+        same(found, i, single(decay, X, ys[i], START, SIGMA[0], nan_policy="omit"))
+    found = curve_fit_batch(decay, X, ys[3:], START, SIGMA[0], nan_policy="omit", n_threads=1, chunk_size=3)
+    same(found, 3, single(decay, X, ys[6], START, SIGMA[0], nan_policy="omit"))
+
+
 def test_data_in_float32_and_in_strides(tmp_path):
     small = Y.astype(np.float32)
     wide = np.asfortranarray(small.astype(float))
