@@ -153,6 +153,16 @@ class SquaresProblem:
             kept &= np.arange(self.m) < lengths[:, None]
         return kept, points
 
+    def rows(self):
+        """How many rows of each problem are left of what has NaN."""
+        found, own = np.empty(self.count, np.int64), isinstance(self.x, Each)
+        for first in range(0, self.count, 1024):
+            chunk = slice(first, min(first + 1024, self.count))
+            x = vectors(np.asarray(self.x.array).reshape(self.count, -1), chunk) if own else None
+            lengths = None if self.lengths is None else self.lengths[chunk]
+            found[chunk] = self._kept(x, vectors(self.Y, chunk), lengths)[0].sum(axis=1)
+        return found
+
     def data(self, chunk):
         """(x, Y, sigma, lengths) of a chunk's models, as rows of doubles: views of what was given, where that can be.
 
