@@ -202,6 +202,16 @@ def test_nan_policy_omit_leaves_out_each_problems_own_rows():
         curve_fit_batch(decay, X, ys, START, nan_policy="raise")
 
 
+def test_gaps_of_a_chunk_leave_nothing_behind_for_the_next():
+    ys = Y[:9].copy()
+    ys[5, 5:15] = np.nan  # chunks: without gaps, with, without
+    found = curve_fit_batch(decay, X, ys, START, SIGMA[0], nan_policy="omit", n_threads=1, chunk_size=3)
+    for i in (0, 5, 6, 8):
+        same(found, i, single(decay, X, ys[i], START, SIGMA[0], nan_policy="omit"))
+    found = curve_fit_batch(decay, X, ys[3:], START, SIGMA[0], nan_policy="omit", n_threads=1, chunk_size=3)
+    same(found, 3, single(decay, X, ys[6], START, SIGMA[0], nan_policy="omit"))
+
+
 def test_data_in_float32_and_in_strides(tmp_path):
     small = Y.astype(np.float32)
     wide = np.asfortranarray(small.astype(float))
@@ -301,6 +311,40 @@ def test_a_model_that_raises_for_some():
         found = curve_fit_batch(touchy, X, Y[:3], [START, [1.0, 2.0, 1.0], START])
     assert found.status[1] == LeastSquaresStatus.FAILED and found.success[[0, 2]].all()
     same(found, 2, curve_fit(touchy, X, Y[2], START))
+
+
+def python_touchy(x, a, b, c):
+    return touchy.py_func(x, a, b, c)
+
+
+def test_a_bad_problem_of_those_that_go_one_by_one_spoils_no_other():
+    ys = Y[:4].copy()
+    ys[3, 2:] = np.nan
+    for how in ({"lengths": [ROWS, ROWS, ROWS, 1]}, {"nan_policy": "omit"}):
+        with pytest.warns(OptimizeWarning, match="1 problem has status FAILED.*at least as many data points"):
+            found = curve_fit_batch(decay, X, ys if "nan_policy" in how else Y[:4], START, **how)
+        assert found.status[3] == LeastSquaresStatus.FAILED and found.success[:3].all()
+    bad = [1.0, 2.0, 1.0]
+    with pytest.warns(OptimizeWarning, match="1 problem has status FAILED.*too steep"):
+        found = curve_fit_batch(python_touchy, X, Y[:2], [bad, START])
+    assert found.status[0] == LeastSquaresStatus.FAILED and found.success[1]
+    with pytest.warns(OptimizeWarning), pytest.raises(ValueError, match="too steep"):
+        curve_fit_batch(python_touchy, X, Y[:2], bad)
+
+
+def test_one_fit_gone_astray_is_looked_at_alone(monkeypatch):
+    from numopt.optimize import _batch_squares_data as data
+
+    plain, whole = curve_fit_batch(decay, X, Y[:4], START), data.ModelRun.separable
+    ends = {2}
+    monkeypatch.setattr(
+        data.ModelRun, "separable", lambda run, i, p: i not in ends or (p == START).all() or not whole(run, i, p)
+    )
+    found = curve_fit_batch(decay, X, Y[:4], START)
+    assert np.isfinite(found.grad[[0, 1, 3]]).all() and np.isnan(found.grad[2]).all() and found.success.all()
+    np.testing.assert_array_equal(found.x, plain.x)
+    ends |= {1}  # of more than one that have converged: all by the single call, which has no grad
+    assert np.isnan(curve_fit_batch(decay, X, Y[:4], START).grad).all()
 
 
 def test_models_that_go_one_by_one():

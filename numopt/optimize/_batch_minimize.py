@@ -211,7 +211,7 @@ def solve(batch, threads, chunk_size, clock, progress):
         first = int(failed[0])
         failures.count, failures.first, failures.problem = failed.size, _exception(batch, first, clock), first
     several = threads if kind is not None else 1
-    run_singly(singles, lambda i: single(batch, i, clock), outputs.put, clock, progress, failures, several)
+    run_singly(singles, lambda i: single(batch, i, clock), outputs.put, clock, progress, failures, several, batch.count)
     flaws = 0
     for group in groups:
         flaws |= group.flaws()

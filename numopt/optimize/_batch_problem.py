@@ -145,6 +145,24 @@ class SquaresProblem:
         words, reals = squares_state(self.row, variables, tolerances, self.max_nfev, scale, self.options)
         return words[: s.N_COUNTERS].copy(), reals[: s.N_SCALARS].copy()
 
+    def _kept(self, x, Y, lengths):
+        """(which rows of a chunk's problems count, the predictors (1 or count, k, m)), without those that have NaN."""
+        points = (np.asarray(self.x, float)[None] if x is None else x).reshape(1 if x is None else len(x), -1, self.m)
+        kept = ~(np.isnan(Y) | np.isnan(points).any(axis=1))
+        if lengths is not None:
+            kept &= np.arange(self.m) < lengths[:, None]
+        return kept, points
+
+    def rows(self):
+        """How many rows of each problem are left of what has NaN."""
+        found, own = np.empty(self.count, np.int64), isinstance(self.x, Each)
+        for first in range(0, self.count, 1024):
+            chunk = slice(first, min(first + 1024, self.count))
+            x = vectors(np.asarray(self.x.array).reshape(self.count, -1), chunk) if own else None
+            lengths = None if self.lengths is None else self.lengths[chunk]
+            found[chunk] = self._kept(x, vectors(self.Y, chunk), lengths)[0].sum(axis=1)
+        return found
+
     def data(self, chunk):
         """(x, Y, sigma, lengths) of a chunk's models, as rows of doubles: views of what was given, where that can be.
 
@@ -159,11 +177,7 @@ class SquaresProblem:
         lengths = None if self.lengths is None else np.ascontiguousarray(self.lengths[chunk])
         if not self.omit:
             return x, Y, sigma, lengths
-        m = self.m
-        points = (np.asarray(self.x, float) if x is None else x).reshape(len(x) if own else 1, -1, m)
-        kept = ~(np.isnan(Y) | np.isnan(points).any(axis=1))
-        if lengths is not None:
-            kept &= np.arange(m) < lengths[:, None]
+        kept, points = self._kept(x, Y, lengths)
         if kept.all():
             return x, Y, sigma, lengths
         order = np.argsort(~kept, axis=1, kind="stable")

@@ -208,7 +208,7 @@ class Failures:
             )
 
 
-def run_singly(problems, solve, put, clock, progress, failures, threads=1):
+def run_singly(problems, solve, put, clock, progress, failures, threads=1, count=0):
     """Problems that go one by one, by the single call.
 
     Parameters
@@ -223,6 +223,8 @@ def run_singly(problems, solve, put, clock, progress, failures, threads=1):
     failures : Failures
     threads : int
         More than one where the functions are compiled.
+    count : int
+        Problems of the whole batch: where all of them raise, it is an argument's fault, and the first exception raised.
     """
 
     def attempt(i):
@@ -232,7 +234,7 @@ def run_singly(problems, solve, put, clock, progress, failures, threads=1):
             return getattr(error, "result", None), error
 
     def results():
-        # the first one alone: it compiles what is missing, and finds arguments that can't be used
+        # the first one alone: it compiles what is missing
         for i in islice(problems, 1 if threads > 1 else None):
             if clock.over():
                 return
@@ -240,15 +242,21 @@ def run_singly(problems, solve, put, clock, progress, failures, threads=1):
         if threads > 1:
             yield from in_threads(attempt, problems[1:], threads, clock.deadline)
 
+    raised, first = 0, None
     with warnings.catch_warnings(), closing(results()) as found:
         # what there is to say of the arguments has been said
         warnings.filterwarnings("ignore", "(?!hess)", OptimizeWarning)
         for k, (result, error) in enumerate(found):
             status = put(problems[k], result)
             if error is not None:
-                if not isinstance(error, Exception) or (result is None and k == 0):
-                    raise error  # Ctrl-C, or an argument that can't be used
+                if not isinstance(error, Exception):
+                    raise error  # Ctrl-C
                 failures.add(problems[k], error)
+                if result is None:
+                    raised += 1
+                    first = first or error
+                    if raised == count:
+                        raise first
             progress.add(np.array([status]))
 
 

@@ -66,12 +66,20 @@ class ModelRun(Run):
 
     def load(self, chunk):
         """What is different in the problems of a chunk: (which table, slot, array or address, stride or None, kind)."""
-        x, Y, sigma, lengths = self.of.data(chunk)
+        P = self.of
+        x, Y, sigma, lengths = P.data(chunk)
         found = [("block", q.Y, Y, None, b.ADDRESS)]
         if sigma is not None:
             found.append(("block", q.SIGMA, sigma, None, b.ADDRESS))
         if x is not None:
             found.append(("args", HEAD, x, None, b.ADDRESS))
+        if P.omit:  # what all share again, after a chunk with gaps, which had arrays of its own
+            if sigma is None and P.sigma is not None:
+                found.append(("block", q.SIGMA, np.ascontiguousarray(P.sigma, float), 0, b.ADDRESS))
+            if x is None:
+                found.append(("args", HEAD, np.ascontiguousarray(P.x, float), 0, b.ADDRESS))
+            if lengths is None:
+                lengths = np.full(len(Y), P.m)
         if lengths is not None:
             found.append(("block", q.M, lengths, None, b.WORD))
         return found
@@ -79,7 +87,11 @@ class ModelRun(Run):
     @property
     def bytes_each(self):
         """Of a problem's converted data, at most."""
-        P, found = self.of, 0
+        P = self.of
+        found = 0
+        if P.omit:  # what all share is repeated where rows are left out
+            found += 0 if isinstance(P.x, Each) else 8 * np.size(P.x)
+            found += 8 * P.m if np.ndim(P.sigma) == 1 else 0
         for array in (P.Y, P.sigma, P.x.array if isinstance(P.x, Each) else None):
             if array is not None and np.ndim(array) > 1 and (P.omit or array.dtype != np.float64):
                 found += 8 * int(np.prod(array.shape[1:]))

@@ -255,7 +255,10 @@ class Group:
         parts, among = chunks(problem.count, problem.chunk_size, each), None if self.members.all() else self.among
         run_chunks(self.workers, parts, self.load, self.store, clock, progress, among)
         ran = self.results.status != _NOT_RUN
-        return all(self.run.separable(i, self.results.x[i]) for i in sample if ran[i])
+        # where a fit has gone astray rounding alone may tell rows from all: that is a matter of this one problem
+        doubtful = [i for i in sample if ran[i] and not self.run.separable(i, self.results.x[i])]
+        self.again += doubtful
+        return sum(Status(int(self.results.status[i])).success for i in doubtful) <= 1
 
     def _start(self, i):
         """Problem i's start, of all variables."""
@@ -298,8 +301,9 @@ def groups(problem, results):
         group = Group(P, those, int((those & good).argmax()), results)
         if group.variables.free.size == 0 or not group.run.compiled:
             return [], np.arange(count)
-        if P.row.name == "lm" and P.lengths is not None:
-            short = those & (P.lengths < group.variables.free.size)
+        if P.row.name == "lm" and (P.lengths is not None or P.omit):
+            rows = P.rows() if P.omit else P.lengths
+            short = those & (rows < group.variables.free.size) & (rows > 0)  # of none: their status is NAN
             alone |= short
             group.members = those & ~short
         found.append(group)
@@ -339,6 +343,9 @@ def solve(problem, single, back=None, alone=False):
 
     def put(i, result):
         results.x[i] = problem.X0[i]
+        for array in (results.fun, results.grad, results.optimality, results.covariance):
+            if array is not None:  # nothing stays of a run by threads
+                array[i] = np.nan
         if not result:
             results.status[i] = _FAILED if result is None else _NAN
         else:
@@ -376,7 +383,8 @@ def solve(problem, single, back=None, alone=False):
             alone = sorted({*alone.tolist(), *again})
             if clock.deadline == np.inf:
                 clock.start()
-            run_singly(alone, one, put, clock, progress, failures, 1 if serial(problem) else threads)
+            many = 1 if serial(problem) else threads
+            run_singly(alone, one, put, clock, progress, failures, many, problem.count)
         except BaseException as error:
             if back is not None and not isinstance(error, Exception):
                 error.result = back(results)
