@@ -349,6 +349,21 @@ class TestWhatGoesWrong:
         assert counts.get(Status.INTERRUPTED, 0) <= 2 and threading.active_count() == before
 
 
+def test_data_that_lie_scattered_are_read_as_copies_in_order_would_be():
+    @njit
+    def fun(x, data):
+        return (x[0] - data.sum()) ** 2
+
+    fields = np.zeros((5, 6), [("pad", "u1"), ("value", "f8")])
+    fields["value"] = RNG.normal(size=(5, 6))
+    lengths = [1, 3, 6, 2, 5]
+    strided, columns = RNG.normal(size=(6, 5)).T, RNG.normal(size=(5, 3, 6)).transpose(0, 2, 1)
+    for data, given in ((strided, lengths), (columns, lengths[::-1]), (columns, [6, 3, 2, 5, 1]),
+                        (RNG.normal(size=(5, 6, 2))[:, :, :1], lengths), (fields["value"], None)):  # fmt: skip
+        found = numopt.minimize_batch(fun, np.zeros((5, 1)), (each(data, given),))
+        assert_same(found, numopt.minimize_batch(fun, np.zeros((5, 1)), (each(data.copy(), given),)), ("x", "nit"))
+
+
 def test_many_problems_are_converted_a_chunk_at_a_time(monkeypatch):
     shares = []
     share = batch.share
