@@ -116,8 +116,19 @@ def check_each(args, count, device="cpu", name="args"):
             raise TypeError(f"{name}[{k}] is a {type(arg).__name__} with each(...) inside; mark whole arguments")
 
 
+def refuse_masked(array, name):
+    """Raise TypeError for a masked array, whose mask would be ignored."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be no masked array: masks would be ignored")
+
+
 def read_starts(X0, args, name="X0"):
     """(starts of shape (n_problems, n), n_problems); one shared start stands for all problems that args tell of."""
+    if isinstance(X0, Each):
+        if X0.lengths is not None:
+            raise TypeError(f"{name} takes no lengths: all problems have the same variables")
+        X0 = X0.array
+    refuse_masked(X0, name)
     try:
         a = X0 if isinstance(X0, np.ndarray) or on_device(X0) else np.asarray(X0)
     except ValueError:
