@@ -358,10 +358,10 @@ def test_data_that_lie_scattered_are_read_as_copies_in_order_would_be():
     fields["value"] = RNG.normal(size=(5, 6))
     lengths = [1, 3, 6, 2, 5]
     strided, columns = RNG.normal(size=(6, 5)).T, RNG.normal(size=(5, 3, 6)).transpose(0, 2, 1)
-    for data, given in ((strided, lengths), (columns, lengths[::-1]), (columns, [6, 3, 2, 5, 1]),
+    for data, long in ((strided, lengths), (columns, lengths[::-1]), (columns, [6, 3, 2, 5, 1]),
                         (RNG.normal(size=(5, 6, 2))[:, :, :1], lengths), (fields["value"], None)):  # fmt: skip
-        found = numopt.minimize_batch(fun, np.zeros((5, 1)), (each(data, given),))
-        ordered = numopt.minimize_batch(fun, np.zeros((5, 1)), (each(data.copy(), given),))
+        found = numopt.minimize_batch(fun, np.zeros((5, 1)), (each(data, long),))
+        ordered = numopt.minimize_batch(fun, np.zeros((5, 1)), (each(data.copy(), long),))
         assert_array_equal(found.x, ordered.x)
 
 
