@@ -349,6 +349,22 @@ class TestWhatGoesWrong:
         assert counts.get(Status.INTERRUPTED, 0) <= 2 and threading.active_count() == before
 
 
+def test_data_that_lie_scattered_are_read_as_copies_in_order_would_be():
+    @njit
+    def fun(x, data):
+        return (x[0] - data.sum()) ** 2
+
+    fields = np.zeros((5, 6), [("pad", "u1"), ("value", "f8")])
+    fields["value"] = RNG.normal(size=(5, 6))
+    lengths = [1, 3, 6, 2, 5]
+    strided, columns = RNG.normal(size=(6, 5)).T, RNG.normal(size=(5, 3, 6)).transpose(0, 2, 1)
+    for data, long in ((strided, lengths), (columns, lengths[::-1]), (columns, [6, 3, 2, 5, 1]),
+                        (RNG.normal(size=(5, 6, 2))[:, :, :1], lengths), (fields["value"], None)):  # fmt: skip
+        found = numopt.minimize_batch(fun, np.zeros((5, 1)), (each(data, long),))
+        ordered = numopt.minimize_batch(fun, np.zeros((5, 1)), (each(data.copy(), long),))
+        assert_array_equal(found.x, ordered.x)
+
+
 def test_many_problems_are_converted_a_chunk_at_a_time(monkeypatch):
     shares = []
     share = batch.share
@@ -392,7 +408,7 @@ class TestResult:
             assert_array_equal(part.x, result.x[rows])
         result[0].x[:] = 99.0
         assert (result.x[0] != 99.0).all()  # what a single result holds is its own
-        for wrong in (9, -10, (0, 1), "x"):
+        for wrong in (9, -10, (0, 1), "x", np.array(1), np.zeros((1, 2), int)):
             with pytest.raises(IndexError):
                 result[wrong]
 
@@ -417,6 +433,8 @@ BAD = [
     ({"X0": X0[0], "args": (1.0,)}, ValueError, r"X0 must have shape \(n_problems, n\), or \(n,\) where"),
     ({"X0": np.zeros((2, 2, 2))}, ValueError, "X0 must have shape"),
     ({"X0": 3.0}, ValueError, "X0 must have shape"),
+    ({"X0": np.ma.masked_array(X0)}, TypeError, "X0 must be no masked array"),
+    ({"X0": each(X0, np.ones(9, int))}, TypeError, "X0 takes no lengths"),
     ({"X0": [[1.0], [2.0, 3.0]]}, ValueError, "its rows differ in length"),
     ({"X0": np.zeros((9, 0))}, ValueError, "at least one variable"),
     ({"X0": [["a", "b"]]}, TypeError, "X0 must be real numbers"),

@@ -92,6 +92,7 @@ def same(found, i, one):
         assert getattr(found, name)[i] == getattr(one, name), name
     assert (found.status[i], found.success[i]) == (int(one.status), one.success)
     np.testing.assert_array_equal(found.active_mask[i], one.active_mask)
+    assert found.active_mask.dtype == int
     if hasattr(one, "pcov"):
         np.testing.assert_allclose(found.covariance[i], one.pcov, rtol=1e-11, atol=0)
         np.testing.assert_allclose(found.stderr[i], one.stderr, rtol=1e-11, atol=0)
@@ -406,6 +407,12 @@ def test_results_can_be_taken_apart():
     ("change", "error", "text"),
     [
         ({"ys": Y[0]}, ValueError, r"Y must have shape \(n_problems, m\)"),
+        ({"ys": np.ma.masked_array(Y)}, TypeError, "Y must be no masked array"),
+        (
+            {"foo": 1},
+            TypeError,
+            r"curve_fit_batch\(\) got an unexpected keyword argument 'foo'; known are (?!.*verbose)",
+        ),
         ({"x": X[:5]}, ValueError, "xdata and Y have different lengths"),
         ({"x": each(np.ones((3, ROWS)))}, ValueError, "xdata holds 3 problems, Y has 20"),
         ({"p0": np.ones((2, 3))}, ValueError, "p0 holds 2 problems, Y has 20"),

@@ -6,7 +6,7 @@ import numpy as np
 
 from numopt.callbacks.bind import kind_of
 from numopt.optimize._batch import read_device
-from numopt.optimize._batch_input import Each, on_device, read_lengths
+from numopt.optimize._batch_input import Each, on_device, read_lengths, refuse_masked
 from numopt.optimize._batch_problem import SquaresProblem
 from numopt.optimize._batch_run import read_chunk_size, read_dtype
 from numopt.optimize._batch_squares import (
@@ -140,12 +140,13 @@ def curve_fit_batch(f, xdata, Y, p0=None, sigma=None, absolute_sigma=False, boun
     for name in _REFUSED:
         if name in kwargs:
             raise TypeError(f"curve_fit_batch takes no {name}")
-    settings = read_settings(kwargs)
+    settings = read_settings(kwargs, "curve_fit_batch", _REFUSED)
     function = getattr(f, "function", f)
     if not callable(function) or kind_of(function) == "pointer":
         raise TypeError(f"f must be a Python or jitted function f(x, *params), not {type(f).__name__}")
     if nan_policy not in (None, "raise", "omit"):
         raise ValueError(f"nan_policy must be one of None, 'raise', 'omit'; got {nan_policy!r}")
+    refuse_masked(Y, "Y")
     Y = _rows_of(Y, "Y", 2)
     count, m = Y.shape
     x = _read_x(xdata, count, m)

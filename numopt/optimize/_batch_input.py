@@ -116,8 +116,19 @@ def check_each(args, count, device="cpu", name="args"):
             raise TypeError(f"{name}[{k}] is a {type(arg).__name__} with each(...) inside; mark whole arguments")
 
 
+def refuse_masked(array, name):
+    """Raise TypeError for a masked array, whose mask would be ignored."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be no masked array: masks would be ignored")
+
+
 def read_starts(X0, args, name="X0"):
     """(starts of shape (n_problems, n), n_problems); one shared start stands for all problems that args tell of."""
+    if isinstance(X0, Each):
+        if X0.lengths is not None:
+            raise TypeError(f"{name} takes no lengths: all problems have the same variables")
+        X0 = X0.array
+    refuse_masked(X0, name)
     try:
         a = X0 if isinstance(X0, np.ndarray) or on_device(X0) else np.asarray(X0)
     except ValueError:
@@ -138,13 +149,21 @@ def read_starts(X0, args, name="X0"):
     return a, len(a)
 
 
-def part(array, chunk, dtype=None):
+def usable(array, ragged):
+    """Whether compiled code can read problems where they lie.
+
+    What is ragged must be in C order: else the layout of a problem, a part of its type, would depend on its length.
+    """
+    return array.flags.aligned and not (ragged and len(array) and not array[0].flags.c_contiguous)
+
+
+def part(array, chunk, dtype=None, ragged=False):
     """The rows of a chunk (a slice), of the given dtype: where they lie, if they can be used there, else a copy."""
     whole = np.asarray(array)
     rows = whole[chunk]
     if dtype is not None and rows.dtype != dtype:
         return rows.astype(dtype, order="C")
-    return rows if whole.flags.aligned else rows.copy()
+    return rows if usable(whole, ragged) else rows.copy()
 
 
 def vectors(array, chunk):
@@ -180,7 +199,11 @@ class Arguments:
         return tuple(self._own(arg, arg[i]) if isinstance(arg, Each) else self._shared(arg) for arg in self.args)
 
     def _own(self, arg, one):
-        return one if self._kind(arg.array) is None else one.astype(np.float64, order="C")
+        if self._kind(arg.array) is not None:
+            return one.astype(np.float64, order="C")
+        if on_device(arg.array) or usable(np.asarray(arg.array), arg.lengths is not None):
+            return one
+        return one.copy()
 
     def _shared(self, arg):
         return arg.astype(np.float64) if isinstance(arg, np.ndarray) and self._kind(arg) is not None else arg
@@ -195,7 +218,7 @@ class Arguments:
         for arg in self.args:
             if not isinstance(arg, Each):
                 continue
-            rows = part(arg.array, chunk, self._kind(arg.array))
+            rows = part(arg.array, chunk, self._kind(arg.array), arg.lengths is not None)
             if rows.ndim > 1:
                 sources.append((rows.ctypes.data, rows.strides[0], b.ADDRESS))
                 if arg.lengths is not None:
@@ -229,7 +252,8 @@ class Arguments:
         total = 0
         for arg in self.args:
             if isinstance(arg, Each) and len(arg):
-                total += converted(arg.array, part(arg.array, slice(0, 1), self._kind(arg.array)))
+                rows = part(arg.array, slice(0, 1), self._kind(arg.array), arg.lengths is not None)
+                total += converted(arg.array, rows)
         return total
 
 

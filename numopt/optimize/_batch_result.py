@@ -95,6 +95,8 @@ class BatchResult:
         i = i if isinstance(i, slice) else np.asarray(i)
         if not isinstance(i, slice) and i.size == 0:
             i = i.astype(int)
+        if not isinstance(i, slice) and i.ndim != 1:
+            raise IndexError(f"a batch is indexed by numbers, slices and arrays of one axis; got {i.ndim} axes")
         return type(self)({name: array[i] for name, array in self._arrays.items()}, self._statuses, self._more)
 
     def counts(self):

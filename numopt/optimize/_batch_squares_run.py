@@ -44,7 +44,7 @@ class Results:
         count, n = problem.X0.shape
         self.x, self.grad = np.full((count, n), np.nan), np.full((count, n), np.nan)
         self.fun, self.optimality = np.full(count, np.nan), np.full(count, np.nan)
-        self.status, self.active_mask = np.full(count, _NOT_RUN), np.zeros((count, n), np.int8)
+        self.status, self.active_mask = np.full(count, _NOT_RUN), np.zeros((count, n), np.int64)
         self.nit, self.nfev, self.njev = (np.zeros(count, np.int64) for _ in range(3))
         self.covariance = np.full((count, n, n), np.nan) if problem.covariance else None
         self.fixed = np.zeros((count, n), bool)

@@ -211,15 +211,14 @@ def curve_fit(f, xdata, ydata, p0=None, sigma=None, absolute_sigma=False, check_
     return found
 
 
-def read_settings(kwargs):
+def read_settings(kwargs, caller="curve_fit", refused=()):
     """The keywords with their defaults; scipy's other names for some of them."""
     if "args" in kwargs:
         raise ValueError("'args' is not a supported keyword argument")
     for name in kwargs:
         if name not in _DEFAULTS:
-            raise TypeError(
-                f"curve_fit() got an unexpected keyword argument {name!r}; known are {', '.join(_DEFAULTS)}"
-            )
+            known = ", ".join(name for name in _DEFAULTS if name not in refused)
+            raise TypeError(f"{caller}() got an unexpected keyword argument {name!r}; known are {known}")
     found = _DEFAULTS | kwargs
     check_loss(found["loss"], found["f_scale"])
     if found["verbose"] not in (0, 1, 2):
