@@ -324,6 +324,28 @@ def test_a_function_that_raises_on_the_device():
     assert ((found.status == numopt.Status.FAILED) == (scales < 0.0)).all() and found.success[scales >= 0.0].all()
 
 
+def test_a_problem_whose_function_raises_has_no_result_of_its_neighbours():
+    """A device ends the thread, as SystemExit does in the simulator; its row was what the buffer held before."""
+    code = """
+import numba, numpy as np, numopt
+
+@numba.njit
+def picky(x, scale):
+    if scale < 0.0:
+        raise SystemExit
+    return (x[0] - scale) ** 2
+
+scales = np.array([5.0, 7.0, -1.0, 9.0])
+found = numopt.minimize_batch(picky, np.zeros((4, 1)), (numopt.each(scales),), "bfgs", device="cuda", chunk_size=1)
+print(found.status.tolist(), found.x[:, 0].round(4).tolist(), found.fun[2], found.nfev[2])
+"""
+    env = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1"}
+    out = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=300, env=env
+    )
+    assert out.stdout.strip() == "[0, 0, 100, 0] [5.0, 7.0, nan, 9.0] nan 0", out.stderr[-2000:]
+
+
 @pytest.mark.cuda
 @needs_device
 def test_a_function_that_does_not_compile_on_the_device():

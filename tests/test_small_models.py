@@ -352,3 +352,14 @@ def test_lassos_compile_to_ptx():
     out = subprocess.run([sys.executable, "-W", "ignore", "-c", PTX], capture_output=True, text=True, timeout=300)
     assert out.returncode == 0, out.stderr[-2000:]
     assert out.stdout.split() == ["True"] * 6
+
+
+def test_what_stands_beyond_the_lengths_is_no_class():
+    rng = np.random.default_rng(5)
+    samples, lengths = rng.normal(size=(3, 20, 2)), np.array([20, 15, 12])
+    labels = (samples[:, :, 0] > 0).astype(int)
+    padded = np.where(np.arange(20) < lengths[:, None], labels, -1)
+    options = {"hidden_layer_sizes": (3,), "loss": "log_loss", "random_state": 0, "max_iter": 20}
+    found, expected = (numopt.mlp_batch(each(samples, lengths), Y, **options) for Y in (padded, labels))
+    assert found.classes.tolist() == [0, 1]
+    np.testing.assert_array_equal(found.x, expected.x)

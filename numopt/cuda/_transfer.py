@@ -11,11 +11,13 @@ import time
 import numpy as np
 
 from numopt.cuda import _device
+from numopt.kernels.status import Status
 
 STREAMS = 2
 _CHUNK_BYTES = 2**28  # of a chunk's rows, unless the caller says how many problems
 _WAVES = 8  # problems of a chunk for each lane, at least: the lanes that end last leave the others idle
 _FEWEST = 32  # problems; where not even they fit there is no point in going on
+_FAILED = int(Status.FAILED)
 
 
 class Rows:
@@ -192,8 +194,10 @@ class _Slot:
             # a function that raises ends its thread: if all have ended before the problems have, others take the rest
             self._launch(size)
             self.stream.synchronize()
+        # where a function has raised nobody wrote a result: what the buffers hold there is of another problem
+        written = self.host["status"][:size] != _FAILED
         for item in self.results:
-            item.array[first:last] = self.host[id(item)][:size]
+            item.array[first:last][written] = self.host[id(item)][:size][written]
         status[first:last] = self.host["status"][:size]
         self.under_way = None
         return size

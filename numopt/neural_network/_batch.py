@@ -142,10 +142,14 @@ def _read_data(X, Y, loss):
                 "Y must hold classes (integers or strings) of shape (n_problems, m) with loss='log_loss'; got "
                 f"{Y.dtype} of shape {Y.shape}"
             )
-        classes, codes = np.unique(Y, return_inverse=True)
+        counted = np.ones(Y.shape, bool)
+        if isinstance(X, Each) and X.lengths is not None and np.shape(X.lengths) == Y.shape[:1]:
+            counted = np.arange(Y.shape[1]) < X.lengths[:, None]
+        classes, codes = np.unique(Y[counted], return_inverse=True)
         if len(classes) < 2 and Y.size:
-            raise ValueError(f"Y must hold at least two classes; all are {classes[0]!r}")
-        Y, n_outputs = codes.reshape(Y.shape).astype(float), 1 if len(classes) <= 2 else len(classes)
+            raise ValueError(f"Y must hold at least two classes; it holds {classes.tolist()}")
+        Y = np.zeros(Y.shape)  # what stands beyond the lengths is no class
+        Y[counted], n_outputs = codes.ravel(), 1 if len(classes) <= 2 else len(classes)
     elif np.ndim(Y) == 3:
         Y = _numbers("Y", Y, "(n_problems, m, n_outputs)")
         n_outputs = Y.shape[2]
