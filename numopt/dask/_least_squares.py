@@ -25,6 +25,8 @@ from numopt.dask._base import NOT_FINITE, Lazy, check_numeric, read_data
 from numopt.dask._partials import centre, merge, one_thread, triangle
 from numopt.linear_model._linear_base import LinearPredictor, check_tolerance
 
+LARGEST = 1e145  # of a norm: its square is within 1e290
+
 
 class _LeastSquares(Lazy, MultiOutputMixin, RegressorMixin, LinearPredictor):
     """The fit that both estimators share."""
@@ -45,6 +47,10 @@ class _LeastSquares(Lazy, MultiOutputMixin, RegressorMixin, LinearPredictor):
         R = rows.reduce(triangle, merge, (m, q, one))
         if not np.isfinite(R).all():
             raise ValueError(NOT_FINITE)
+        if R.size and not np.abs(R).max() < LARGEST:
+            raise ValueError(
+                "X or y hold values so large that their squares overflow; scale them, to about 1e140 at most"
+            )
         if not R.shape[0] or (one and not R[0, 0]):
             raise ValueError("sample_weight must hold a positive weight; every weight given is zero")
         targets = R.shape[1] - one - p
