@@ -392,6 +392,8 @@ class ConstrainedMethod:
         Whether it takes neither inequalities nor bounds.
     linear_sets : bool
         Whether it takes bounds and no constraints.
+    second_order : bool
+        Whether it needs the Hessian of the Lagrangian (by differences, where it is not given).
     hessian : bool
         Whether it makes use of the Hessian of the Lagrangian.
     inner : str or None
@@ -408,6 +410,7 @@ class ConstrainedMethod:
     scipy: str | None = None
     equalities_only: bool = False
     linear_sets: bool = False
+    second_order: bool = False
     hessian: bool = True
     inner: str | None = None
 
@@ -430,7 +433,10 @@ CONSTRAINED = {
     row.name: row
     for row in (
         ConstrainedMethod("lagrange-newton", "Newton on the Lagrange system, for equalities", "lagrange-newton",
-                          lambda n, m: 0, equalities_only=True),
+                          lambda n, m: 2 * (n + m) ** 2 + 4 * (n + m), equalities_only=True, second_order=True),
+        ConstrainedMethod("projected-gradient", "spectral projected gradient: bounds, one linear constraint, a ball",
+                          "projected-gradient", lambda n, m: 3 * n + 10, defaults={"maxls": 40}, maxiter=10000,
+                          linear_sets=True, hessian=False),
     )
 }  # fmt: skip
 

@@ -25,6 +25,8 @@ UNITS = {
     "search/exact": ("numopt.linesearch.searches", "line_minimisation", 1),
     "gd": ("numopt.solvers.gradient_descent", "run", 1),
     "first-order": ("numopt.solvers.first_order", "run", 1),
+    "lagrange-newton": ("numopt.solvers.lagrange_newton", "run", 0),
+    "projected-gradient": ("numopt.solvers.projected_gradient", "run", 0),
     "norm-terms": ("numopt.kernels.norm_terms", "value_grad", 4),
     "cg": ("numopt.solvers.conjugate_gradient", "run", 1),
     "bfgs": ("numopt.solvers.bfgs", "run", 1),
