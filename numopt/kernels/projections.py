@@ -78,8 +78,8 @@ def project_cut_box(v, a, b1, b2, lower, upper, p):
             low = lam
         else:
             high = lam
-        new = lam - (s - b) / free if free > 0.0 else _INF
-        if not (sign * new > sign * low and (high == _INF or sign * new < sign * high)):
+        new = lam - (s - b) / free
+        if not (free > 0.0 and sign * new > sign * low and (high == _INF or sign * new < sign * high)):
             if high == _INF:
                 new = lam + step
                 step *= 2.0

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numba import njit
 
-from numopt.catalog import CONSTRAINED, CONSTRAINED_OPTIONS, constrained_defaults
+from numopt.constrained_catalog import CONSTRAINED, CONSTRAINED_OPTIONS, constrained_defaults
 from numopt.drivers.units import source
 from numopt.kernels import constrained_slots as k
 from numopt.kernels import slots as s
@@ -98,4 +98,6 @@ def constrained_solver(row, options):
 def find_constrained(name):
     """The catalogue's row of a method for constraints, or None."""
     row = CONSTRAINED.get(str(name).lower().replace("_", "-"))
-    return row or next((row for row in CONSTRAINED.values() if row.scipy and row.scipy.lower() == str(name).lower()), None)
+    return row or next(
+        (row for row in CONSTRAINED.values() if row.scipy and row.scipy.lower() == str(name).lower()), None
+    )

@@ -192,4 +192,3 @@ def step(R):
 
 
 run = make_constrained_run(init, step)
-
