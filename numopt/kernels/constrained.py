@@ -17,7 +17,7 @@ from numba import types
 from numba.extending import overload
 
 from numopt.kernels.compiling import inlined, kernel
-from numopt.kernels.constrained_slots import M, NCEV, NCJEV, common_words
+from numopt.kernels.constrained_slots import NCEV, NCJEV, M, common_words
 from numopt.kernels.oracle import (
     admitted,
     call5,

@@ -119,7 +119,7 @@ def init(R):
     """Begin: alpha by the size of the projected gradient, and x into the set."""
     c, p = R.c, R.p
     n, k = c[N], c[PARITY]
-    x, g, J = x_at(R, k), g_at(R, k), jacobian_at(R, k)
+    x, J = x_at(R, k), jacobian_at(R, k)
     if c[VARIANT] == _BALL:
         centre = own(R, 2 * n, n)
         for j in range(n):
