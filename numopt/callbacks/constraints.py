@@ -90,7 +90,7 @@ class _Trampolines(PythonCallables):
     def __init__(self, c):
         super().__init__(None, None, None, None, (), 0, c)
 
-    def fun(self, part, n, first):
+    def values(self, part, n, first):
         """Address of the values; those at the start (x as bytes, c) are known already."""
         fun, args, rows, label, views = part.fun, part.args, part.rows, part.label, {}
 
@@ -121,7 +121,7 @@ class _Trampolines(PythonCallables):
 
         return self._export(5, call)
 
-    def jac(self, part, n):
+    def slopes(self, part, n):
         """Address of the Jacobian."""
         fun, jac, args, rows, label, views = part.fun, part.jac, part.args, part.rows, part.label, {}
 
@@ -274,9 +274,9 @@ class BoundConstraints:
                     self.python = _Trampolines(self.c)
                 if role == "fun":
                     first = None if part.first is None else (self.first_x, part.first)
-                    B[place] = self.python.fun(part, self.size, first)
+                    B[place] = self.python.values(part, self.size, first)
                 elif role == "jac":
-                    B[place] = self.python.jac(part, self.size)
+                    B[place] = self.python.slopes(part, self.size)
                 else:
                     B[place] = self.python.curvature(part, self.size)
         self.tables.append(table)
