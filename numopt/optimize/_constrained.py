@@ -7,6 +7,7 @@ from numopt.kernels import constrained_slots as k
 from numopt.kernels import slots as s
 from numopt.optimize._bounds import Box, expand
 from numopt.optimize._constrained_options import read_options, row_for_constraints
+from numopt.optimize._constrained_plan import LARGEST, give_back, key_of, options_are_plain, take
 from numopt.optimize._constrained_run import MAXIMISE, ConstrainedRun, new_constrained_state
 from numopt.optimize._constraints import is_empty, is_update, measure, read_constraints
 from numopt.optimize._options import check_callables, check_x0
@@ -34,27 +35,34 @@ class Problem:
     def __init__(self, fun, args, jac, hess, hessp, parts, named, fixed, start):
         self.fun, self.args, self.jac, self.hess, self.hessp = fun, args, jac, hess, hessp
         self.parts, self.named, self.fixed, self.start = parts, named, fixed, start
-        ends = np.cumsum([0, *(part.rows for part in parts)]).tolist()
-        self.ends = list(zip(ends[:-1], ends[1:], strict=True))
-        self.m = ends[-1]
+        self.names, self.labels = [part.name for part in parts], [part.label for part in parts]
+        self.ends, self.m = [], 0
+        for part in parts:
+            self.ends.append((self.m, self.m + part.rows))
+            self.m += part.rows
         self.more = {
-            "names": np.array([part.name for part in parts], str), "rows": np.array([part.rows for part in parts]),
+            "names": np.array(self.names, str), "rows": np.array([part.rows for part in parts], int),
             "named": np.array(named), "lower": self._all("lower"), "upper": self._all("upper"),
         }  # fmt: skip
 
     def _all(self, side):
-        return np.concatenate([getattr(part, side) for part in self.parts] or [np.empty(0)]).astype(float)
+        return np.concatenate([part.filled(side) for part in self.parts] or [np.empty(0)])
+
+    def let_go(self):
+        """Hold on to nothing of the user's."""
+        self.fun = self.jac = self.hess = self.hessp = self.args = None
+        self.parts = []
 
     def split(self, rows, x=None):
         """Values of all rows by constraint: a list, or a dict where they were given by name."""
         found = [rows[a:b].copy() for a, b in self.ends]
-        return dict(zip((part.name for part in self.parts), found, strict=True)) if self.named else found
+        return dict(zip(self.names, found, strict=True)) if self.named else found
 
     def row_label(self, i):
         """How messages speak of a row."""
-        for part, (a, b) in zip(self.parts, self.ends, strict=True):
+        for label, (a, b) in zip(self.labels, self.ends, strict=True):
             if i < b:
-                return part.label if b - a == 1 else f"{part.label}, row {i - a}"
+                return label if b - a == 1 else f"{label}, row {i - a}"
         return f"row {i}"
 
 
@@ -64,7 +72,7 @@ def wants_hessian(row, jac, hess, hessp, parts):
         return True
     curved = [part for part in parts if part.fun is not None]
     given = hess is not None or hessp is not None or any(part.hess is not None for part in curved)
-    if not given or not row.hessian or is_update(hess):
+    if is_update(hess) or not given or not row.hessian:
         return False
     if (hess is None or isinstance(hess, str)) and hessp is None and _by_differences(jac):
         return False
@@ -80,33 +88,38 @@ def minimize_constrained(fun, x0, args=(), method=None, jac=None, hess=None, hes
     """``minimize`` where constraints are given, or the method is one for them."""
     row = row_for_constraints(method)
     x = check_x0(x0)
-    size, n = x.size, x.size
-    fixed, moved = None, None
+    size, lower, upper, fixed, bounded = x.size, None, None, None, False
     if bounds is not None:
         box = Box(bounds, x)
-        x, lower, upper, fixed, moved = box.x, box.lower, box.upper, box.fixed, box.moved
-        n = x.size
-    if is_update(hess):
-        checked = None
-    else:
-        checked = hess
-    check_callables(fun, jac, checked, hessp, callback)
+        x, lower, upper, fixed, bounded = box.x, box.lower, box.upper, box.fixed, box.bounded
+        if box.moved is not None:
+            warn(box.moved)
+    update = is_update(hess)
+    check_callables(fun, jac, None if update else hess, hessp, callback)
     args = args if isinstance(args, tuple) else (args,)
-    scheme = jac if isinstance(jac, str) and jac in ("2-point", "3-point", "cs") else "2-point"
-    parts, named = ([], False) if is_empty(constraints) else read_constraints(constraints, scheme)
-    start = expand(x, fixed, fixed)
+    if is_empty(constraints):
+        parts, named = [], False
+    else:
+        parts, named = read_constraints(constraints, jac if type(jac) is str and jac != "inplace" else "2-point")
+    start = x if fixed is None else expand(x, fixed, fixed)
     measure(parts, start)
-    problem = Problem(fun, args, jac, None if is_update(hess) else hess, hessp, parts, named, fixed, start)
-    m = problem.m
-    _check_what_the_method_takes(row, problem, bounds is not None and box.bounded)
+    key = None
+    if fixed is None and callback is None:
+        key = key_of(row, x.size, (fun, jac, hess, hessp), args, parts, named, tol, options, bounded, maximise)
+        found = take(key)
+        if found is not None:
+            found.set_back(x, lower, upper, fun, args, jac, hess, hessp, parts)
+            return give_back(key, found)
+    n = x.size
+    problem = Problem(fun, args, jac, None if update else hess, hessp, parts, named, fixed, start)
+    _check_what_the_method_takes(row, problem, bounded)
     _check_counts(problem, n)
     differences = _by_differences(jac) or any(isinstance(part.jac, str) and part.jac in SCHEMES for part in parts)
     values, front = read_options(row, method, options, tol, size, differences, maximise)
+    kept = _check_kept(parts, start)
     exact = wants_hessian(row, jac, hess, hessp, parts)
-    if moved is not None:
-        warn(moved)
-    _check_kept(parts, start)
     words, scalars = new_constrained_state(row, values)
+    m = problem.m
     words[s.N], words[k.M], words[k.EXACT_HESSIAN], words[MAXIMISE] = n, m, exact, maximise
     reals = np.zeros(s.N_SCALARS + row.words(n, m))
     reals[: s.N_SCALARS] = scalars
@@ -116,11 +129,16 @@ def minimize_constrained(fun, x0, args=(), method=None, jac=None, hess=None, hes
     if m:
         w[rows + 6 * m : rows + 7 * m] = problem.more["lower"]
         w[rows + 7 * m : rows + 8 * m] = problem.more["upper"]
-        w[rows + 8 * m : rows + 9 * m] = problem._all("keep")
+        if kept:
+            w[rows + 8 * m : rows + 9 * m] = problem._all("keep")
     w[-3 * n : -2 * n], w[-2 * n : -n], w[-n:] = 1.0, -np.inf, np.inf
     if bounds is not None:
         w[-2 * n : -n], w[-n:] = lower, upper
-    return ConstrainedRun(row, words, reals, problem, exact, front).go(callback)
+    run = ConstrainedRun(row, words, reals, problem, exact, front)
+    if key is None or front or kept or reals.size > LARGEST or not options_are_plain(options, values):
+        return run.go(callback)
+    run.keep_template()
+    return give_back(key, run)
 
 
 def _check_what_the_method_takes(row, problem, bounded):
@@ -132,7 +150,7 @@ def _check_what_the_method_takes(row, problem, bounded):
         if bounded:
             raise ValueError(f"method {row.name!r} takes no bounds; those that do are {others}")
         for part in parts:
-            if (part.lower != part.upper).any():
+            if np.any(part.lower != part.upper):
                 raise ValueError(
                     f"method {row.name!r} takes equality constraints only, and {part.label} is an inequality; "
                     f"those that take both are {others}"
@@ -149,9 +167,11 @@ def _check_counts(problem, n):
 
 
 def _check_kept(parts, x):
-    """ValueError where x0 violates what no point may."""
+    """Whether there are rows that no point may violate; ValueError where x0 does."""
+    found = False
     for part in parts:
-        if part.keep.any():
+        if part.keep is not False and part.keep.any():
+            found = True
             c = part.first if part.first is not None else part.evaluate(x)
             bad = part.keep.astype(bool) & ((c < part.lower) | (c > part.upper))
             if bad.any():
@@ -161,3 +181,4 @@ def _check_kept(parts, x):
                     f"{part.label}: with keep_feasible x0 must satisfy it{where}; there it is {c[i]:g}, "
                     f"outside of ({part.lower[i]:g}, {part.upper[i]:g})"
                 )
+    return found

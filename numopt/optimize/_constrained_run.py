@@ -85,6 +85,46 @@ class ConstrainedRun:
             steps, self.bound.composite if exact else None, scheme,
         )  # fmt: skip
 
+    # --- the same blocks for other runs
+
+    def keep_template(self):
+        """Keep what the blocks begin with, so that :meth:`set_back` can bring it back."""
+        self.template = self.words.copy(), self.reals.copy()
+        self.forget = [a for a in (self.bound.last, self.constraints.last) if a is not None and a.size]
+        # kept alive: the key is their identity
+        functions = [self.problem.fun, self.problem.jac, self.problem.hess, self.problem.hessp]
+        functions += [f for part in self.problem.parts for f in (part.fun, part.jac, part.hess)]
+        self.jitted = [f for f in functions if hasattr(f, "py_func")]
+
+    def set_back(self, x, lower, upper, fun, args, jac, hess, hessp, parts):
+        """Begin at x, with functions of the same kinds."""
+        n, w, problem, constraints = self.n, self.w, self.problem, self.constraints
+        self.words[:], self.reals[:] = self.template
+        w[:n] = x
+        if lower is not None:
+            self.lower[:], self.upper[:] = lower, upper
+        for a in self.forget:
+            a.fill(np.nan)
+        problem.fun, problem.args, problem.jac, problem.hess, problem.hessp = fun, args, jac, hess, hessp
+        problem.parts = constraints.parts = parts
+        python = self.bound.python
+        if python is not None:
+            python.fun, python.jac, python.hess, python.hessp, python.args = fun, jac, hess, hessp, args
+            python.error = None
+        python = constraints.python
+        if python is not None:
+            python.parts, python.first_x, python.error = parts, x.tobytes(), None
+
+    def let_go(self):
+        """Hold on to nothing of the user's but jitted functions."""
+        self.problem.let_go()
+        self.constraints.parts = []
+        for python in (self.bound.python, self.constraints.python):
+            if python is not None:
+                python.fun = python.jac = python.hess = python.hessp = python.args = python.error = None
+        if self.constraints.python is not None:
+            self.constraints.python.parts = []
+
     # --- parts of the workspace
 
     def vector(self, j):

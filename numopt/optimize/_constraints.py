@@ -16,6 +16,7 @@ ACCEPTED = (
 _KEYS = ("type", "fun", "jac", "hess", "args", "name")
 _SCHEMES = ("2-point", "3-point", "cs")
 _INF = float("inf")
+_MANY = 1000  # numbers in a matrix that is part of a key
 
 
 class Constraint:
@@ -54,7 +55,12 @@ class Constraint:
         self.label, self.name = label, name
 
     def set_rows(self, rows):
-        """Give limits and keep that length."""
+        """Give limits and keep that length, where they are no plain numbers; look at them."""
+        self.rows = rows
+        lower, upper = self.lower, self.upper
+        if type(lower) is float and type(upper) is float and self.keep is False:
+            if lower <= upper and (lower > -_INF or upper < _INF) and lower < _INF and upper > -_INF:
+                return
         for side in ("lower", "upper", "keep"):
             given = np.asarray(getattr(self, side))
             if given.shape not in ((), (1,), (rows,)):
@@ -63,9 +69,33 @@ class Constraint:
                     f"{self.label}: {name} must be a number or have length {rows}, as the constraint; "
                     f"got shape {given.shape}"
                 )
-            setattr(self, side, np.broadcast_to(given, (rows,)))
-        self.rows = rows
+            setattr(self, side, np.array(np.broadcast_to(given, (rows,))))
         self._check_limits()
+
+    def filled(self, side):
+        """``lower``, ``upper`` or ``keep`` as a vector of floats."""
+        given = getattr(self, side)
+        return given if type(given) is np.ndarray and given.dtype == float else np.full(self.rows, given, float)
+
+    def key(self):
+        """What a run prepared for this constraint depends on; None where it serves no other."""
+        if self.rel_step is not None:
+            return None
+        functions = []
+        if self.A is not None:
+            if self.A.size > _MANY:
+                return None
+            functions.append(self.A.tobytes())
+        for function in (self.fun, self.jac, self.hess):
+            if function is None or type(function) is str:
+                functions.append(function)
+                continue
+            kind = kind_of(function)
+            if kind == "pointer" or (kind == "jitted" and self.args):
+                return None
+            functions.append(id(function) if kind == "jitted" else "python")
+        limits = [a if type(a) is float or type(a) is bool else a.tobytes() for a in (self.lower, self.upper, self.keep)]
+        return (self.rows, self.label, self.name, *functions, *limits)
 
     def _check_limits(self):
         """ValueError for limits that nothing can keep, or that say nothing."""
@@ -95,7 +125,10 @@ class Constraint:
         """The values at x, over all variables, as a vector."""
         if self.fun is None:
             return self.A @ x
-        c = np.asarray(as_python(self.fun, "fun", self.rows, self.args)(x.copy(), *self.args))
+        c = as_python(self.fun, "fun", self.rows, self.args)(x.copy(), *self.args)
+        if type(c) is np.ndarray and c.ndim == 1 and c.dtype == float and c.size:
+            return c.copy()
+        c = np.asarray(c)
         if c.ndim > 1 or c.size == 0:
             raise ValueError(
                 f"{self.label}: fun must return a number or a vector of at least one; it returned shape {c.shape}"
@@ -198,6 +231,9 @@ def _read_linear(con, label, name):
 
 def _set_limits(part, con):
     for side, given in (("lower", con.lb), ("upper", con.ub)):
+        if type(given) is float or type(given) is int:
+            setattr(part, side, float(given))
+            continue
         try:
             a = np.asarray(given, float)
         except (TypeError, ValueError):
@@ -207,6 +243,8 @@ def _set_limits(part, con):
             raise ValueError(f"{part.label}: {what} must be a number or a vector of numbers; got {given!r:.60}")
         setattr(part, side, a)
     keep = getattr(con, "keep_feasible", False)
+    if keep is False:
+        return
     part.keep = np.asarray(keep)
     if part.keep.dtype.kind not in "biu":
         raise TypeError(f"{part.label}: keep_feasible must be True or False, or one for each row; got {keep!r:.60}")
@@ -237,7 +275,7 @@ def _set_functions(part, fun, jac, hess):
 
 def is_update(hess):
     """Whether this is one of scipy's quasi-Newton strategies, ``BFGS()`` or ``SR1()``."""
-    return any(kind.__name__ == "HessianUpdateStrategy" for kind in type(hess).__mro__)
+    return hess is not None and not callable(hess) and any(kind.__name__ == "HessianUpdateStrategy" for kind in type(hess).__mro__)
 
 
 def measure(parts, x):
