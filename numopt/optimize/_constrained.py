@@ -6,6 +6,7 @@ from numopt.callbacks.bind import SCHEMES
 from numopt.kernels import constrained_slots as k
 from numopt.kernels import slots as s
 from numopt.optimize._bounds import Box, expand
+from numopt.optimize._constrained_checks import check_counts, check_kept, variant_for, without_redundant
 from numopt.optimize._constrained_options import read_options, row_for_constraints
 from numopt.optimize._constrained_plan import LARGEST, give_back, key_of, options_are_plain, take
 from numopt.optimize._constrained_run import MAXIMISE, ConstrainedRun, new_constrained_state
@@ -28,42 +29,64 @@ class Problem:
         The values of fixed variables, NaN for the free ones.
     start : ndarray
         x over all variables, where the constraints were first looked at.
+    inner, index : list of Constraint, ndarray or None
+        The constraints without redundant rows, and the place of each of their rows among all.
     more : dict
         What a saved state says of the constraints: names, numbers of rows, limits.
     """
 
-    def __init__(self, fun, args, jac, hess, hessp, parts, named, fixed, start):
+    def __init__(self, fun, args, jac, hess, hessp, parts, named, fixed, start, inner, index):
         self.fun, self.args, self.jac, self.hess, self.hessp = fun, args, jac, hess, hessp
         self.parts, self.named, self.fixed, self.start = parts, named, fixed, start
+        self.inner, self.index = inner, index
         self.names, self.labels = [part.name for part in parts], [part.label for part in parts]
-        self.ends, self.m = [], 0
+        self.ends, self.m_given = [], 0
         for part in parts:
-            self.ends.append((self.m, self.m + part.rows))
-            self.m += part.rows
+            self.ends.append((self.m_given, self.m_given + part.rows))
+            self.m_given += part.rows
+        self.m = self.m_given if index is None else index.size
         self.more = {
             "names": np.array(self.names, str), "rows": np.array([part.rows for part in parts], int),
-            "named": np.array(named), "lower": self._all("lower"), "upper": self._all("upper"),
+            "named": np.array(named), "lower": _all(parts, "lower"), "upper": _all(parts, "upper"),
         }  # fmt: skip
 
-    def _all(self, side):
-        return np.concatenate([part.filled(side) for part in self.parts] or [np.empty(0)])
+    def inner_rows(self, side):
+        """Limits, or marks of keep_feasible, of the rows that the run sees."""
+        return _all(self.inner, side)
 
     def let_go(self):
         """Hold on to nothing of the user's."""
         self.fun = self.jac = self.hess = self.hessp = self.args = None
-        self.parts = []
+        self.parts = self.inner = []
 
     def split(self, rows, x=None):
-        """Values of all rows by constraint: a list, or a dict where they were given by name."""
+        """Values of all rows by constraint: a list, or a dict where they were given by name.
+
+        ``x``: the point (the free variables) whose values they are; None for multipliers.
+        """
+        if self.index is not None:
+            whole = np.zeros(self.m_given)
+            if x is not None:
+                whole = np.concatenate([
+                    np.zeros(part.rows) if part.A is None else part.A @ expand(x, self.fixed, self.fixed)
+                    for part in self.parts
+                ])  # fmt: skip
+            whole[self.index] = rows
+            rows = whole
         found = [rows[a:b].copy() for a, b in self.ends]
         return dict(zip(self.names, found, strict=True)) if self.named else found
 
     def row_label(self, i):
-        """How messages speak of a row."""
+        """How messages speak of a row of the run's."""
+        i = i if self.index is None else int(self.index[i])
         for label, (a, b) in zip(self.labels, self.ends, strict=True):
             if i < b:
                 return label if b - a == 1 else f"{label}, row {i - a}"
         return f"row {i}"
+
+
+def _all(parts, side):
+    return np.concatenate([part.filled(side) for part in parts] or [np.empty(0)])
 
 
 def wants_hessian(row, jac, hess, hessp, parts):
@@ -111,74 +134,33 @@ def minimize_constrained(fun, x0, args=(), method=None, jac=None, hess=None, hes
             found.set_back(x, lower, upper, fun, args, jac, hess, hessp, parts)
             return give_back(key, found)
     n = x.size
-    problem = Problem(fun, args, jac, None if update else hess, hessp, parts, named, fixed, start)
-    _check_what_the_method_takes(row, problem, bounded)
-    _check_counts(problem, n)
+    variant = variant_for(row, parts, bounded)
+    inner, index = without_redundant(parts, fixed)
+    check_counts(inner, n)
+    problem = Problem(fun, args, jac, None if update else hess, hessp, parts, named, fixed, start, inner, index)
     differences = _by_differences(jac) or any(isinstance(part.jac, str) and part.jac in SCHEMES for part in parts)
     values, front = read_options(row, method, options, tol, size, differences, maximise)
-    kept = _check_kept(parts, start)
+    kept = check_kept(parts, start)
     exact = wants_hessian(row, jac, hess, hessp, parts)
     words, scalars = new_constrained_state(row, values)
     m = problem.m
     words[s.N], words[k.M], words[k.EXACT_HESSIAN], words[MAXIMISE] = n, m, exact, maximise
+    words[s.VARIANT] = variant
     reals = np.zeros(s.N_SCALARS + row.words(n, m))
     reals[: s.N_SCALARS] = scalars
     w = reals[s.N_SCALARS :]
     w[:n] = x
     rows = (s.N_COMMON + 3) * n
     if m:
-        w[rows + 6 * m : rows + 7 * m] = problem.more["lower"]
-        w[rows + 7 * m : rows + 8 * m] = problem.more["upper"]
+        w[rows + 6 * m : rows + 7 * m] = problem.inner_rows("lower")
+        w[rows + 7 * m : rows + 8 * m] = problem.inner_rows("upper")
         if kept:
-            w[rows + 8 * m : rows + 9 * m] = problem._all("keep")
+            w[rows + 8 * m : rows + 9 * m] = problem.inner_rows("keep")
     w[-3 * n : -2 * n], w[-2 * n : -n], w[-n:] = 1.0, -np.inf, np.inf
     if bounds is not None:
         w[-2 * n : -n], w[-n:] = lower, upper
     run = ConstrainedRun(row, words, reals, problem, exact, front)
-    if key is None or front or kept or reals.size > LARGEST or not options_are_plain(options, values):
+    if key is None or front or kept or index is not None or reals.size > LARGEST or not options_are_plain(options, values):
         return run.go(callback)
     run.keep_template()
     return give_back(key, run)
-
-
-def _check_what_the_method_takes(row, problem, bounded):
-    from numopt.constrained_catalog import CONSTRAINED
-
-    parts = problem.parts
-    if row.equalities_only:
-        others = ", ".join(repr(o.name) for o in CONSTRAINED.values() if not (o.equalities_only or o.linear_sets))
-        if bounded:
-            raise ValueError(f"method {row.name!r} takes no bounds; those that do are {others}")
-        for part in parts:
-            if np.any(part.lower != part.upper):
-                raise ValueError(
-                    f"method {row.name!r} takes equality constraints only, and {part.label} is an inequality; "
-                    f"those that take both are {others}"
-                )
-
-
-def _check_counts(problem, n):
-    equalities = problem.more["lower"] == problem.more["upper"]
-    count = int(equalities.sum())
-    if count > n:
-        raise ValueError(
-            f"constraints: there are more equality constraints ({count} rows) than variables that are free to move ({n})"
-        )
-
-
-def _check_kept(parts, x):
-    """Whether there are rows that no point may violate; ValueError where x0 does."""
-    found = False
-    for part in parts:
-        if part.keep is not False and part.keep.any():
-            found = True
-            c = part.first if part.first is not None else part.evaluate(x)
-            bad = part.keep.astype(bool) & ((c < part.lower) | (c > part.upper))
-            if bad.any():
-                i = int(np.flatnonzero(bad)[0])
-                where = f" in row {i}" if part.rows > 1 else ""
-                raise ValueError(
-                    f"{part.label}: with keep_feasible x0 must satisfy it{where}; there it is {c[i]:g}, "
-                    f"outside of ({part.lower[i]:g}, {part.upper[i]:g})"
-                )
-    return found

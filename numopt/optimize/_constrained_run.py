@@ -12,11 +12,12 @@ from numopt.kernels import constrained_slots as k
 from numopt.kernels import slots as s
 from numopt.kernels.status import NEW, RUNNING, Status
 from numopt.optimize._bounds import active_bounds, expand
+from numopt.optimize._constrained_checks import inconsistent_rows
 from numopt.optimize._constrained_report import ConstrainedResult
 from numopt.optimize._interrupt import TICK
 from numopt.optimize._launch import launch, raise_what_ended
 from numopt.optimize._warn import warn
-from numopt.optimize._watch import Watch, takes_result
+from numopt.optimize._watch import Watch
 from numopt.result import OptimizeResult
 
 MAXIMISE = 39  # of c: 1 if what the run sees is the negative of fun
@@ -81,7 +82,7 @@ class ConstrainedRun:
             fixed=self.fixed, negate=bool(self.c[MAXIMISE]),
         )  # fmt: skip
         self.constraints = BoundConstraints(
-            problem.parts, problem.start, self.n, self.fixed, self.c, self.table, self.here, self.lower, self.upper,
+            problem.inner, problem.start, self.n, self.fixed, self.c, self.table, self.here, self.lower, self.upper,
             steps, self.bound.composite if exact else None, scheme,
         )  # fmt: skip
 
@@ -106,7 +107,7 @@ class ConstrainedRun:
         for a in self.forget:
             a.fill(np.nan)
         problem.fun, problem.args, problem.jac, problem.hess, problem.hessp = fun, args, jac, hess, hessp
-        problem.parts = constraints.parts = parts
+        problem.parts = problem.inner = constraints.parts = parts
         python = self.bound.python
         if python is not None:
             python.fun, python.jac, python.hess, python.hessp, python.args = fun, jac, hess, hessp, args
@@ -194,6 +195,8 @@ class ConstrainedRun:
         })  # fmt: skip
         if status is Status.NAN:
             self._name_what_is_nan(result)
+        elif status is Status.INFEASIBLE:
+            self._name_what_contradicts(result)
         state = (self.row.name, "", c.copy(), p.copy(), self.w.copy(), fixed, problem.more)
         object.__setattr__(result, "state", state)
         return result
@@ -239,6 +242,15 @@ class ConstrainedRun:
         result["message"] = f"Failed: {what} is NaN or infinite {where}."
 
 
+    def _name_what_contradicts(self, result):
+        """Say which linear rows have no common point within the bounds, where that is so."""
+        fixed = self.fixed
+        lower, upper = (expand(side, fixed, fixed) for side in (self.lower, self.upper))
+        names = inconsistent_rows(self.problem.parts, lower, upper, self.p[k.CTOL])
+        if names:
+            result["message"] = f"Failed: these constraints have no common point: {', '.join(names)}."
+
+
 class ConstrainedWatch(Watch):
     """Runs the compiled loop, and looks in at pauses."""
 
@@ -260,6 +272,3 @@ class ConstrainedWatch(Watch):
         return OptimizeResult(
             x=self.x(), fun=sign * float(p[s.F]), constr_violation=float(p[k.VIOLATION]), optimality=float(p[s.GNORM])
         )
-
-
-__all__ = ["ConstrainedRun", "new_constrained_state", "takes_result", "RUNNING"]

@@ -48,6 +48,7 @@ class Constraint:
     """
 
     fun = jac = hess = A = rel_step = rows = first = None
+    ball = False
     args: tuple = ()
     keep = False
 
@@ -76,6 +77,10 @@ class Constraint:
         """``lower``, ``upper`` or ``keep`` as a vector of floats."""
         given = getattr(self, side)
         return given if type(given) is np.ndarray and given.dtype == float else np.full(self.rows, given, float)
+
+    def equalities(self):
+        """Marks of the rows whose limits are equal."""
+        return self.filled("lower") == self.filled("upper")
 
     def key(self):
         """What a run prepared for this constraint depends on; None where it serves no other."""

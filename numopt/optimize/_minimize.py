@@ -7,12 +7,12 @@ import numpy as np
 
 from numopt.callbacks.bind import Bound
 from numopt.catalog import LINE_SEARCHES, METHODS, OPTION_ALIASES, OPTIONS, default_method
+from numopt.constrained_catalog import find_constrained
 from numopt.drivers import units
 from numopt.kernels import slots as s
 from numopt.kernels.status import NEW, RUNNING, Status
 from numopt.optimize._bounds import Box
 from numopt.optimize._constrained import minimize_constrained
-from numopt.optimize._constrained_options import find_row
 from numopt.optimize._constraints import is_empty
 from numopt.optimize._first_order import FIXED, FirstOrder
 from numopt.optimize._given import place_given
@@ -110,7 +110,7 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
     >>> result.x.round(4).tolist()
     [1.0, 1.0]
     """
-    if not is_empty(constraints) or (type(method) is str and find_row(method) is not None):
+    if not is_empty(constraints) or (type(method) is str and method not in METHODS and find_constrained(method) is not None):
         return minimize_constrained(
             fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options
         )
