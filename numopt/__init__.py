@@ -9,6 +9,8 @@ __version__ = "0.1.0.dev0"
 
 _HOME = {
     "minimize": "numopt.optimize._minimize",
+    "maximize": "numopt.optimize._maximize",
+    "kkt": "numopt.optimize._kkt",
     "minimize_scalar": "numopt.optimize._minimize_scalar",
     "root_scalar": "numopt.optimize._root_scalar",
     "least_squares": "numopt.optimize._least_squares",
@@ -24,7 +26,7 @@ _HOME = {
     "mlp_batch": "numopt.neural_network._batch",
     "each": "numopt.optimize._batch_input",
     "BatchResult": "numopt.optimize._batch_result",
-    "resume": "numopt.optimize._minimize",
+    "resume": "numopt.optimize._resume",
     "scipy_method": "numopt.optimize._scipy",
     "check_derivatives": "numopt.optimize._check",
     "warmup": "numopt.drivers.warm",

@@ -3,13 +3,15 @@
 import numpy as np
 
 from numopt.callbacks.bind import SCHEMES
+from numopt.constrained_catalog import CONSTRAINED, CONSTRAINED_OPTIONS
 from numopt.kernels import constrained_slots as k
 from numopt.kernels import slots as s
+from numopt.kernels.status import NEW, RUNNING, Status
 from numopt.optimize._bounds import Box, expand
 from numopt.optimize._constrained_checks import check_counts, check_kept, variant_for, without_redundant
 from numopt.optimize._constrained_options import read_options, row_for_constraints
 from numopt.optimize._constrained_plan import LARGEST, give_back, key_of, options_are_plain, take
-from numopt.optimize._constrained_run import MAXIMISE, ConstrainedRun, new_constrained_state
+from numopt.optimize._constrained_run import ConstrainedRun, new_constrained_state
 from numopt.optimize._constraints import is_empty, is_update, measure, read_constraints
 from numopt.optimize._options import check_callables, check_x0
 from numopt.optimize._warn import warn
@@ -46,9 +48,11 @@ class Problem:
             self.m_given += part.rows
         self.m = self.m_given if index is None else index.size
         self.more = {
-            "names": np.array(self.names, str), "rows": np.array([part.rows for part in parts], int),
-            "named": np.array(named), "lower": _all(parts, "lower"), "upper": _all(parts, "upper"),
-        }  # fmt: skip
+            "constraint_names": np.array(self.names, str),
+            "constraint_rows": np.array([part.rows for part in parts], int),
+            "constraint_lower": _all(parts, "lower"),
+            "constraint_upper": _all(parts, "upper"),
+        }
 
     def inner_rows(self, side):
         """Limits, or marks of keep_feasible, of the rows that the run sees."""
@@ -139,12 +143,12 @@ def minimize_constrained(fun, x0, args=(), method=None, jac=None, hess=None, hes
     check_counts(inner, n)
     problem = Problem(fun, args, jac, None if update else hess, hessp, parts, named, fixed, start, inner, index)
     differences = _by_differences(jac) or any(isinstance(part.jac, str) and part.jac in SCHEMES for part in parts)
-    values, front = read_options(row, method, options, tol, size, differences, maximise)
+    values, front = read_options(row, method, options, tol, size, differences)
     kept = check_kept(parts, start)
     exact = wants_hessian(row, jac, hess, hessp, parts)
     words, scalars = new_constrained_state(row, values)
     m = problem.m
-    words[s.N], words[k.M], words[k.EXACT_HESSIAN], words[MAXIMISE] = n, m, exact, maximise
+    words[s.N], words[k.M], words[k.EXACT_HESSIAN], words[s.MAXIMISE] = n, m, exact, maximise
     words[s.VARIANT] = variant
     reals = np.zeros(s.N_SCALARS + row.words(n, m))
     reals[: s.N_SCALARS] = scalars
@@ -160,7 +164,67 @@ def minimize_constrained(fun, x0, args=(), method=None, jac=None, hess=None, hes
     if bounds is not None:
         w[-2 * n : -n], w[-n:] = lower, upper
     run = ConstrainedRun(row, words, reals, problem, exact, front)
-    if key is None or front or kept or index is not None or reals.size > LARGEST or not options_are_plain(options, values):
+    other = front or kept or index is not None or not options_are_plain(options, values)
+    if key is None or other or reals.size > LARGEST:
         return run.go(callback)
     run.keep_template()
     return give_back(key, run)
+
+
+def resume_constrained(saved, fun, args, jac, hess, hessp, constraints, callback, options):
+    """Go on with a run with constraints; ``saved``: its arrays by name."""
+    row, fixed = CONSTRAINED[str(saved["method"])], saved.get("fixed")
+    if not _sound(row, saved, fixed):
+        raise ValueError("state was written by another version of numopt, or is damaged; it can't be resumed")
+    words = np.zeros(s.N_COUNTERS + s.N_TABLE, np.int64)
+    words[: s.N_COUNTERS] = saved["c"]
+    reals = np.concatenate([saved["p"], saved["w"]])
+    c, p, w, n = words, reals, reals[s.N_SCALARS :], words.item(s.N)
+    update = is_update(hess)
+    check_callables(fun, jac, None if update else hess, hessp, callback)
+    named, parts = False, []
+    if not is_empty(constraints):
+        parts, named = read_constraints(constraints, jac if type(jac) is str and jac != "inplace" else "2-point")
+    at = s.X0 + c.item(s.PARITY)
+    start = expand(w[at * n : (at + 1) * n].copy(), fixed, fixed)
+    measure(parts, start)
+    inner, index = without_redundant(parts, fixed)
+    args = args if isinstance(args, tuple) else (args,)
+    problem = Problem(fun, args, jac, None if update else hess, hessp, parts, named, fixed, start, inner, index)
+    for name, what in (("rows", "numbers of rows"), ("lower", "lower limits"), ("upper", "upper limits")):
+        before, now = saved[f"constraint_{name}"], problem.more[f"constraint_{name}"]
+        if not np.array_equal(before, now):
+            raise ValueError(
+                f"constraints must be those of the saved run; their {what} were {before.tolist()}, now {now.tolist()}"
+            )
+    given, front = read_options(row, None, options, None, start.size, False)
+    for name in options or {}:
+        if name in given:
+            block, slot, _, _ = CONSTRAINED_OPTIONS[name]
+            (c if block == "c" else p)[slot] = given[name]
+    c[s.STATUS], c[s.ABORT], c[s.HISTORY_ROWS], c[s.HISTORY_SIZE] = RUNNING, 0, 0, 0
+    if c[s.NIT] == 0:
+        c[s.STATUS], c[s.IDLE] = NEW, 0  # from the start, which may not have been seen whole
+    elif p[k.VIOLATION] <= p[k.CTOL] and p[s.GNORM] <= p[s.GTOL]:
+        c[s.STATUS] = int(Status.KKT)
+    elif c[s.NIT] >= c[s.MAXITER]:
+        c[s.STATUS] = int(Status.MAXITER)
+    return ConstrainedRun(row, words, reals, problem, bool(c[k.EXACT_HESSIAN]), front).go(callback)
+
+
+def _sound(row, saved, fixed):
+    """Whether the arrays are such as a run leaves behind."""
+    c, p, w = saved["c"], saved["p"], saved["w"]
+    if c.shape != (s.N_COUNTERS,) or p.shape != (s.N_SCALARS,) or w.ndim != 1:
+        return False
+    if c.dtype != np.int64 or p.dtype != float or w.dtype != float:
+        return False
+    n, m = int(c[s.N]), int(c[k.M])
+    return bool(
+        n > 0
+        and m >= 0
+        and w.size == row.words(n, m)
+        and c[s.PARITY] in (0, 1)
+        and (fixed is None or np.isnan(fixed).sum() == n)
+        and {"constraint_rows", "constraint_lower", "constraint_upper"} <= set(saved)
+    )

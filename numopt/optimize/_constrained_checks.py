@@ -88,7 +88,8 @@ def check_counts(parts, n):
     count = sum(int(part.equalities().sum()) for part in parts)
     if count > n:
         raise ValueError(
-            f"constraints: there are more equality constraints ({count} rows) than variables that are free to move ({n})"
+            f"constraints: there are more equality constraints ({count} rows) than variables that are free to "
+            f"move ({n})"
         )
 
 

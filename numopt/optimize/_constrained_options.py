@@ -1,7 +1,6 @@
 """Methods and options of problems with constraints."""
 
 import difflib
-import math
 
 from numopt.constrained_catalog import CONSTRAINED, CONSTRAINED_OPTIONS, constrained_defaults, find_constrained
 from numopt.optimize._options import _ARGUMENTS, FRONT, find_method, front_option, read_number
@@ -36,7 +35,7 @@ def row_for_constraints(method):
     return row
 
 
-def read_options(row, method, options, tol, n, differences, maximise=False):
+def read_options(row, method, options, tol, n, differences):
     """(values for the blocks, options of the front door)."""
     if options is not None and not isinstance(options, dict):
         raise TypeError(f"options must be a dict, not {type(options).__name__}")
@@ -49,11 +48,7 @@ def read_options(row, method, options, tol, n, differences, maximise=False):
     for name, value in (options or {}).items():
         if name == "maxfun":
             name = "maxfev"
-        if maximise and name in ("f_lower", "f_upper"):
-            if name == "f_lower":
-                raise ValueError("option 'f_lower' is for minimisation; of maximize it is 'f_upper'")
-            values["f_lower"] = -read_number(name, value, float, -math.inf)
-        elif scipys and name == "xtol":
+        if scipys and name == "xtol":
             warn(f"option 'xtol' is ignored: {_XTOL}")
         elif name in values:
             if value is not None or name not in ("maxiter", "maxfev"):

@@ -20,7 +20,6 @@ from numopt.optimize._warn import warn
 from numopt.optimize._watch import Watch
 from numopt.result import OptimizeResult
 
-MAXIMISE = 39  # of c: 1 if what the run sees is the negative of fun
 _STATUS = {int(status): (status, status.success, status.message) for status in Status}
 _STATUS[NEW] = _STATUS[RUNNING] = _STATUS[int(Status.INTERRUPTED)]
 _AT_CURRENT = {int(Status.KKT), int(Status.FTOL), int(Status.XTOL)}
@@ -79,7 +78,7 @@ class ConstrainedRun:
         self.bound = Bound(
             problem.fun, jac, hess if exact else None, problem.hessp if exact else None, problem.args, self.n, self.c,
             self.table, self.here, True, exact, steps, rel_steps, scheme, lower=self.lower, upper=self.upper,
-            fixed=self.fixed, negate=bool(self.c[MAXIMISE]),
+            fixed=self.fixed, negate=bool(self.c[s.MAXIMISE]),
         )  # fmt: skip
         self.constraints = BoundConstraints(
             problem.inner, problem.start, self.n, self.fixed, self.c, self.table, self.here, self.lower, self.upper,
@@ -167,7 +166,7 @@ class ConstrainedRun:
 
     def report(self):
         """The result of the run as things stand."""
-        c, p, n, m, fixed, problem = self.c, self.p, self.n, self.m, self.fixed, self.problem
+        c, p, m, fixed, problem = self.c, self.p, self.m, self.fixed, self.problem
         _, nfev, njev, nhev, nit, _, _, status = c[: s.STATUS + 1].tolist()
         at = c.item(s.PARITY)
         best = p.item(k.VIOLATION_BEST) < np.inf and status not in _AT_CURRENT
@@ -182,8 +181,8 @@ class ConstrainedRun:
         if violation > 0.0 and m:
             violation = float(np.maximum(self.rows(6) - values, values - self.rows(7)).max())
         status, success, message = _STATUS[status]
-        if c[MAXIMISE]:
-            f, g, y, z = -f, -g, -y, -z
+        if c[s.MAXIMISE]:
+            f, g, y, z, message = -f, -g, -y, -z, message.replace("below", "above")
         result = ConstrainedResult({
             "x": expand(x.copy(), fixed, fixed), "fun": f, "jac": expand(g.copy(), fixed, np.nan), "success": success,
             "status": status, "message": message, "nit": nit, "nfev": nfev, "njev": njev, "nhev": nhev,
@@ -268,7 +267,8 @@ class ConstrainedWatch(Watch):
 
     def intermediate(self):
         """What a callback is told."""
-        p, sign = self.p, -1.0 if self.c[MAXIMISE] else 1.0
+        p = self.p
         return OptimizeResult(
-            x=self.x(), fun=sign * float(p[s.F]), constr_violation=float(p[k.VIOLATION]), optimality=float(p[s.GNORM])
-        )
+            x=self.x(), fun=self.sign * float(p[s.F]), constr_violation=float(p[k.VIOLATION]),
+            optimality=float(p[s.GNORM]),
+        )  # fmt: skip

@@ -7,7 +7,6 @@ import numpy as np
 from numopt.callbacks.bind import kind_of
 from numopt.callbacks.constraints import as_python
 from numopt.callbacks.pointers import address_of, check_signature
-from numopt.callbacks.residuals import dense
 
 ACCEPTED = (
     "scipy.optimize.LinearConstraint or NonlinearConstraint objects, dictionaries {'type': 'eq' or 'ineq', 'fun': ...},"
@@ -99,7 +98,8 @@ class Constraint:
             if kind == "pointer" or (kind == "jitted" and self.args):
                 return None
             functions.append(id(function) if kind == "jitted" else "python")
-        limits = [a if type(a) is float or type(a) is bool else a.tobytes() for a in (self.lower, self.upper, self.keep)]
+        limits = (self.lower, self.upper, self.keep)
+        limits = [a.tobytes() if isinstance(a, np.ndarray) else a for a in limits]
         return (self.rows, self.label, self.name, *functions, *limits)
 
     def _check_limits(self):
@@ -112,11 +112,13 @@ class Constraint:
         if crossed.any():
             i = int(np.flatnonzero(crossed)[0])
             raise ValueError(
-                f"{self.label}: the lower limit exceeds the upper one{self._row(crossed)}; got {lower[i]:g} and {upper[i]:g}"
+                f"{self.label}: the lower limit exceeds the upper one{self._row(crossed)}; "
+                f"got {lower[i]:g} and {upper[i]:g}"
             )
         for name, values, wrong in (("lb", lower, _INF), ("ub", upper, -_INF)):
             if (values == wrong).any():
-                raise ValueError(f"{self.label}: {name} is {wrong}{self._row(values == wrong)}, which nothing satisfies")
+                where = self._row(values == wrong)
+                raise ValueError(f"{self.label}: {name} is {wrong}{where}, which nothing satisfies")
         if ((lower == -_INF) & (upper == _INF)).all():
             raise ValueError(
                 f"{self.label}: its limits are infinite on both sides{' in all rows' if self.rows > 1 else ''}; "
@@ -191,7 +193,9 @@ def _read_dictionary(con, label, name, scheme):
             raise ValueError(f"{label}: unknown key {key!r}{hint}; accepted are {', '.join(map(repr, _KEYS))}")
     for key in ("type", "fun"):
         if key not in con:
-            raise ValueError(f"{label}: the key {key!r} is missing; a dictionary needs 'type' ('eq' or 'ineq') and 'fun'")
+            raise ValueError(
+                f"{label}: the key {key!r} is missing; a dictionary needs 'type' ('eq' or 'ineq') and 'fun'"
+            )
     kind = con["type"]
     if not isinstance(kind, str) or kind.lower() not in ("eq", "ineq"):
         raise ValueError(f"{label}: 'type' must be 'eq' (fun = 0) or 'ineq' (fun >= 0); got {kind!r}")
@@ -266,7 +270,9 @@ def _set_functions(part, fun, jac, hess):
         raise TypeError(f"{label}: jac must be callable, '2-point', '3-point' or 'cs', not {jac!r:.60}")
     if isinstance(hess, str):
         if hess not in _SCHEMES:
-            raise ValueError(f"{label}: hess={hess!r} is not known; accepted are a callable hess(x, v), '2-point', '3-point'")
+            raise ValueError(
+                f"{label}: hess={hess!r} is not known; accepted are a callable hess(x, v), '2-point', '3-point'"
+            )
         hess = "3-point" if hess == "cs" else hess
     elif is_update(hess):
         hess = None
@@ -280,7 +286,9 @@ def _set_functions(part, fun, jac, hess):
 
 def is_update(hess):
     """Whether this is one of scipy's quasi-Newton strategies, ``BFGS()`` or ``SR1()``."""
-    return hess is not None and not callable(hess) and any(kind.__name__ == "HessianUpdateStrategy" for kind in type(hess).__mro__)
+    if hess is None or callable(hess):
+        return False
+    return any(kind.__name__ == "HessianUpdateStrategy" for kind in type(hess).__mro__)
 
 
 def measure(parts, x):

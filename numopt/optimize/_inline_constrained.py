@@ -5,12 +5,12 @@ import math
 import numpy as np
 from numba import njit
 
-from numopt.constrained_catalog import CONSTRAINED, CONSTRAINED_OPTIONS, constrained_defaults
+from numopt.constrained_catalog import CONSTRAINED_OPTIONS, constrained_defaults
 from numopt.drivers.units import source
 from numopt.kernels import constrained_slots as k
 from numopt.kernels import slots as s
 from numopt.kernels.constrained import ConstrainedRun
-from numopt.kernels.status import NEW, Status
+from numopt.kernels.status import Status
 from numopt.optimize._constrained_run import new_constrained_state
 from numopt.optimize._options import read_number
 
