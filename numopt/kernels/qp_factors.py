@@ -151,30 +151,33 @@ def norm_of(T, n):
 
 
 @kernel
-def dual_residual(n, m, B, g, A, shift, centre, d, y, z, r):
+def dual_residual(n, m, B, g, A, shift, centre, d, lam, r):
     """r = A'y + z - g - B d - shift (d - centre)."""
     for j in range(n):
-        r[j] = z[j] - g[j] - shift[j] * (d[j] - centre[j]) - dot(B, j * n, d, 0, n)
+        r[j] = lam[m + j] - g[j] - shift[j] * (d[j] - centre[j]) - dot(B, j * n, d, 0, n)
     for i in range(m):
-        if y[i] != 0.0:
-            add_row(y[i], A, i * n, r, n)
+        if lam[i] != 0.0:
+            add_row(lam[i], A, i * n, r, n)
 
 
 @kernel
-def correct(n, m, B, g, A, rl, ru, dl, du, shift, centre, T, R, W, q, d, y, z, marks, r, u, v):
+def value_of(A, n, m, k, d):
+    """a_k'd."""
+    return dot(A, k * n, d, 0, n) if k < m else d[k - m]
+
+
+@kernel
+def correct(n, m, B, g, A, low, high, shift, centre, T, R, W, q, d, lam, marks, r, u, v):
     """One step of iterative refinement of d and the multipliers of the working set; returns the largest change of d.
 
     From d = 0 and multipliers of 0 this is the solution itself.
     """
-    dual_residual(n, m, B, g, A, shift, centre, d, y, z, r)
+    dual_residual(n, m, B, g, A, shift, centre, d, lam, r)
     for i in range(n):
         u[i] = dot(T, i * n, r, 0, n)
     for i in range(q):
         k = int(W[i])
-        if k < m:
-            v[i] = (rl[k] if marks[k] < 0.0 else ru[k]) - dot(A, k * n, d, 0, n)
-        else:
-            v[i] = (dl[k - m] if marks[k] < 0.0 else du[k - m]) - d[k - m]
+        v[i] = (low[k] if marks[k] < 0.0 else high[k]) - value_of(A, n, m, k, d)
     solve_lower(R, n, q, v)
     for i in range(q):
         t = v[i]
@@ -182,11 +185,7 @@ def correct(n, m, B, g, A, rl, ru, dl, du, shift, centre, T, R, W, q, d, y, z, m
         u[i] = t
     solve_upper(R, n, q, v)
     for i in range(q):
-        k = int(W[i])
-        if k < m:
-            y[k] += v[i]
-        else:
-            z[k - m] += v[i]
+        lam[int(W[i])] += v[i]
     for j in range(n):
         r[j] = 0.0
     for i in range(n):
