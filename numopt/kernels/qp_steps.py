@@ -197,7 +197,11 @@ def proves_infeasible(n, m, A, low, high, W, q, p, sign, d, lam, r, s):
     gain, e = 0.0, 0.0
     for i in range(q + 1):
         k, t = (int(W[i]), -sign * r[i]) if i < q else (p, sign)
-        gain += t * (low[k] if t > 0.0 else high[k])
+        limit = low[k] if t > 0.0 else high[k]
+        if not abs(limit) < INFINITE:  # a multiplier of rounding errors
+            r[i] = 0.0
+            continue
+        gain += t * limit
         if k < m:
             add_row(t, A, k * n, s, n)
         else:
