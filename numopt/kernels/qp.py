@@ -30,7 +30,7 @@ ray: B s = 0, g's < 0 and no limit in its way prove that the objective is unboun
 constraints are looked at again; only then the working set counts as final.
 
 Workspace (``qp_words(n, m)`` doubles): T and R (n, n) (see ``qp_factors``); limits, multipliers, 1-norms and weights
-1 / norm^2 of all constraints (5, m + n); working set W, D, d_k and scratch (8, n).
+1 / norm of all constraints (5, m + n); working set W, D, d_k and scratch (8, n).
 
 References: Goldfarb & Idnani, Math. Programming 27 (1983) 1-33; Powell, ZQPCVX, DAMTP/1983/NA17; Rockafellar, SIAM J.
 Control Optim. 14 (1976) 877-898; Arnstrom, Bemporad & Axehill, IEEE Trans. Autom. Control 67 (2022) 4362-4369.
@@ -167,7 +167,7 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
         square, norm1[i] = dot(A, i * n, A, i * n, n), 0.0
         for j in range(n):
             norm1[i] += abs(A[i * n + j])
-        weight[i] = 1.0 / square if square > 0.0 else 1.0
+        weight[i] = 1.0 / square**0.5 if square > 0.0 else 1.0
         crossed = crossed or low[i] > high[i]
     for j in range(n):
         low[m + j], high[m + j], norm1[m + j], weight[m + j] = dl[j], du[j], 1.0, 1.0

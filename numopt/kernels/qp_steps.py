@@ -56,7 +56,7 @@ def load(n, m, A, low, high, nu, marks, weight, T, R, W, lam, c, s, root):
             if q == n:
                 continue
             expand(T, A, n, m, k, c)
-            if independent(c, n, q, root / weight[k] ** 0.5):
+            if independent(c, n, q, root / weight[k]):
                 direction(T, n, q, c, s)
                 add(T, R, n, q, c, s)
                 marks[k] = -1.0 if mark < 0.0 else 1.0
@@ -108,8 +108,8 @@ def most_violated(n, m, A, low, high, d, marks, norm1, weight, size, tolerance):
         elif value - high[k] > wrong:
             limit = high[k]
             wrong = value - limit
-        if weight[k] * wrong * wrong > most and wrong > tolerance * (abs(limit) + norm1[k] * size):
-            p, most = k, weight[k] * wrong * wrong
+        if weight[k] * wrong > most and wrong > tolerance * (abs(limit) + norm1[k] * size):
+            p, most = k, weight[k] * wrong
     return p
 
 
@@ -129,7 +129,7 @@ def enter(n, m, A, low, high, nu, weight, T, R, W, q, d, lam, marks, c, r, s, ro
     if p < m and nu < INFINITE:
         room = 2.0 * nu if mark != 0.0 and low[p] == high[p] else nu
     expand(T, A, n, m, p, c)
-    noise = root / weight[p] ** 0.5
+    noise = root / weight[p]
     while True:
         steps += 1
         free, tail, noisy = independent(c, n, q, noise), 0.0, 0.0
@@ -140,14 +140,14 @@ def enter(n, m, A, low, high, nu, weight, T, R, W, q, d, lam, marks, c, r, s, ro
             r[i] = c[i]
         solve_upper(R, n, q, r)
         for i in range(q):
-            noisy = max(noisy, abs(r[i]) * weight[int(W[i])] ** -0.5)
+            noisy = max(noisy, abs(r[i]) / weight[int(W[i])])
         # the end of the way: p at its limit, its multiplier at the end of its range, or one of the working set at its
         t, out, to_zero, full = (gap / tail if free else _ENDLESS), -1, True, free
         if room <= t:
             t, full = room, False
         for i in range(q):
             k, slope = int(W[i]), -sign * r[i]
-            if abs(slope) * weight[k] ** -0.5 <= 1e-13 * noisy:
+            if abs(slope) <= 1e-13 * noisy * weight[k]:
                 continue
             to, zero = _ENDLESS, True
             if low[k] < high[k] and slope * marks[k] > 0.0:
@@ -197,7 +197,11 @@ def proves_infeasible(n, m, A, low, high, W, q, p, sign, d, lam, r, s):
     gain, e = 0.0, 0.0
     for i in range(q + 1):
         k, t = (int(W[i]), -sign * r[i]) if i < q else (p, sign)
-        gain += t * (low[k] if t > 0.0 else high[k])
+        limit = low[k] if t > 0.0 else high[k]
+        if not abs(limit) < INFINITE:  # a multiplier of rounding errors
+            r[i] = 0.0
+            continue
+        gain += t * limit
         if k < m:
             add_row(t, A, k * n, s, n)
         else:
