@@ -37,11 +37,11 @@ def damped_update(B, s, y, bs):
 
 
 @kernel
-def convexify(H, J, rows, n, B, V, L, lam, work):
+def convexify(H, J, rows, n, least, B, V, L, lam, work):
     """Sets B, positive definite, from the Hessian H; returns the rho of H + rho sum of a a'/a'a over the rows marked.
 
     Where H is not positive definite, curvature across the active constraints is added first: it changes the step on
-    them not at all.  What is still not convex is so along them: eigenvalues are replaced by their sizes.
+    them not at all.  What is still not convex is so along them: eigenvalues are replaced by their sizes, and by ``least`` where that is more.
     ``V``, ``L`` (n x n), ``lam``, ``work`` (n): scratch.  ``rows``: m + n marks, not zero: active.
     """
     m = rows.size - n
@@ -75,7 +75,7 @@ def convexify(H, J, rows, n, B, V, L, lam, work):
             return rho
     for i in range(n * n):
         V[i] = B[i]
-    floor = max(floor, 1e-8) if most == 0.0 else floor
+    floor = max(floor, least)
     if not eigen(V, lam, work, n):
         for i in range(n * n):
             B[i] = 0.0

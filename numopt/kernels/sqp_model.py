@@ -14,6 +14,7 @@ from numpy import int64
 from numopt.kernels.compiling import inlined, kernel
 from numopt.kernels.constrained import c_at, g_at, jacobian_at, lower_limits, own, upper_limits, x_at
 from numopt.kernels.constrained_slots import CTOL, OWN_C, OWN_P, M
+from numopt.kernels.dense import times
 from numopt.kernels.kkt import violation_of
 from numopt.kernels.oracle import lower_bounds, upper_bounds
 from numopt.kernels.qp import INFEASIBLE, N_INFO, SOLVED, qp, qp_words
@@ -24,9 +25,8 @@ from numopt.kernels.vectors import dot
 READY, NOWHERE, ELASTIC, NUDGES = range(OWN_C, OWN_C + 4)
 # READY: the model at the current point is solved;  NOWHERE: no d lowers the violation of the linear constraints
 # ELASTIC: the rows had to be made elastic;  NUDGES: how often the point was moved without a model to follow
-DECREASE, NU, RHO = range(OWN_P, OWN_P + 3)
+DECREASE, NU = range(OWN_P, OWN_P + 2)
 # DECREASE: of the merit, by the linear model, along d;  NU: the penalty of the elastic rows
-# RHO: of ``quasi_newton.convexify``
 
 # without a lower violation, relative, than this the point is stationary for the violation
 _STATIONARY = 1e-9
@@ -34,6 +34,9 @@ _STATIONARY = 1e-9
 _STEERING = 0.3
 # penalties of elastic rows: the first over the size of g and multipliers; all that counts is the violation; the growth
 _NU_FIRST, _NU_LAST, _NU_GROWTH = 10.0, 1e7, 10.0
+
+# of d'Bd, that the merit must fall by
+_SHARE = 0.1
 
 _INF = float("inf")
 _WORDS = int64(N_INFO)
@@ -163,8 +166,45 @@ def _solve_elastic(R, k):
 
 
 @kernel
-def find_step(R, k):
-    """Solve the model at place k: sets d, y, z, mu, DECREASE, READY and NOWHERE; False if there is no solution."""
+def _without_curvature(R, k, rho):
+    """The multipliers less the part that stems from the curvature added across the active constraints."""
+    J, y, z, d, n, m = jacobian_at(R, k), row(R, 0), column(R, 1), column(R, 0), R.c[N], R.c[M]
+    active, marking = marks(R, 2), marks(R, 0)
+    for i in range(m):
+        if active[i] != 0.0 and abs(marking[i]) == 1.0:
+            aa, ad = 0.0, 0.0
+            for j in range(n):
+                aa += J[i * n + j] * J[i * n + j]
+                ad += J[i * n + j] * d[j]
+            if aa > 0.0:
+                y[i] -= rho * ad / aa
+    for j in range(n):
+        if active[m + j] != 0.0 and abs(marking[m + j]) == 1.0:
+            z[j] -= rho * d[j]
+
+
+@kernel
+def _set_penalties(R, k):
+    """mu, and DECREASE, which is a fair share of d'Bd at least."""
+    c, p = R.c, R.p
+    y, mu, d = row(R, 0), row(R, 4), column(R, 0)
+    for i in range(y.size):
+        mu[i] = p[NU] if c[ELASTIC] != 0 else max(abs(y[i]), 0.5 * (mu[i] + abs(y[i])))
+    before = penalty(mu, c_at(R, k), lower_limits(R), upper_limits(R))
+    after = model_violation(R, k, d, True) if c[ELASTIC] != 0 else 0.0
+    p[DECREASE] = before - after - dot(g_at(R, k), d)
+    enough = _SHARE * times(matrix(R, 0), d, column(R, 6))
+    if p[DECREASE] < enough:
+        v = total_violation(R, k) - (model_violation(R, k, d, False) if c[ELASTIC] != 0 else 0.0)
+        if v > 0.0:
+            for i in range(mu.size):
+                mu[i] += (enough - p[DECREASE]) / v
+            p[DECREASE] = enough
+
+
+@kernel
+def find_step(R, k, rho):
+    """Solve the model at place k, to which ``convexify`` added rho: sets d, y, z, mu, DECREASE, READY and NOWHERE; False if there is no solution."""
     c, p = R.c, R.p
     limits_of_step(R, k)
     c[NOWHERE], c[ELASTIC] = 0, 0
@@ -177,14 +217,8 @@ def find_step(R, k):
         status = _solve_elastic(R, k)
     if status != SOLVED:
         return False
-    y, mu, d = row(R, 0), row(R, 4), column(R, 0)
-    for i in range(y.size):
-        if c[ELASTIC] != 0:
-            mu[i] = p[NU]
-        else:
-            mu[i] = max(abs(y[i]), 0.5 * (mu[i] + abs(y[i])))
-    before = penalty(mu, c_at(R, k), lower_limits(R), upper_limits(R))
-    after = model_violation(R, k, d, True) if c[ELASTIC] != 0 else 0.0
-    p[DECREASE] = before - after - dot(g_at(R, k), d)
+    if rho > 0.0:
+        _without_curvature(R, k, rho)
+    _set_penalties(R, k)
     c[READY] = 1
     return True

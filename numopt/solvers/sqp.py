@@ -27,9 +27,9 @@ from numopt.kernels.constrained import (
     y_at,
     z_at,
 )
-from numopt.kernels.constrained_slots import COMPLEMENTARITY, EXACT_HESSIAN, M, STATIONARITY, VIOLATION
+from numopt.kernels.constrained_slots import COMPLEMENTARITY, CTOL, EXACT_HESSIAN, M, STATIONARITY, VIOLATION
 from numopt.kernels.dense import EPS
-from numopt.kernels.kkt import assess
+from numopt.kernels.kkt import assess, lagrangian_gradient
 from numopt.kernels.oracle import lower_bounds, upper_bounds
 from numopt.kernels.qp import SOLVED
 from numopt.kernels.quasi_newton import convexify, damped_update
@@ -58,7 +58,6 @@ from numopt.kernels.sqp_model import (
     NU,
     NUDGES,
     READY,
-    RHO,
     column,
     find_step,
     marks,
@@ -69,10 +68,15 @@ from numopt.kernels.sqp_model import (
     solve_model,
     total_violation,
 )
-from numopt.kernels.vectors import copy, distance, dot
+from numopt.kernels.vectors import copy, distance, dot, norm_inf
 
 # the least share of the decrease that the model promises
-_SUFFICIENT = 1e-4
+_SUFFICIENT = 1e-2
+# B = I before the first update is made smaller, Nocedal & Wright (6.20), but not larger: the largest curvature is that
+# across the constraints, which do without it
+_LEAST_SCALE = 1e-4
+# of a step, over the size of x, where the Hessian has no curvature to limit it
+_LONGEST = 3.0
 # bounds on the factor between two steps
 _SHORTER, _LONGER = 0.1, 0.5
 _INF = float("inf")
@@ -97,7 +101,7 @@ def init(R):
     for i in range(marking.size):
         marking[i] = 0.0
     c[UPDATES], c[FRESH], c[READY] = 0, 1, 0
-    if find_step(R, k):
+    if find_step(R, k, 0.0):
         if c[NIT] == 0:
             copy(row(R, 0), y_at(R, k))
             copy(column(R, 1), z_at(R, k))
@@ -109,33 +113,18 @@ def init(R):
 def _prepare(R):
     """Solve the model at the current point; False if that failed."""
     c, k, n = R.c, R.c[PARITY], R.c[N]
-    R.p[RHO] = 0.0
     if c[EXACT_HESSIAN] == 0:
-        return find_step(R, k)
+        return find_step(R, k, 0.0)
     H, J, active = matrix(R, 1), jacobian_at(R, k), marks(R, 2)
     if not evaluate_lagrangian(R, k, y_at(R, k), 1.0, H):
-        return c[ABORT] == 0 and find_step(R, k)
+        return c[ABORT] == 0 and find_step(R, k, 0.0)
     marking = marks(R, 0)
     for i in range(marking.size):
         active[i] = 1.0 if 0.5 < abs(marking[i]) < 1.5 else 0.0
-    rho = convexify(H, J, active, n, matrix(R, 0), matrix(R, 2), matrix(R, 3), column(R, 6), column(R, 7))
-    if not find_step(R, k):
-        return False
-    if rho > 0.0:
-        # the multipliers less the part that stems from the curvature added
-        y, z, d, m = row(R, 0), column(R, 1), column(R, 0), c[M]
-        for i in range(m):
-            if active[i] != 0.0 and abs(marking[i]) == 1.0:
-                aa, ad = 0.0, 0.0
-                for j in range(n):
-                    aa += J[i * n + j] * J[i * n + j]
-                    ad += J[i * n + j] * d[j]
-                if aa > 0.0:
-                    y[i] -= rho * ad / aa
-        for j in range(n):
-            if active[m + j] != 0.0 and abs(marking[m + j]) == 1.0:
-                z[j] -= rho * d[j]
-    return True
+    lagrangian_gradient(g_at(R, k), J, y_at(R, k), z_at(R, k), column(R, 6))
+    least = norm_inf(column(R, 6)) / (_LONGEST * max(1.0, norm_inf(x_at(R, k))))
+    rho = convexify(H, J, active, n, max(least, 1e-8), matrix(R, 0), matrix(R, 2), matrix(R, 3), column(R, 6), column(R, 7))
+    return find_step(R, k, rho)
 
 
 @kernel
@@ -234,7 +223,7 @@ def _update(R):
     if c[UPDATES] == 0:
         sv, vv = dot(s, v), dot(v, v)
         if sv > 1e-8 * (dot(s, s) * vv) ** 0.5:
-            _identity(B, n, vv / sv)  # Nocedal & Wright (6.20)
+            _identity(B, n, max(_LEAST_SCALE, min(1.0, vv / sv)))
     if damped_update(B, s, v, column(R, 8)):
         c[UPDATES] += 1
 
@@ -264,13 +253,30 @@ def _accept(R):
         return
     _update(R)
     c[FRESH] = 0
-    if find_step(R, kt):
-        # the multipliers of this model are those of this very point, but where its step is long they are the worse ones
-        before = _residual(R, kt)
+    if find_step(R, kt, 0.0):
+        # of the multipliers of the two models, the one before and the one at this very point, those that do better
+        before, y0, z0 = _residual(R, kt), row(R, 5), column(R, 2)
+        copy(y, y0)
+        copy(z, z0)
         copy(row(R, 0), y)
         copy(column(R, 1), z)
-        if not _residual(R, kt) < before:
-            pass
+        if before < _residual(R, kt):
+            copy(y0, y)
+            copy(z0, z)
+
+
+@kernel
+def _stay(R):
+    """The same point as the next one, with the multipliers that the model has at it."""
+    k, p = R.c[PARITY], R.p
+    kt = 1 - k
+    copy(x_at(R, k), x_at(R, kt))
+    copy(g_at(R, k), g_at(R, kt))
+    copy(c_at(R, k), c_at(R, kt))
+    copy(y_at(R, k), y_at(R, kt))
+    copy(z_at(R, k), z_at(R, kt))
+    copy(jacobian_at(R, k), jacobian_at(R, kt))
+    p[F_TRIAL], p[T] = p[F], 1e-300
 
 
 @kernel
@@ -307,6 +313,12 @@ def step(R):
     if c[NOWHERE] != 0:
         return _nudge(R) if c[NUDGES] < 3 else POINT_INFEASIBLE
     d, mu = column(R, 0), row(R, 4)
+    if c[EXACT_HESSIAN] != 0:
+        copy(row(R, 0), y_at(R, k))
+        copy(column(R, 1), z_at(R, k))
+        if p[VIOLATION] <= p[CTOL] and _residual(R, k) <= p[GTOL]:
+            _stay(R)
+            return ACCEPT
     if not p[DECREASE] > 0.0:
         return FLAT
     merit = p[F] + penalty(mu, c_at(R, k), lower_limits(R), upper_limits(R))
@@ -316,10 +328,9 @@ def step(R):
         if c[ABORT] != 0:
             return FAILED
         good = phi <= merit - _SUFFICIENT * t * p[DECREASE] + noise
-        if not good and trial == 0 and phi < _INF:
+        if not good and trial == 0 and phi < _INF and c[ELASTIC] == 0:
             # would the step do, were the constraints linear?
-            linear = model_violation(R, k, d, True) if c[ELASTIC] != 0 else 0.0
-            if p[F_TRIAL] + linear <= merit - _SUFFICIENT * p[DECREASE] and _corrected(R):
+            if p[F_TRIAL] <= merit - _SUFFICIENT * p[DECREASE] and _corrected(R):
                 again = _try(R, 1.0, column(R, 2))
                 if c[ABORT] != 0:
                     return FAILED
