@@ -85,6 +85,7 @@ UNITS = {
     "lasso/batch": ("numopt.solvers.lasso_batch", "unit", 2),
     "lasso/gram": ("numopt.solvers.lasso_gram", "unit", 2),
     "lasso/groups": ("numopt.solvers.lasso_groups", "unit", 2),
+    "qp": ("numopt.kernels.qp_entry", "unit", 2),
     "glm/pointwise": ("numopt.solvers.glm", "pointwise", 2),
     "glm/newton": ("numopt.solvers.glm_newton", "unit", 2),
     "glm/sparse-float64": ("numopt.solvers.glm", "sparse64", 2),
