@@ -17,9 +17,9 @@ from numopt.kernels.constrained_slots import CTOL, OWN_C, OWN_P, M
 from numopt.kernels.dense import times
 from numopt.kernels.kkt import violation_of
 from numopt.kernels.oracle import lower_bounds, upper_bounds
-from numopt.kernels.qp import INFEASIBLE, N_INFO, SOLVED, qp, qp_words
+from numopt.kernels.qp import INFEASIBLE, MAXITER, N_INFO, SOLVED, qp, qp_words
 from numopt.kernels.slots import N
-from numopt.kernels.vectors import dot
+from numopt.kernels.vectors import copy, dot
 
 # --- the method's own counters and scalars
 READY, NOWHERE, ELASTIC, NUDGES = range(OWN_C, OWN_C + 4)
@@ -50,7 +50,7 @@ def matrix(R, j):
 
 @inlined
 def column(R, j):
-    """Vectors of length n: 0: d, 1: z of the model, 2, 3: the same of a correction, 4, 5: dl, du, 6 to 8: scratch."""
+    """Vectors of length n: 0: d, 1: z of the model, 2, 3: the same of a correction, 4, 5: dl, du, 6 to 8: scratch, 9: g."""
     n = R.c[N]
     return own(R, 4 * n * n + j * n, n)
 
@@ -59,38 +59,45 @@ def column(R, j):
 def row(R, j):
     """Vectors of length m: 0: y of the model, 1: of a correction, 2, 3: rl, ru, 4: mu, 5: scratch."""
     n, m = R.c[N], R.c[M]
-    return own(R, 4 * n * n + 9 * n + j * m, m)
+    return own(R, 4 * n * n + 10 * n + j * m, m)
 
 
 @inlined
 def marks(R, j):
-    """The working set (m + n): 0: of the model, 1: of a correction, 2: where curvature was added."""
+    """The working set (m + n): 0: of the model, 1: of a correction, 2: of the model before, 3: what there is to its limits."""
     n, m = R.c[N], R.c[M]
-    return own(R, 4 * n * n + 9 * n + 6 * m + j * (n + m), n + m)
+    return own(R, 4 * n * n + 10 * n + 6 * m + j * (n + m), n + m)
 
 
 @inlined
 def info(R):
     """What ``qp`` reports."""
     n, m = R.c[N], R.c[M]
-    return own(R, 4 * n * n + 12 * n + 9 * m, _WORDS)
+    return own(R, 4 * n * n + 14 * n + 10 * m, _WORDS)
 
 
 @inlined
 def _work(R):
     n, m = R.c[N], R.c[M]
-    return own(R, 4 * n * n + 12 * n + 9 * m + _WORDS, qp_words(n, m))
+    return own(R, 4 * n * n + 14 * n + 10 * m + _WORDS, qp_words(n, m))
 
 
 @kernel
-def limits_of_step(R, k):
-    """Sets rl, ru, dl, du at place k."""
-    x, xl, xu, dl, du = x_at(R, k), lower_bounds(R), upper_bounds(R), column(R, 4), column(R, 5)
-    for j in range(x.size):
-        dl[j], du[j] = min(xl[j] - x[j], 0.0), max(xu[j] - x[j], 0.0)
+def limits_of_rows(R, k):
+    """Sets rl, ru at place k."""
     c, cl, cu, rl, ru = c_at(R, k), lower_limits(R), upper_limits(R), row(R, 2), row(R, 3)
     for i in range(c.size):
         rl[i], ru[i] = cl[i] - c[i], cu[i] - c[i]
+
+
+@kernel
+def begin_model(R, k):
+    """Sets rl, ru, dl, du and g of the model at place k."""
+    copy(g_at(R, k), column(R, 9))
+    x, xl, xu, dl, du = x_at(R, k), lower_bounds(R), upper_bounds(R), column(R, 4), column(R, 5)
+    for j in range(x.size):
+        dl[j], du[j] = min(xl[j] - x[j], 0.0), max(xu[j] - x[j], 0.0)
+    limits_of_rows(R, k)
 
 
 @kernel
@@ -98,7 +105,7 @@ def solve_model(R, k, nu, j):
     """The model at place k into d, z (columns j, j + 1) and y (row j / 2); returns the status of ``qp``."""
     n, m = R.c[N], R.c[M]
     return qp(
-        n, m, matrix(R, 0), g_at(R, k), jacobian_at(R, k), row(R, 2), row(R, 3), column(R, 4), column(R, 5), nu,
+        n, m, matrix(R, 0), column(R, 9), jacobian_at(R, k), row(R, 2), row(R, 3), column(R, 4), column(R, 5), nu,
         column(R, j), row(R, j // 2), column(R, j + 1), marks(R, j // 2), _work(R), info(R),
     )  # fmt: skip
 
@@ -136,6 +143,14 @@ def total_violation(R, k):
 
 
 @kernel
+def _forget(R):
+    """No working set."""
+    marking = marks(R, 0)
+    for i in range(marking.size):
+        marking[i] = 0.0
+
+
+@kernel
 def _solve_elastic(R, k):
     """The model with elastic rows: nu as large as it must be.  Sets NU, NOWHERE; returns the status of ``qp``."""
     c, p = R.c, R.p
@@ -166,24 +181,6 @@ def _solve_elastic(R, k):
 
 
 @kernel
-def _without_curvature(R, k, rho):
-    """The multipliers less the part that stems from the curvature added across the active constraints."""
-    J, y, z, d, n, m = jacobian_at(R, k), row(R, 0), column(R, 1), column(R, 0), R.c[N], R.c[M]
-    active, marking = marks(R, 2), marks(R, 0)
-    for i in range(m):
-        if active[i] != 0.0 and abs(marking[i]) == 1.0:
-            aa, ad = 0.0, 0.0
-            for j in range(n):
-                aa += J[i * n + j] * J[i * n + j]
-                ad += J[i * n + j] * d[j]
-            if aa > 0.0:
-                y[i] -= rho * ad / aa
-    for j in range(n):
-        if active[m + j] != 0.0 and abs(marking[m + j]) == 1.0:
-            z[j] -= rho * d[j]
-
-
-@kernel
 def _set_penalties(R, k):
     """mu, and DECREASE, which is a fair share of d'Bd at least."""
     c, p = R.c, R.p
@@ -203,22 +200,20 @@ def _set_penalties(R, k):
 
 
 @kernel
-def find_step(R, k, rho):
-    """Solve the model at place k, to which ``convexify`` added rho: sets d, y, z, mu, DECREASE, READY and NOWHERE; False if there is no solution."""
+def find_step(R, k):
+    """Solve the model that was begun at place k: sets d, y, z, mu, DECREASE, READY and NOWHERE; False if there is no solution."""
     c, p = R.c, R.p
-    limits_of_step(R, k)
     c[NOWHERE], c[ELASTIC] = 0, 0
     status = solve_model(R, k, _INF, 0)
-    if status == INFEASIBLE:
+    if status == MAXITER:  # the working set that it began from may have been to blame
+        _forget(R)
+        status = solve_model(R, k, _INF, 0)
+    if status == INFEASIBLE or status == MAXITER:
         c[ELASTIC] = 1
-        marking = marks(R, 0)
-        for i in range(marking.size):
-            marking[i] = 0.0
+        _forget(R)
         status = _solve_elastic(R, k)
     if status != SOLVED:
         return False
-    if rho > 0.0:
-        _without_curvature(R, k, rho)
     _set_penalties(R, k)
     c[READY] = 1
     return True

@@ -29,7 +29,7 @@ from numopt.kernels.constrained import (
 )
 from numopt.kernels.constrained_slots import COMPLEMENTARITY, CTOL, EXACT_HESSIAN, M, STATIONARITY, VIOLATION
 from numopt.kernels.dense import EPS
-from numopt.kernels.kkt import assess, lagrangian_gradient
+from numopt.kernels.kkt import assess, lagrangian_gradient, violation_of
 from numopt.kernels.oracle import lower_bounds, upper_bounds
 from numopt.kernels.qp import SOLVED
 from numopt.kernels.quasi_newton import convexify, damped_update
@@ -55,14 +55,14 @@ from numopt.kernels.sqp_model import (
     DECREASE,
     ELASTIC,
     NOWHERE,
-    NU,
     NUDGES,
     READY,
     column,
+    begin_model,
     find_step,
+    limits_of_rows,
     marks,
     matrix,
-    model_violation,
     penalty,
     row,
     solve_model,
@@ -76,7 +76,7 @@ _SUFFICIENT = 1e-2
 # across the constraints, which do without it
 _LEAST_SCALE = 1e-4
 # of a step, over the size of x, where the Hessian has no curvature to limit it
-_LONGEST = 3.0
+_LONGEST = 10.0
 # bounds on the factor between two steps
 _SHORTER, _LONGER = 0.1, 0.5
 _INF = float("inf")
@@ -101,7 +101,8 @@ def init(R):
     for i in range(marking.size):
         marking[i] = 0.0
     c[UPDATES], c[FRESH], c[READY] = 0, 1, 0
-    if find_step(R, k, 0.0):
+    begin_model(R, k)
+    if find_step(R, k):
         if c[NIT] == 0:
             copy(row(R, 0), y_at(R, k))
             copy(column(R, 1), z_at(R, k))
@@ -112,38 +113,45 @@ def init(R):
 @kernel
 def _prepare(R):
     """Solve the model at the current point; False if that failed."""
-    c, k, n = R.c, R.c[PARITY], R.c[N]
+    c, k, n, m = R.c, R.c[PARITY], R.c[N], R.c[M]
+    begin_model(R, k)
     if c[EXACT_HESSIAN] == 0:
-        return find_step(R, k, 0.0)
-    H, J, active = matrix(R, 1), jacobian_at(R, k), marks(R, 2)
+        return find_step(R, k)
+    H, J, g, marking, active, gap = matrix(R, 1), jacobian_at(R, k), column(R, 9), marks(R, 0), marks(R, 2), marks(R, 3)
     if not evaluate_lagrangian(R, k, y_at(R, k), 1.0, H):
-        return c[ABORT] == 0 and find_step(R, k, 0.0)
-    marking = marks(R, 0)
-    for i in range(marking.size):
-        active[i] = 1.0 if 0.5 < abs(marking[i]) < 1.5 else 0.0
-    lagrangian_gradient(g_at(R, k), J, y_at(R, k), z_at(R, k), column(R, 6))
-    least = norm_inf(column(R, 6)) / (_LONGEST * max(1.0, norm_inf(x_at(R, k))))
-    rho = convexify(H, J, active, n, max(least, 1e-8), matrix(R, 0), matrix(R, 2), matrix(R, 3), column(R, 6), column(R, 7))
-    return find_step(R, k, rho)
+        return c[ABORT] == 0 and find_step(R, k)
+    rl, ru, dl, du = row(R, 2), row(R, 3), column(R, 4), column(R, 5)
+    for i in range(m + n):
+        active[i] = 1.0 if abs(marking[i]) == 1.0 else 0.0
+        if i < m:
+            gap[i] = rl[i] if marking[i] < 0.0 else ru[i]
+        else:
+            gap[i] = dl[i - m] if marking[i] < 0.0 else du[i - m]
+    v, lam = column(R, 6), column(R, 7)
+    lagrangian_gradient(g_at(R, k), J, y_at(R, k), z_at(R, k), v)
+    least = max(norm_inf(v) / (_LONGEST * max(1.0, norm_inf(x_at(R, k)))), 1e-8)
+    convexify(H, J, active, gap, n, least, matrix(R, 0), g, matrix(R, 2), matrix(R, 3), lam, v)
+    return find_step(R, k)
 
 
 @kernel
-def _place(R, t, d):
-    """x of the trial place: x + t d, within the bounds."""
+def _place(R, t, d, bent):
+    """x of the trial place: x + t d, + t^2 e where ``bent``, within the bounds."""
     k = R.c[PARITY]
-    x, xt, xl, xu = x_at(R, k), x_at(R, 1 - k), lower_bounds(R), upper_bounds(R)
+    x, xt, xl, xu, e = x_at(R, k), x_at(R, 1 - k), lower_bounds(R), upper_bounds(R), column(R, 7)
     for j in range(x.size):
-        xt[j] = min(max(x[j] + t * d[j], xl[j]), xu[j])
+        to = x[j] + t * d[j] + (t * t * e[j] if bent else 0.0)
+        xt[j] = min(max(to, xl[j]), xu[j])
 
 
 @kernel
 def _kept(R):
-    """Whether the trial point fulfils the rows that no point may violate."""
+    """Whether the trial point fulfils the rows that no point may violate; sets c where there are any."""
     keep, m = kept_rows(R), R.c[M]
-    any_kept = False
+    some = False
     for i in range(m):
-        any_kept = any_kept or keep[i] != 0.0
-    if not any_kept:
+        some = some or keep[i] != 0.0
+    if not some:
         return True
     kt = 1 - R.c[PARITY]
     c, cl, cu = c_at(R, kt), lower_limits(R), upper_limits(R)
@@ -156,9 +164,9 @@ def _kept(R):
 
 
 @kernel
-def _try(R, t, d):
-    """The merit at x + t d; inf where it cannot be had."""
-    _place(R, t, d)
+def _try(R, t, d, bent):
+    """The merit at the trial point that is placed there; inf where it cannot be had."""
+    _place(R, t, d, bent)
     kt = 1 - R.c[PARITY]
     if not (_kept(R) and evaluate_values(R, kt)):
         return _INF
@@ -178,24 +186,28 @@ def _noise(R):
 
 @kernel
 def _corrected(R):
-    """The second-order correction: the model with the curvature of the constraints along d, into column 2.
+    """The second-order correction (Nocedal & Wright, section 18.3): e = its step - d, the constraints' curvature
+    along d, known from c at x + d, being part of the model.  False if there is none.
 
-    False if there is none.
+    Rows that no point may violate, and that x + d does, are asked for as much again.
     """
     k = R.c[PARITY]
-    c, J, d, rl, ru = c_at(R, 1 - k), jacobian_at(R, k), column(R, 0), row(R, 2), row(R, 3)
+    c, J, d, rl, ru, keep = c_at(R, 1 - k), jacobian_at(R, k), column(R, 0), row(R, 2), row(R, 3), kept_rows(R)
     cl, cu, n = lower_limits(R), upper_limits(R), R.c[N]
     for i in range(c.size):
-        t = 0.0
+        t, more, less = 0.0, 0.0, 0.0
         for j in range(n):
             t += J[i * n + j] * d[j]
-        rl[i], ru[i] = cl[i] - c[i] + t, cu[i] - c[i] + t
+        if keep[i] != 0.0:
+            more, less = max(0.0, cl[i] - c[i]), max(0.0, c[i] - cu[i])
+        rl[i], ru[i] = cl[i] - c[i] + t + more, cu[i] - c[i] + t - less
     copy(marks(R, 0), marks(R, 1))
-    status = solve_model(R, k, R.p[NU] if R.c[ELASTIC] != 0 else _INF, 2)
-    c0 = c_at(R, k)
-    for i in range(c.size):
-        rl[i], ru[i] = cl[i] - c0[i], cu[i] - c0[i]
-    return status == SOLVED and dot(column(R, 2), column(R, 2)) <= 4.0 * dot(d, d)
+    status = solve_model(R, k, _INF, 2)
+    limits_of_rows(R, k)
+    d2, e = column(R, 2), column(R, 7)
+    for j in range(n):
+        e[j] = d2[j] - d[j]
+    return status == SOLVED and dot(e, e) <= dot(d, d)
 
 
 @kernel
@@ -253,7 +265,8 @@ def _accept(R):
         return
     _update(R)
     c[FRESH] = 0
-    if find_step(R, kt, 0.0):
+    begin_model(R, kt)
+    if find_step(R, kt):
         # of the multipliers of the two models, the one before and the one at this very point, those that do better
         before, y0, z0 = _residual(R, kt), row(R, 5), column(R, 2)
         copy(y, y0)
@@ -290,7 +303,7 @@ def _nudge(R):
             # components of all sizes and both signs, in no pattern: the golden ratio spreads them evenly
             phase = (j + 1) * 0.6180339887498949
             d[j] = (0.5 + phase - int(phase)) * max(1.0, abs(x[j])) * (1.0 if j % 3 != 1 else -1.0)
-        _try(R, h, d)
+        _try(R, h, d, False)
         if c[ABORT] != 0:
             return FAILED
         if total_violation(R, 1 - k) < (1.0 - 1e-6) * v and abs(p[F_TRIAL]) < _INF and evaluate_slopes(R, 1 - k):
@@ -302,6 +315,52 @@ def _nudge(R):
         if c[ABORT] != 0:
             return FAILED
     return POINT_INFEASIBLE
+
+
+@kernel
+def _sharper(R):
+    """Whether the residual of the KKT conditions or the violation is smaller at the trial point."""
+    p, k = R.p, R.c[PARITY]
+    kt = 1 - k
+    copy(row(R, 0), y_at(R, kt))
+    copy(column(R, 1), z_at(R, kt))
+    v = violation_of(c_at(R, kt), lower_limits(R), upper_limits(R))
+    if p[VIOLATION] > p[CTOL]:
+        return v < p[VIOLATION]
+    return v <= p[CTOL] and _residual(R, kt) < p[GNORM]
+
+
+@kernel
+def _leave_saddle(R):
+    """Move variables in which f and c are stationary at the start, if the Lagrangian falls with them; True if so.
+
+    No step would ever move them, and the point that it leads to need not be a minimum: symmetric starts are like that.
+    """
+    c, p, k, n, m = R.c, R.p, R.c[PARITY], R.c[N], R.c[M]
+    x, xl, xu, g, J, H, d = (
+        x_at(R, k), lower_bounds(R), upper_bounds(R), g_at(R, k), jacobian_at(R, k), matrix(R, 1), column(R, 2)
+    )  # fmt: skip
+    some = False
+    for j in range(n):
+        still = g[j] == 0.0 and not (c[EXACT_HESSIAN] != 0 and H[j * n + j] >= 0.0)
+        for i in range(m):
+            still = still and J[i * n + j] == 0.0
+        h = 0.1 * max(1.0, abs(x[j]))
+        d[j] = (h if x[j] + h <= xu[j] else -h) if still and xl[j] < xu[j] else 0.0
+        some = some or still
+    if not some or _try(R, 1.0, d, False) == _INF:
+        return False
+    before, after, y = p[F], p[F_TRIAL], row(R, 0)
+    c0, ct = c_at(R, k), c_at(R, 1 - k)
+    for i in range(m):
+        before -= y[i] * c0[i]
+        after -= y[i] * ct[i]
+    if not (after < before - _noise(R) and evaluate_slopes(R, 1 - k)):
+        return False
+    copy(row(R, 0), y_at(R, 1 - k))
+    copy(column(R, 1), z_at(R, 1 - k))
+    p[T] = distance(x, x_at(R, 1 - k))
+    return True
 
 
 @kernel
@@ -321,21 +380,27 @@ def step(R):
             return ACCEPT
     if not p[DECREASE] > 0.0:
         return FLAT
+    if c[NIT] == 0 and _leave_saddle(R):
+        return FAILED
+    if c[ABORT] != 0:
+        return FAILED
     merit = p[F] + penalty(mu, c_at(R, k), lower_limits(R), upper_limits(R))
-    noise, t, kt = _noise(R), 1.0, 1 - k
+    noise, t, kt, bent = _noise(R), 1.0, 1 - k, False
     for trial in range(c[MAX_TRIALS]):
-        phi = _try(R, t, d)
+        phi = _try(R, t, d, bent)
+        enough = merit - _SUFFICIENT * t * p[DECREASE]
+        if trial == 0 and c[ABORT] == 0 and not phi <= enough and c[ELASTIC] == 0:
+            # would the step do, were the constraints linear?
+            if phi < _INF:
+                if p[F_TRIAL] <= enough and _corrected(R):
+                    again = _try(R, t, d, True)
+                    phi = again if again <= enough else phi
+            elif not _kept(R) and c[ABORT] == 0 and _corrected(R):
+                bent = True
+                phi = _try(R, t, d, bent)
         if c[ABORT] != 0:
             return FAILED
-        good = phi <= merit - _SUFFICIENT * t * p[DECREASE] + noise
-        if not good and trial == 0 and phi < _INF and c[ELASTIC] == 0:
-            # would the step do, were the constraints linear?
-            if p[F_TRIAL] <= merit - _SUFFICIENT * p[DECREASE] and _corrected(R):
-                again = _try(R, 1.0, column(R, 2))
-                if c[ABORT] != 0:
-                    return FAILED
-                good = again <= merit - _SUFFICIENT * p[DECREASE]
-        if good and evaluate_slopes(R, kt):
+        if phi <= enough + noise and evaluate_slopes(R, kt) and (phi <= enough or _sharper(R)):
             _accept(R)
             return ACCEPT
         if c[ABORT] != 0:
@@ -344,7 +409,7 @@ def step(R):
             shorter = p[DECREASE] * t / (2.0 * (phi - merit + p[DECREASE] * t))
             t *= min(max(shorter, _SHORTER), _LONGER)
         else:
-            t *= 0.2
+            t *= 0.5 if bent else 0.2
     return FLAT if p[DECREASE] <= 1e3 * noise else FAILED
 
 
