@@ -89,9 +89,14 @@ def _gradient(terms, x, term):
 
 
 def _hessian(terms, x, term, place):
-    """What to set for the matrix of second derivatives; zeros are left out."""
-    rows = [_gradient(terms, x, slope) for slope in _gradient(terms, x, term)]
-    return [(place(j, k), t) for j, row in enumerate(rows) for k, t in enumerate(row) if t is not terms.zero]
+    """What to set for the matrix of second derivatives, the same term on both sides of the diagonal; no zeros."""
+    found = []
+    for j, slope in enumerate(_gradient(terms, x, term)):
+        for k in range(j + 1):
+            second = terms.derivative(slope, x[k])
+            if second is not terms.zero:
+                found += [(place(*at), second) for at in dict.fromkeys([(j, k), (k, j)])]
+    return found
 
 
 def _weighted(terms, c, sign=1.0):
