@@ -13,7 +13,7 @@ from numpy import int64
 
 from numopt.kernels.compiling import inlined, kernel
 from numopt.kernels.constrained import c_at, g_at, jacobian_at, lower_limits, own, upper_limits, x_at
-from numopt.kernels.constrained_slots import CTOL, OWN_C, OWN_P, M
+from numopt.kernels.constrained_slots import CTOL, EXACT_HESSIAN, OWN_C, OWN_P, M
 from numopt.kernels.dense import times
 from numopt.kernels.kkt import violation_of
 from numopt.kernels.oracle import lower_bounds, upper_bounds
@@ -182,7 +182,7 @@ def _solve_elastic(R, k):
 
 @kernel
 def _set_penalties(R, k):
-    """mu, and DECREASE, which is a fair share of d'Bd at least."""
+    """mu, and DECREASE, which is a fair share of the curvature d'Bd at least."""
     c, p = R.c, R.p
     y, mu, d = row(R, 0), row(R, 4), column(R, 0)
     for i in range(y.size):
@@ -190,7 +190,10 @@ def _set_penalties(R, k):
     before = penalty(mu, c_at(R, k), lower_limits(R), upper_limits(R))
     after = model_violation(R, k, d, True) if c[ELASTIC] != 0 else 0.0
     p[DECREASE] = before - after - dot(g_at(R, k), d)
-    enough = _SHARE * times(matrix(R, 0), d, column(R, 6))
+    curvature = times(matrix(R, 0), d, column(R, 6))
+    if c[EXACT_HESSIAN] != 0:  # of which a part may have been added
+        curvature = min(curvature, abs(times(matrix(R, 1), d, column(R, 6))))
+    enough = _SHARE * curvature
     if p[DECREASE] < enough:
         v = total_violation(R, k) - (model_violation(R, k, d, False) if c[ELASTIC] != 0 else 0.0)
         if v > 0.0:

@@ -76,7 +76,7 @@ _SUFFICIENT = 1e-2
 # across the constraints, which do without it
 _LEAST_SCALE = 1e-4
 # of a step, over the size of x, where the Hessian has no curvature to limit it
-_LONGEST = 10.0
+_LONGEST = 3.0
 # bounds on the factor between two steps
 _SHORTER, _LONGER = 0.1, 0.5
 _INF = float("inf")
