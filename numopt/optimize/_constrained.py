@@ -12,7 +12,7 @@ from numopt.optimize._constrained_checks import check_counts, check_kept, varian
 from numopt.optimize._constrained_options import read_options, row_for_constraints
 from numopt.optimize._constrained_plan import LARGEST, give_back, key_of, options_are_plain, take
 from numopt.optimize._constrained_run import ConstrainedRun, new_constrained_state
-from numopt.optimize._constraints import is_empty, is_update, measure, read_constraints
+from numopt.optimize._constraints import is_empty, is_update, measure, read_constraints, with_simplex
 from numopt.optimize._options import check_callables, check_x0
 from numopt.optimize._warn import warn
 
@@ -116,11 +116,6 @@ def minimize_constrained(fun, x0, args=(), method=None, jac=None, hess=None, hes
     row = row_for_constraints(method)
     x = check_x0(x0)
     size, lower, upper, fixed, bounded = x.size, None, None, None, False
-    if bounds is not None:
-        box = Box(bounds, x)
-        x, lower, upper, fixed, bounded = box.x, box.lower, box.upper, box.fixed, box.bounded
-        if box.moved is not None:
-            warn(box.moved)
     update = is_update(hess)
     check_callables(fun, jac, None if update else hess, hessp, callback)
     args = args if isinstance(args, tuple) else (args,)
@@ -128,6 +123,12 @@ def minimize_constrained(fun, x0, args=(), method=None, jac=None, hess=None, hes
         parts, named = [], False
     else:
         parts, named = read_constraints(constraints, jac if type(jac) is str and jac != "inplace" else "2-point")
+        bounds = with_simplex(parts, bounds, size)
+    if bounds is not None:
+        box = Box(bounds, x)
+        x, lower, upper, fixed, bounded = box.x, box.lower, box.upper, box.fixed, box.bounded
+        if box.moved is not None:
+            warn(box.moved)
     start = x if fixed is None else expand(x, fixed, fixed)
     measure(parts, start)
     key = None

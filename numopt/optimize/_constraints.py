@@ -1,6 +1,7 @@
 """Constraints as the user gives them: scipy's objects and dictionaries, read and checked."""
 
 import difflib
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from numopt.callbacks.pointers import address_of, check_signature
 
 ACCEPTED = (
     "scipy.optimize.LinearConstraint or NonlinearConstraint objects, dictionaries {'type': 'eq' or 'ineq', 'fun': ...},"
-    " a sequence of them, or a mapping of names to them"
+    " numopt.Simplex or numopt.Ball, a sequence of them, or a mapping of names to them"
 )
 _KEYS = ("type", "fun", "jac", "hess", "args", "name")
 _SCHEMES = ("2-point", "3-point", "cs")
@@ -47,7 +48,7 @@ class Constraint:
     """
 
     fun = jac = hess = A = rel_step = rows = first = None
-    ball = False
+    simplex = ball = False
     args: tuple = ()
     keep = False
 
@@ -166,8 +167,25 @@ def is_empty(constraints):
     return constraints is None or (isinstance(constraints, (list, tuple, dict)) and len(constraints) == 0)
 
 
+def with_simplex(parts, bounds, n):
+    """The bounds that a simplex among the constraints asks for besides those given."""
+    if not any(part.simplex for part in parts):
+        return bounds
+    lower, upper = (np.zeros(n), np.full(n, _INF)) if bounds is None else read_bounds(bounds, n)
+    return Bounds(np.maximum(lower, 0.0), upper)
+
+
+class Bounds(NamedTuple):
+    """Lower and upper bounds."""
+
+    lb: Any
+    ub: Any
+
+
 def _is_one(constraints):
     """Whether this is one constraint, not several."""
+    if isinstance(constraints, (Simplex, Ball)):
+        return True
     if isinstance(constraints, dict):
         return "type" in constraints or "fun" in constraints
     return hasattr(constraints, "lb") and hasattr(constraints, "ub")
@@ -176,6 +194,12 @@ def _is_one(constraints):
 def _read(con, label, name, scheme):
     if isinstance(con, dict):
         return _read_dictionary(con, label, name, scheme)
+    if isinstance(con, Simplex):
+        part = Constraint(label, name)
+        part.simplex, part.lower, part.upper = True, con.total, con.total
+        return part
+    if isinstance(con, Ball):
+        return _read_ball(con, label, name)
     if hasattr(con, "lb") and hasattr(con, "ub"):
         if hasattr(con, "A"):
             return _read_linear(con, label, name)
@@ -208,6 +232,22 @@ def _read_dictionary(con, label, name, scheme):
     jac = con.get("jac")
     _set_functions(part, con["fun"], scheme if jac is None or jac is False else jac, con.get("hess"))
     part.lower, part.upper = 0.0, 0.0 if kind.lower() == "eq" else _INF
+    return part
+
+
+def _read_ball(con, label, name):
+    """(x - center)'(x - center) <= radius squared."""
+    part, center = Constraint(label, name), con.center
+
+    def fun(x):
+        if center.ndim and center.size != x.size:
+            raise ValueError(f"{label}: center must have length {x.size}, as x0 has; got {center.size}")
+        d = x - center
+        return float(d @ d)
+
+    part.fun, part.jac, part.ball = fun, lambda x: 2.0 * (x - center), True
+    part.hess = lambda x, v: np.diag(np.full(x.size, 2.0 * v[0]))
+    part.lower, part.upper = -_INF, con.radius**2
     return part
 
 
@@ -294,6 +334,8 @@ def is_update(hess):
 def measure(parts, x):
     """Set the number of rows of each constraint, and the values at x of those that had to be asked for it."""
     for part in parts:
+        if part.simplex:
+            part.A = np.ones((1, x.size))
         if part.fun is None:
             rows, n = part.A.shape
             if n != x.size:
