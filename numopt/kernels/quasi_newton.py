@@ -83,6 +83,8 @@ def convexify(H, J, rows, gap, n, least, B, g, V, L, lam, work):
         B[i] = 0.0
     for k in range(n):
         size = max(abs(lam[k]), floor, least)
+        if not size > 0.0:
+            size = 1.0
         if not converged:
             B[k * n + k] = max(most, 1.0)
             continue
