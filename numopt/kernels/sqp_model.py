@@ -25,9 +25,10 @@ from numopt.kernels.vectors import copy, dot, norm_inf
 READY, NOWHERE, ELASTIC, RESTORED, LOOKED, STRAIGHT = range(OWN_C, OWN_C + 6)
 # READY: the model at the current point is solved;  NOWHERE: no d lowers the violation of the linear constraints
 # ELASTIC: the rows had to be made elastic;  RESTORED: restoring steps in a row
-# LOOKED: how often a look around has helped;  STRAIGHT: full steps in a row along which there was no curvature
-DECREASE, NU, F_FIRST = range(OWN_P, OWN_P + 3)
+# LOOKED: how often a look around has helped;  STRAIGHT: steps in a row along which there was no curvature
+DECREASE, NU, F_FIRST, V_STUCK = range(OWN_P, OWN_P + 4)
 # DECREASE: of the merit, by the linear model, along d;  NU: the penalty of the elastic rows;  F_FIRST: f at the start
+# V_STUCK: the sum of the violations where last no step lowered it
 
 # without a lower violation, relative, than this the point is stationary for the violation
 _STATIONARY = 1e-9

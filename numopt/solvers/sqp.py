@@ -28,7 +28,7 @@ from numopt.kernels.constrained import (
 from numopt.kernels.constrained_slots import COMPLEMENTARITY, CTOL, EXACT_HESSIAN, STATIONARITY, VIOLATION, M
 from numopt.kernels.kkt import assess, lagrangian_gradient, violation_of
 from numopt.kernels.qp import SOLVED
-from numopt.kernels.quasi_newton import convexify, damped_update
+from numopt.kernels.quasi_newton import DAMPING, convexify, damped_update
 from numopt.kernels.slots import (
     ABORT,
     ACCEPT,
@@ -56,6 +56,8 @@ from numopt.kernels.sqp_model import (
     NOWHERE,
     READY,
     RESTORED,
+    STRAIGHT,
+    V_STUCK,
     begin_model,
     column,
     find_step,
@@ -65,9 +67,10 @@ from numopt.kernels.sqp_model import (
     penalty,
     row,
     solve_model,
+    total_violation,
 )
 from numopt.kernels.sqp_points import attempt, kept, leave_saddle, look_around, noise_of, restore
-from numopt.kernels.vectors import copy, distance, dot, norm_inf
+from numopt.kernels.vectors import copy, distance, dot, norm_inf, scale
 
 # the least share of the decrease that the model promises
 _SUFFICIENT = 1e-2
@@ -76,6 +79,8 @@ _SUFFICIENT = 1e-2
 _LEAST_SCALE = 1e-4
 # of a step, over the size of x, where the Hessian has no curvature to limit it
 _LONGEST = 3.0
+# curvature along a step, over that of the model, that counts as none; such steps in a row before all of B is made smaller
+_NO_CURVATURE, _STRAIGHT_STEPS = 1e-3, 3
 # restoring steps in a row, and looks around in all, before a point without a way to less violation is the end
 _RESTORING_STEPS, _LOOKS = 50, 3
 # multipliers, over the size of g, from which on none are believed in
@@ -114,11 +119,11 @@ def init(R):
         mu[i] = 0.0
     for i in range(marking.size):
         marking[i] = 0.0
-    c[UPDATES], c[FRESH], c[READY] = 0, 1, 0
+    c[UPDATES], c[FRESH], c[READY], c[STRAIGHT] = 0, 1, 0, 0
     begin_model(R, k)
     if find_step(R, k):
         if c[NIT] == 0:
-            R.p[F_FIRST] = R.p[F]
+            R.p[F_FIRST], R.p[V_STUCK] = R.p[F], _INF
             _take_multipliers(R, k)
     if c[EXACT_HESSIAN] != 0 and c[NOWHERE] == 0:
         c[READY] = 0
@@ -200,8 +205,13 @@ def _update(R):
         sv, vv = dot(s, v), dot(v, v)
         if sv > 1e-8 * (dot(s, s) * vv) ** 0.5:
             _identity(B, n, max(_LEAST_SCALE, min(1.0, vv / sv)))
-    if damped_update(B, s, v, column(R, 8)):
+    share = damped_update(B, s, v, column(R, 8))
+    if share == share:
         c[UPDATES] += 1
+    c[STRAIGHT] = c[STRAIGHT] + 1 if abs(share) < _NO_CURVATURE else 0
+    if c[STRAIGHT] >= _STRAIGHT_STEPS:
+        # the update has made B smaller along s as often; before that differs too much from other directions, all of B
+        scale(DAMPING, B, B)
 
 
 @kernel
@@ -257,8 +267,12 @@ def _stay(R):
 @kernel
 def _restore(R):
     """Where no step lowers the sum of the violations: begin afresh elsewhere, or end there."""
-    c = R.c
+    c, p = R.c, R.p
+    if c[NOWHERE] != 0 and c[RESTORED] == 0 and not total_violation(R, c[PARITY]) < 0.999 * p[V_STUCK]:
+        return POINT_INFEASIBLE  # been there
     if c[RESTORED] < _RESTORING_STEPS and restore(R):
+        if c[NOWHERE] != 0:
+            p[V_STUCK] = total_violation(R, c[PARITY])
         c[RESTORED] += 1
         return FAILED
     if c[ABORT] == 0 and c[NOWHERE] != 0 and c[LOOKED] < _LOOKS and look_around(R):
