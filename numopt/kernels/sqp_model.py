@@ -35,7 +35,7 @@ _STATIONARY = 1e-9
 # share of the possible decrease of the violation that a step must bring
 _STEERING = 0.3
 # penalties of elastic rows: the first over the size of g and multipliers; all that counts is the violation; the growth
-_NU_FIRST, _NU_LAST, _NU_GROWTH = 10.0, 1e7, 10.0
+_NU_FIRST, _NU_LAST, _NU_GROWTH = 1.0, 1e7, 10.0
 
 # multipliers, over the size of g, from which on rows are elastic
 _ELASTIC_FROM = 1e6

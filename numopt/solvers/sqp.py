@@ -54,6 +54,7 @@ from numopt.kernels.sqp_model import (
     F_FIRST,
     LOOKED,
     NOWHERE,
+    NU,
     READY,
     RESTORED,
     STRAIGHT,
@@ -64,6 +65,7 @@ from numopt.kernels.sqp_model import (
     limits_of_rows,
     marks,
     matrix,
+    model_violation,
     penalty,
     row,
     solve_model,
@@ -89,6 +91,8 @@ _NO_MULTIPLIER = 1e8
 _BOTTOMLESS = 1e12
 # bounds on the factor between two steps
 _SHORTER, _LONGER = 0.1, 0.5
+# share of the violation that elastic rows may leave for a second-order correction to make sense
+_NEARLY = 0.1
 _INF = float("inf")
 
 
@@ -171,7 +175,7 @@ def _corrected(R):
             more, less = max(0.0, cl[i] - c[i]), max(0.0, c[i] - cu[i])
         rl[i], ru[i] = cl[i] - c[i] + t + more, cu[i] - c[i] + t - less
     copy(marks(R, 0), marks(R, 1))
-    status = solve_model(R, k, _INF, 2)
+    status = solve_model(R, k, R.p[NU] if R.c[ELASTIC] != 0 else _INF, 2)
     limits_of_rows(R, k)
     d2, e = column(R, 2), column(R, 7)
     for j in range(n):
@@ -318,13 +322,15 @@ def step(R):
         return FAILED
     merit = p[F] + penalty(mu, c_at(R, k), lower_limits(R), upper_limits(R))
     noise, t, kt, bent = noise_of(R), 1.0, 1 - k, False
+    left = model_violation(R, k, d, False) if c[ELASTIC] != 0 else 0.0
+    left_weighted = model_violation(R, k, d, True) if c[ELASTIC] != 0 else 0.0
     for trial in range(c[MAX_TRIALS]):
         phi = attempt(R, t, d, bent)
         enough = merit - _SUFFICIENT * t * p[DECREASE]
-        if trial == 0 and c[ABORT] == 0 and not phi <= enough and c[ELASTIC] == 0:
+        if trial == 0 and c[ABORT] == 0 and not phi <= enough and left <= _NEARLY * total_violation(R, k):
             # would the step do, were the constraints linear?
             if phi < _INF:
-                if p[F_TRIAL] <= enough and _corrected(R):
+                if p[F_TRIAL] + left_weighted <= enough and _corrected(R):
                     again = attempt(R, t, d, True)
                     phi = again if again <= enough else phi
             elif not kept(R) and c[ABORT] == 0 and _corrected(R):
