@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from numopt.catalog import OPTIONS
+from numopt.kernels import augmented_slots as a
 from numopt.kernels import constrained_slots as k
 
 
@@ -34,7 +35,7 @@ class ConstrainedMethod:
     hessian : bool
         Whether it makes use of the Hessian of the Lagrangian.
     inner : str or None
-        The compiled unit of the solver that it calls.
+        The method of the inner runs that it makes, where nothing speaks for another (numopt.optimize._inner).
     """
 
     name: str
@@ -60,11 +61,16 @@ class ConstrainedMethod:
 CONSTRAINED_OPTIONS: dict[str, tuple[str, int, type, float]] = {
     **{name: OPTIONS[name] for name in ("gtol", "ftol", "xrtol", "xtol", "f_lower", "maxiter", "maxfev", "maxls")},
     "ctol": ("p", k.CTOL, float, 0.0),
+    "inner_maxiter": ("c", a.INNER_MAXITER, int, 1),
+    "penalty": ("p", a.PENALTY_FIRST, float, 0.0),
+    "penalty_growth": ("p", a.GROWTH, float, 1.0),
 }
 
 CONSTRAINED_COMMON = {
     "gtol": 1e-7, "ctol": 1e-8, "ftol": -1.0, "xrtol": 0.0, "xtol": 0.0, "f_lower": -1e20, "maxfev": 2**62,
 }  # fmt: skip
+
+_PENALTY = {"inner_maxiter": 1000, "penalty": 0.0, "penalty_growth": 10.0}
 
 CONSTRAINED = {
     row.name: row
@@ -74,6 +80,8 @@ CONSTRAINED = {
         ConstrainedMethod("projected-gradient", "spectral projected gradient: bounds, one linear constraint, a ball",
                           "projected-gradient", lambda n, m: 3 * n + 10, defaults={"maxls": 40}, maxiter=10000,
                           linear_sets=True, hessian=False),
+        ConstrainedMethod("augmented-lagrangian", "augmented Lagrangian function, bounds by the inner solver",
+                          "augmented-lagrangian", a.own_words, defaults=_PENALTY, inner="bfgs"),
     )
 }  # fmt: skip
 
