@@ -1,9 +1,9 @@
 """Test problems with certified answers.
 
-Five groups: ``'mgh'``, the 35 functions of Moré, Garbow & Hillstrom; ``'scalable'``, for any number of variables;
+Six groups: ``'mgh'``, the 35 functions of Moré, Garbow & Hillstrom; ``'scalable'``, for any number of variables;
 ``'surfaces'``, in two variables, for pictures; ``'data'``, losses of linear models on real data; ``'bounds'``, with
-bounds on the variables, some of them for any number of variables.  Beside them :func:`nist`, NIST's reference data sets
-for nonlinear regression.
+bounds on the variables, some of them for any number of variables; ``'constrained'``, with constraints, most of them of
+Hock & Schittkowski.  Beside them :func:`nist`, NIST's reference data sets for nonlinear regression.
 
 Examples
 --------
@@ -25,7 +25,9 @@ from numopt.problems._nist import nist as nist
 from numopt.problems._nist import nist_names as nist_names
 
 _GROUPS = {"mgh": "_mgh", "scalable": "_scalable", "surfaces": "_surfaces", "data": "_data",
-           "bounds": "_bounds"}  # fmt: skip
+           "bounds": "_bounds", "constrained": "_constrained"}  # fmt: skip
+# parts of the group 'constrained'
+_SUBSETS = ("hock-schittkowski", "applied", "degenerate")
 
 
 def _module(group):
@@ -45,8 +47,9 @@ def names(group=None):
 
     Parameters
     ----------
-    group : {'mgh', 'scalable', 'surfaces', 'data', 'bounds'}, optional
-        Default: all of them.
+    group : {'mgh', 'scalable', 'surfaces', 'data', 'bounds', 'constrained'}, optional
+        Or a part of the last one: ``'hock-schittkowski'``; ``'applied'``; ``'degenerate'``, those that are infeasible,
+        unbounded, or lack what methods rely on.  Default: all of them.
 
     Returns
     -------
@@ -54,8 +57,10 @@ def names(group=None):
     """
     if group is None:
         return [name for each in _GROUPS for name in names(each)]
+    if group in _SUBSETS:
+        return list(_module("constrained").SUBSETS[group])
     if group not in _GROUPS:
-        raise ValueError(f"group must be one of {', '.join(map(repr, _GROUPS))}; got {group!r}")
+        raise ValueError(f"group must be one of {', '.join(map(repr, (*_GROUPS, *_SUBSETS)))}; got {group!r}")
     return list(_mgh_table()) if group == "mgh" else list(_module(group).NAMES)
 
 
@@ -74,6 +79,7 @@ def get(name, n=None, scale=1):
     Returns
     -------
     TestProblem
+        In the group ``'constrained'`` a ConstrainedProblem.
 
     Raises
     ------
