@@ -44,20 +44,18 @@ HEAD = N_COUNTERS + N_TABLE
 LAM = HEAD + N_SCALARS
 
 
-def matrix_words(n, m):
-    """Doubles of the four parts for the Newton step."""
-    k = n + m
-    return k * n + k * k + 2 * k + n * n if n <= DENSE_UP_TO else 0
+# both are compiled too, each by itself
 
 
 def inner_start(n, m):
     """Where the inner run's workspace begins."""
-    return LAM + 2 * m + n + matrix_words(n, m)
+    k = n + m
+    return LAM + 2 * m + n + (k * n + k * k + 2 * k + n * n if n <= DENSE_UP_TO else 0)
 
 
 def own_words(n, m):
     """Size of the own workspace; the inner one ends with the bounds of the outer one."""
+    k, pairs = n + m, MEMORY_PAIRS
     if n <= DENSE_UP_TO:  # bounded BFGS, Newton: see numopt.catalog.Method.words
-        return inner_start(n, m) + (N_COMMON + 3) * n + 2 * n * n
-    k = MEMORY_PAIRS
-    return inner_start(n, m) + (N_COMMON + 2 * k) * n + 9 * k * k + 10 * k
+        return LAM + 2 * m + n + k * n + k * k + 2 * k + n * n + (N_COMMON + 3) * n + 2 * n * n
+    return LAM + 2 * m + n + (N_COMMON + 2 * pairs) * n + 9 * pairs * pairs + 10 * pairs
