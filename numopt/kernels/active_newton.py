@@ -27,6 +27,7 @@ from numopt.kernels.augmented import (
     weighted_slope,
 )
 from numopt.kernels.augmented_steps import set_bound_multipliers
+from numopt.kernels.augmented_slots import WARM
 from numopt.kernels.compiling import kernel
 from numopt.kernels.constrained import (
     c_at,
@@ -91,6 +92,32 @@ def _list_active(R, x, r, y, which):
 
 
 @kernel
+def _factor_hessian(R, y, L):
+    """The factor of the exact Hessian of L_A at the current point; False if that is not positive definite."""
+    n, k = R.c[N], R.c[PARITY]
+    if not evaluate_lagrangian(R, k, y, 1.0, L):
+        return False
+    add_rows(R, jacobian_at(R, k), y, L)
+    return cholesky(L, L, n, 0.0)
+
+
+@kernel
+def give_inverse(R):
+    """Let the inner run begin with the exact inverse Hessian of L_A, where that is positive definite."""
+    n, size, y = R.c[N], R.c[N] + R.c[M], y_at(R, 1 - R.c[PARITY])
+    L, H = matrix_part(R, size * (n + size + 2), n * n), segment(inner_space(R), (N_COMMON + 1) * n, n * n)
+    x_at(R, 1 - R.c[PARITY])[0] = float("nan")  # its y is not its own any more
+    estimates(R, c_at(R, R.c[PARITY]), y)
+    if _factor_hessian(R, y, L):
+        for j in range(n):
+            row = segment(H, j * n, n)
+            for i in range(n):
+                row[i] = 1.0 if i == j else 0.0
+            solve_cholesky(L, n, row, row)
+        R.c[WARM] = 1
+
+
+@kernel
 def newton_step(R):
     """Try (1) from the current point; whether it is in the trial place, with its multipliers."""
     c, p = R.c, R.p
@@ -104,12 +131,8 @@ def newton_step(R):
     values = c_at(R, k)
     estimates(R, values, y)
     weighted_slope(J, y, 1.0, g_at(R, k), r)
-    if exact:
-        if not evaluate_lagrangian(R, k, y, 1.0, L):
-            return False
-        add_rows(R, J, y, L)
-        if not cholesky(L, L, n, 0.0):
-            return False
+    if exact and not _factor_hessian(R, y, L):
+        return False
     hr = vector(R, X_LOW)
     _times(H, L, exact, n, r, hr)
     count = _list_active(R, x, r, y, which)

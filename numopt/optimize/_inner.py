@@ -14,7 +14,7 @@ def inner_method(n, exact):
     """The catalogue's row of the inner solver, for n variables, with the exact Hessian of the Lagrangian or without."""
     if n > a.DENSE_UP_TO:
         return METHODS["lbfgs"]
-    return METHODS["newton" if exact else "bfgs"]
+    return METHODS["bfgs"]
 
 
 def inner_state(row):

@@ -32,7 +32,7 @@ R. T. Rockafellar, Augmented Lagrange multiplier functions and duality in noncon
 """
 
 from numopt.drivers.constrained import make_constrained_run
-from numopt.kernels.active_newton import newton_step
+from numopt.kernels.active_newton import give_inverse, newton_step
 from numopt.kernels.augmented import (
     UNBOUNDED,
     begin_inner,
@@ -174,7 +174,7 @@ def _settle(R):
     _, top = scaled_violation(R, c_at(R, t))
     p[OMEGA] = max(0.1 * p[GTOL], min(0.1 * p[OMEGA], max(top, p[GTOL])))
     dense = c[N] <= DENSE_UP_TO
-    c[WARM] = dense and c[EXACT_HESSIAN] == 0 and inner_counters(R)[UPDATES] > 0
+    c[WARM] = dense and inner_counters(R)[UPDATES] > 0
     c[READY] = dense and c[M] > 0 and (c[WARM] != 0 or c[EXACT_HESSIAN] != 0)
     c[STAGE], c[UNBOUNDED_RUNS], p[T] = BETWEEN, 0, 1.0
     return ACCEPT
@@ -211,6 +211,10 @@ def step(R):
             return FLAT
         else:
             _update(R)
+            if c[EXACT_HESSIAN] != 0 and c[N] <= DENSE_UP_TO:
+                give_inverse(R)
+                if c[ABORT] != 0:
+                    return FAILED
             begin_inner(R, x, p[OMEGA])
             c[STAGE] = MINIMISING
     while True:
