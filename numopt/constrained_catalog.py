@@ -76,7 +76,8 @@ CONSTRAINED = {
     row.name: row
     for row in (
         ConstrainedMethod("lagrange-newton", "Newton on the Lagrange system, for equalities", "lagrange-newton",
-                          lambda n, m: 2 * (n + m) ** 2 + 4 * (n + m), equalities_only=True, second_order=True),
+                          lambda n, m: n * n + (n + m) * (n + m + 6), defaults={"maxls": 40},
+                          equalities_only=True, second_order=True),
         ConstrainedMethod("projected-gradient", "spectral projected gradient: bounds, one linear constraint, a ball",
                           "projected-gradient", lambda n, m: 3 * n + 10, defaults={"maxls": 40}, maxiter=10000,
                           linear_sets=True, hessian=False),
