@@ -34,8 +34,8 @@ class ConstrainedMethod:
         Whether it needs the Hessian of the Lagrangian (by differences, where it is not given).
     hessian : bool
         Whether it makes use of the Hessian of the Lagrangian.
-    inner : str or None
-        The method of the inner runs that it makes, where nothing speaks for another (numopt.optimize._inner).
+    inner, inner_large : str or None
+        The method of the inner runs that it makes (numopt.optimize._inner), and that for many variables.
     """
 
     name: str
@@ -51,6 +51,7 @@ class ConstrainedMethod:
     second_order: bool = False
     hessian: bool = True
     inner: str | None = None
+    inner_large: str | None = None
 
     def words(self, n, m):
         """Size of the workspace in doubles."""
@@ -70,6 +71,7 @@ CONSTRAINED_COMMON = {
     "gtol": 1e-7, "ctol": 1e-8, "ftol": -1.0, "xrtol": 0.0, "xtol": 0.0, "f_lower": -1e20, "maxfev": 2**62,
 }  # fmt: skip
 
+_INNER = {"inner": "bfgs", "inner_large": "lbfgs"}
 _PENALTY = {"inner_maxiter": 1000, "penalty": 0.0, "penalty_growth": 10.0}
 
 CONSTRAINED = {
@@ -82,7 +84,7 @@ CONSTRAINED = {
                           "projected-gradient", lambda n, m: 3 * n + 10, defaults={"maxls": 40}, maxiter=10000,
                           linear_sets=True, hessian=False),
         ConstrainedMethod("augmented-lagrangian", "augmented Lagrangian function, bounds by the inner solver",
-                          "augmented-lagrangian", a.own_words, defaults=_PENALTY, inner="bfgs"),
+                          "augmented-lagrangian", a.own_words, defaults=_PENALTY, **_INNER),
     )
 }  # fmt: skip
 

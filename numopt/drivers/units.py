@@ -30,7 +30,6 @@ UNITS = {
     "augmented-lagrangian": ("numopt.solvers.augmented_lagrangian", "run", 0),
     "quadratic-penalty": ("numopt.solvers.quadratic_penalty", "run", 0),
     "augmented/value_grad": ("numopt.kernels.augmented", "value_grad", 4),
-    "augmented/hess": ("numopt.kernels.augmented", "hess", 4),
     "norm-terms": ("numopt.kernels.norm_terms", "value_grad", 4),
     "cg": ("numopt.solvers.conjugate_gradient", "run", 1),
     "bfgs": ("numopt.solvers.bfgs", "run", 1),

@@ -16,7 +16,7 @@ A row is active where y_i is not 0.  The inner run is one of the catalogue's sol
 contract alone: a :class:`numopt.kernels.oracle.Run` with counters, scalars and workspace of its own, inside the outer
 run's workspace.  Where callables are addresses ``R.search`` is that of the words of ``augmented_slots`` (I_RUN, ...):
 the inner unit and its line search, this module's functions by address, counters and scalars to begin with.  Otherwise
-``R.search`` is the tuple (run, search, counters, scalars).
+``R.search(fun, R, c, p, w, begin)`` sets counters and scalars to begin with, or runs.
 
 The point evaluated last, with its gradient, constraints and Jacobian, is in the trial place of the outer run, and its
 value in ``p[F_TRIAL]``: points known are not evaluated twice.
@@ -31,7 +31,6 @@ from numba.extending import overload
 from numopt.kernels.augmented_slots import (
     HEAD,
     I_C,
-    I_HESS,
     I_P,
     I_RUN,
     I_SEARCH,
@@ -50,7 +49,6 @@ from numopt.kernels.constrained import (
     call_con_jac,
     common_words,
     evaluate_constraints,
-    evaluate_lagrangian,
     g_at,
     jacobian_at,
     kept_rows,
@@ -62,7 +60,7 @@ from numopt.kernels.constrained import (
     y_at,
 )
 from numopt.kernels.constrained_slots import M, NCEV, NCJEV, PENALTY
-from numopt.kernels.oracle import Run, call1, evaluate, void_pointer
+from numopt.kernels.oracle import call1, evaluate, void_pointer
 from numopt.kernels.slots import (
     A_C,
     A_DATA,
@@ -275,47 +273,19 @@ def add_rows(R, J, y, H):
                     H[a * n + b] += s * J[i * n + b]
 
 
-@kernel
-def augmented_hessian(R, x, H):
-    """(3) at x."""
-    t = 1 - R.c[PARITY]
-    if bring(R, x):
-        y = y_at(R, t)
-        estimates(R, c_at(R, t), y)
-        if evaluate_lagrangian(R, t, y, R.p[WEIGHT], H):
-            add_rows(R, jacobian_at(R, t), y, H)
-            return 0.0
-    inner_counters(R)[ABORT] = R.c[ABORT]
-    for j in range(H.size):
-        H[j] = _NAN
-    return 0.0
-
-
-# --- by address, for the inner unit: data is the address of the outer run's table
+# --- what the inner run calls
 
 
 @kernel
 def value_grad(xp, gp, n, data):
-    """L_A(x); sets the gradient."""
+    """L_A(x); sets g.  By address: data is that of the outer run's table."""
     x = carray(void_pointer(xp), (n,), types.float64)
     return augmented(run_at(data), x, carray(void_pointer(gp), (n,), types.float64))
 
 
 @kernel
-def hess(xp, hp, n, data):
-    """Sets the Hessian of L_A."""
-    x = carray(void_pointer(xp), (n,), types.float64)
-    return augmented_hessian(run_at(data), x, carray(void_pointer(hp), (n * n,), types.float64))
-
-
-@kernel
 def _value_grad(x, g, R):
     return augmented(R, x, g)
-
-
-@kernel
-def _hess(x, H, R):
-    return augmented_hessian(R, x, H)
 
 
 # --- the inner run
@@ -336,11 +306,7 @@ def _set_defaults(R, c, p):
 
         return by_address
 
-    def direct(R, c, p):
-        copy(R.search[2], c)
-        copy(R.search[3], p)
-
-    return direct
+    return lambda R, c, p: R.search(_value_grad, R, c, p, R.w, True)
 
 
 def _call_inner(R):
@@ -357,7 +323,7 @@ def _run_inner(R):
             c, w = inner_counters(R), inner_space(R)
             table = segment(c, N_COUNTERS, N_TABLE)
             table[A_VALUE_GRAD], table[A_VALUE], table[A_GRAD] = words[I_VALUE_GRAD], 0, 0
-            table[A_HESS], table[A_HESSP], table[A_DATA] = words[I_HESS], 0, R.table
+            table[A_HESS], table[A_HESSP], table[A_DATA] = 0, 0, R.table
             table[A_SEARCH], table[A_TICK] = words[I_SEARCH], 0
             table[A_C], table[A_P] = types.intp(c.ctypes.data), types.intp(inner_scalars(R).ctypes.data)
             table[A_W], table[A_W_SIZE], table[A_HISTORY] = types.intp(w.ctypes.data), w.size, outer[A_HISTORY]
@@ -367,7 +333,7 @@ def _run_inner(R):
 
     def direct(R):
         c, p, w = segment(inner_counters(R), 0, N_COUNTERS), inner_scalars(R), inner_space(R)
-        R.search[0](Run(_value_grad, None, None, _hess, None, R, R.search[1], 0, 0, c, p, w, R.history))
+        R.search(_value_grad, R, c, p, w, False)
 
     return direct
 
@@ -376,7 +342,7 @@ def _run_inner(R):
 def begin_inner(R, x, gtol):
     """Set the inner run to its beginning, at x."""
     c, p, w, n = inner_counters(R), inner_scalars(R), inner_space(R), R.c[N]
-    _defaults(R, c, p)
+    _defaults(R, segment(c, 0, N_COUNTERS), p)
     c[N], c[BOUNDED], c[STATUS], c[MAXITER] = n, 1, NEW, R.c[INNER_MAXITER]
     c[TICK_IN], c[PAUSE_AT], c[GIVEN_H] = _NEVER, _NEVER, R.c[WARM]  # the outer run's evaluations look at the clock
     p[GTOL], p[F_LOWER], p[DEADLINE] = gtol, R.p[F_LOWER], _INF

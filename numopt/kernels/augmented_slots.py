@@ -38,7 +38,7 @@ PENALTY_FIRST, GROWTH, OMEGA, MEASURE, WEIGHT = range(OWN_P, OWN_P + 5)
 # WEIGHT: of f, 0 while the violation alone is minimised
 
 # --- what R.search is the address of, where callables are addresses
-I_RUN, I_SEARCH, I_VALUE_GRAD, I_HESS, I_C, I_P = range(6)
+I_RUN, I_SEARCH, I_VALUE_GRAD, I_C, I_P = range(5)
 
 HEAD = N_COUNTERS + N_TABLE
 LAM = HEAD + N_SCALARS

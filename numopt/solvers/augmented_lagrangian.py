@@ -172,7 +172,7 @@ def _settle(R):
         c[STUCK] = 0
     p[MEASURE] = v
     _, top = scaled_violation(R, c_at(R, t))
-    p[OMEGA] = max(0.1 * p[GTOL], min(0.1 * p[OMEGA], max(top, p[GTOL])))
+    p[OMEGA] = max(0.1 * p[GTOL], min(p[OMEGA], 0.1 * top))
     dense = c[N] <= DENSE_UP_TO
     c[WARM] = dense and inner_counters(R)[UPDATES] > 0
     c[READY] = dense and c[M] > 0 and (c[WARM] != 0 or c[EXACT_HESSIAN] != 0)
