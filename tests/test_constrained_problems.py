@@ -254,7 +254,7 @@ def test_in_place_functions_set_every_entry():
     assert np.allclose(H.reshape(problem.n, problem.n), problem.hess(x) - problem.con_hess(x, v[:-1]), atol=1e-15)
 
 
-@pytest.mark.parametrize("name", ["hs71", "hs37", "hs83", "hs118", "paraboloid_on_line"])
+@pytest.mark.parametrize("name", ["hs71", "hs24", "hs37", "hs83", "hs118", "paraboloid_on_line"])
 def test_scipys_forms_say_the_same(name):
     problem = plain(name)
     x = near_start(problem, 3)
@@ -302,7 +302,7 @@ def test_solved_wants_a_feasible_point_with_the_right_value():
     assert problem.solved(x, problem.minima[1])
     assert not problem.solved(x - np.array([1e-6, 0, 0, 0]), problem.minima[0])  # beyond a bound
     assert not problem.solved(x - np.array([0, 1e-6, 0, 0]), problem.minima[0])  # beyond a constraint
-    assert not problem.solved(np.full(4, np.nan))
+    assert not problem.solved(np.full(4, np.nan)) and not problem.solved(np.full(4, np.nan), problem.minima[0])
     cusp = plain("hs13")
     assert cusp.solved(cusp.solution, 0.996) and not cusp.solved(cusp.solution, 1.001)
     # a violation of 1e-8 times the limit is allowed
