@@ -1,5 +1,6 @@
 """The problems with constraints: functions by differences, answers by the KKT conditions and closed forms."""
 
+import importlib
 import warnings
 
 import numpy as np
@@ -236,6 +237,21 @@ def test_compiled_functions_are_the_plain_ones():
     assert np.allclose(H.reshape(4, 4), 3.0 * other.hess(x) - other.con_hess(x, v), rtol=1e-14)
     (equality,) = (each for each in problem.dictionaries if each["type"] == "eq")
     assert equality["fun"](x) == other.con(x)[1] - 40.0
+
+
+def test_compiled_functions_are_kept_on_disk():
+    # the text decides: another object, as in another process, finds what was compiled before
+    def formula(x1, x2):
+        return x1**2 + x2, [equal(x1 * x2, 1)]
+
+    for hits in (0, 1):
+        fun = ConstrainedFunctions(formula, 2).get("fun")
+        assert fun(np.array([3.0, 1.0])) == 10.0
+        assert hits == 0 or sum(fun.stats.cache_hits.values()) == 1
+        # in another process Numba imports this to load it
+        assert importlib.import_module(fun.py_func.__module__).np is np
+    other = ConstrainedFunctions(lambda x1, x2: (x1**2 - x2, []), 2).get("fun")
+    assert other(np.array([3.0, 1.0])) == 8.0
 
 
 def test_in_place_functions_set_every_entry():
