@@ -1,5 +1,6 @@
 """The problems with constraints: functions by differences, answers by the KKT conditions and closed forms."""
 
+import importlib
 import warnings
 
 import numpy as np
@@ -238,6 +239,21 @@ def test_compiled_functions_are_the_plain_ones():
     assert equality["fun"](x) == other.con(x)[1] - 40.0
 
 
+def test_compiled_functions_are_kept_on_disk():
+    # the text decides: another object, as in another process, finds what was compiled before
+    def formula(x1, x2):
+        return x1**2 + x2, [equal(x1 * x2, 1)]
+
+    for hits in (0, 1):
+        fun = ConstrainedFunctions(formula, 2).get("fun")
+        assert fun(np.array([3.0, 1.0])) == 10.0
+        assert hits == 0 or sum(fun.stats.cache_hits.values()) == 1
+        # in another process Numba imports this to load it
+        assert importlib.import_module(fun.py_func.__module__).np is np
+    other = ConstrainedFunctions(lambda x1, x2: (x1**2 - x2, []), 2).get("fun")
+    assert other(np.array([3.0, 1.0])) == 8.0
+
+
 def test_in_place_functions_set_every_entry():
     problem = plain("hs118")
     x, v = problem.x0, np.ones(problem.m + 1)
@@ -254,7 +270,7 @@ def test_in_place_functions_set_every_entry():
     assert np.allclose(H.reshape(problem.n, problem.n), problem.hess(x) - problem.con_hess(x, v[:-1]), atol=1e-15)
 
 
-@pytest.mark.parametrize("name", ["hs71", "hs37", "hs83", "hs118", "paraboloid_on_line"])
+@pytest.mark.parametrize("name", ["hs71", "hs24", "hs37", "hs83", "hs118", "paraboloid_on_line"])
 def test_scipys_forms_say_the_same(name):
     problem = plain(name)
     x = near_start(problem, 3)
@@ -302,7 +318,7 @@ def test_solved_wants_a_feasible_point_with_the_right_value():
     assert problem.solved(x, problem.minima[1])
     assert not problem.solved(x - np.array([1e-6, 0, 0, 0]), problem.minima[0])  # beyond a bound
     assert not problem.solved(x - np.array([0, 1e-6, 0, 0]), problem.minima[0])  # beyond a constraint
-    assert not problem.solved(np.full(4, np.nan))
+    assert not problem.solved(np.full(4, np.nan)) and not problem.solved(np.full(4, np.nan), problem.minima[0])
     cusp = plain("hs13")
     assert cusp.solved(cusp.solution, 0.996) and not cusp.solved(cusp.solution, 1.001)
     # a violation of 1e-8 times the limit is allowed
