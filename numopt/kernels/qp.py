@@ -56,13 +56,14 @@ from numopt.kernels.qp_slots import (
     VIOLATION,
     n_words,
 )  # fmt: skip
-from numopt.kernels.qp_steps import INFINITE, enter, largest, load, most_violated, proves_infeasible, settle
+from numopt.kernels.qp_steps import INFINITE, enter, largest, load, most_violated, proves_infeasible, settle, terms_of
 from numopt.kernels.views import segment
 
 _RUNNING = -1
 
 FEASIBLE = 1e-12  # violation that is rounding, of a row's limit and of its terms
 VANISHED = 1e-12  # of the largest d on the way, what d is at least counted as in its terms
+ROUNDING = 1e-5  # of d, what each of its elements is at least counted as, since it has d's rounding error
 ACCEPTED = 1e-9  # the same for what could not be resolved any better
 DEFINITE = 1e-11  # least pivot of B over its diagonal entry; below that B counts as semidefinite
 SEMIDEFINITE = 1e-13  # times n: what is added to the diagonal of a semidefinite B so that rounding does not matter
@@ -104,7 +105,8 @@ def _report(n, m, B, g, A, low, high, nu, d, lam, norm1, r, info, top, least):
 
     ``top``: the largest d on the way; ``least``: what the terms of the gradient count at least.
     """
-    size, worst, violation, given_up, share, gap = max(largest(d, n), VANISHED * top), 0.0, 0.0, 0.0, least * top, 0.0
+    tiny = max(VANISHED * top, ROUNDING * largest(d, n))
+    worst, violation, given_up, share, gap = 0.0, 0.0, 0.0, least * top, 0.0
     curved, linear, terms = 0.0, 0.0, least
     for j in range(n):
         t = dot(B, j * n, d, 0, n)
@@ -122,7 +124,9 @@ def _report(n, m, B, g, A, low, high, nu, d, lam, norm1, r, info, top, least):
         if k < m and nu < INFINITE:
             given_up += nu * max(wrong, 0.0)
         elif not wrong <= 0.0:
-            worst = max(worst, wrong / (abs(limit) + size * norm1[k])) if wrong == wrong else 1.0
+            worst = max(worst, wrong / (abs(limit) + terms_of(A, n, m, k, d) + tiny * norm1[k]))
+            if wrong != wrong:
+                worst = 1.0
         if lam[k] != 0.0:
             t = lam[k] * (low[k] if lam[k] > 0.0 else high[k])
             gap, share = gap - t, share + abs(t)
@@ -145,7 +149,7 @@ def _active_set(
     while iterations <= 50 + 10 * (n + m):
         reach = max(reach, largest(d, n))
         top = max(top, reach)
-        p = most_violated(n, m, A, low, high, d, marks, norm1, weight, reach, FEASIBLE)
+        p = most_violated(n, m, A, low, high, d, marks, norm1, weight, FEASIBLE, 16.0 * EPS * reach)
         if p >= 0:
             q, steps, sign = enter(n, m, A, low, high, nu, weight, T, R, W, q, d, lam, marks, c, r, s, root, p)
             iterations += steps
@@ -156,7 +160,8 @@ def _active_set(
                 return INFEASIBLE, q, iterations, top
             if settled:
                 weight[p] = 0.0  # nothing can be done about it
-                continue
+            if abs(marks[p]) < 1.5:
+                lam[p] = 0.0
         elif settled:
             return SOLVED, q, iterations, top
         q = settle(n, m, B, g, A, low, high, nu, shift, centre, T, R, W, q, d, lam, marks, r, u, c, 4)
@@ -170,7 +175,7 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
     """Solve the problem above; all arrays are flat, A and B row by row.  Returns a status.
 
     Sets ``d`` (n), the multipliers ``y`` (m) and ``z`` (n), and ``info`` (N_INFO; see ``qp_slots``).  The status is
-    ``SOLVED``; ``INFEASIBLE``: y and z hold the proof (see above; 0 if the limits of one constraint are crossed);
+    ``SOLVED``; ``INFEASIBLE``: y and z hold the proof (see above; 0 if limits are crossed or NaN);
     ``UNBOUNDED``: d holds a ray, z a point that it starts from; ``MAXITER``: accuracy or working set could not be
     settled, d is the last point; ``NOT_CONVEX``: B has a negative eigenvalue, or is not finite.
     ``marks`` (m + n: rows first, then variables): the working set to start from, all zeros if there is none, and the
@@ -195,11 +200,11 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
         for j in range(n):
             norm1[i] += abs(A[i * n + j])
         weight[i] = 1.0 / square**0.5 if square > 0.0 else 1.0
-        crossed = crossed or low[i] > high[i]
+        crossed = crossed or not low[i] <= high[i]
     for j in range(n):
         low[m + j], high[m + j], norm1[m + j], weight[m + j] = dl[j], du[j], 1.0, 1.0
         d[j], z[j], shift[j], centre[j] = 0.0, 0.0, 0.0, 0.0
-        crossed = crossed or dl[j] > du[j]
+        crossed = crossed or not dl[j] <= du[j]
         most, steep = max(most, abs(B[j * n + j])), max(steep, abs(g[j]))
     if crossed:
         return INFEASIBLE
@@ -253,6 +258,9 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
         y[i] = lam[i]
     for j in range(n):
         z[j] = lam[m + j]
+    if status == SOLVED or status == UNBOUNDED:
+        for j in range(n):  # within the bounds to the last digit
+            d[j] = min(max(d[j], dl[j]), du[j])
     if status == UNBOUNDED:
         for j in range(n):
             d[j], z[j] = s[j], d[j]
