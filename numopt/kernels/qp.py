@@ -38,7 +38,7 @@ Control Optim. 14 (1976) 877-898; Arnstrom, Bemporad & Axehill, IEEE Trans. Auto
 
 from numopt.kernels.compiling import kernel
 from numopt.kernels.dense import EPS
-from numopt.kernels.qp_factors import absolute_dot, add_row, dot, factor, norm_of, value_of
+from numopt.kernels.qp_factors import absolute_dot, absolute_sum, add_row, dot, factor, norm_of, value_of
 from numopt.kernels.qp_slots import (
     ACTIVE,
     ERROR,
@@ -131,7 +131,7 @@ def _report(n, m, B, g, A, low, high, nu, d, lam, norm1, r, info, top, least):
             t = lam[k] * (low[k] if lam[k] > 0.0 else high[k])
             gap, share = gap - t, share + abs(t)
             if k < m:
-                add_row(lam[k], A, k * n, r, n)
+                add_row(lam[k], A, k * n, r, 0, n)
                 terms = max(terms, abs(lam[k]) * norm1[k])
     gap, residual, share = gap + curved + linear + given_up, largest(r, n), share + given_up
     info[VIOLATION], info[RESIDUAL], info[VALUE], info[GAP] = violation, residual, 0.5 * curved + linear + given_up, gap
@@ -145,7 +145,7 @@ def _active_set(
 ):
     """From the working set of ``marks`` to the solution; (status, members, steps, largest d)."""
     q = settle(n, m, B, g, A, low, high, nu, shift, centre, T, R, W, q, d, lam, marks, r, u, c, 1)
-    settled, iterations, reach = False, 0, top
+    settled, iterations, open_proofs, reach = False, 0, 0, top
     while iterations <= 50 + 10 * (n + m):
         reach = max(reach, largest(d, n))
         top = max(top, reach)
@@ -158,7 +158,8 @@ def _active_set(
                 continue
             if proves_infeasible(n, m, A, low, high, W, q, p, sign, d, lam, r, s):
                 return INFEASIBLE, q, iterations, top
-            if settled:
+            open_proofs += 1
+            if settled or open_proofs > 1:
                 weight[p] = 0.0  # nothing can be done about it
             if abs(marks[p]) < 1.5:
                 lam[p] = 0.0
@@ -196,9 +197,7 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
         info[i] = 0.0
     for i in range(m):
         low[i], high[i], y[i] = rl[i], ru[i], 0.0
-        square, norm1[i] = dot(A, i * n, A, i * n, n), 0.0
-        for j in range(n):
-            norm1[i] += abs(A[i * n + j])
+        square, norm1[i] = dot(A, i * n, A, i * n, n), absolute_sum(A, i * n, n)
         weight[i] = 1.0 / square**0.5 if square > 0.0 else 1.0
         crossed = crossed or not low[i] <= high[i]
     for j in range(n):

@@ -174,7 +174,7 @@ def enter(n, m, A, low, high, nu, weight, T, R, W, q, d, lam, marks, c, r, s, ro
             lam[int(W[i])] -= t * sign * r[i]
         lam[p] += t * sign
         if free:
-            add_row(t * sign, s, 0, d, n)
+            add_row(t * sign, s, 0, d, 0, n)
             gap = max(gap - t * tail, 0.0)
         room -= t
         if full:
@@ -215,7 +215,7 @@ def proves_infeasible(n, m, A, low, high, W, q, p, sign, d, lam, r, s):
             continue
         gain += t * limit
         if k < m:
-            add_row(t, A, k * n, s, n)
+            add_row(t, A, k * n, s, 0, n)
         else:
             s[k - m] += t
     for j in range(n):
