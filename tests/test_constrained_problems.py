@@ -334,6 +334,18 @@ def test_the_violation_is_relative_to_large_limits():
     assert np.isnan(problem.violation([np.nan, 0.0])) and not problem.solved([np.nan, 0.0])
 
 
+@pytest.mark.parametrize("size", [1e31, 1e160, np.inf, np.nan])
+def test_any_point_may_be_asked_about(size):
+    for name in ("hs71", "hs117", "coin_entropy", "unbounded_curve"):
+        problem = plain(name)
+        x = np.copysign(size, np.cos(3.0 * np.arange(problem.n)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            found = problem.residuals(x)
+            assert not problem.solved(x)
+        assert not max(found.violation, found.stationarity) < 1e-3
+
+
 def test_multipliers_have_the_signs_of_the_limits():
     # minimise x1 + 2 x2 - x3 where x1 = 1, x2 >= 2, x3 <= 3
     functions = ConstrainedFunctions(lambda a, b, c: (a + 2 * b - c, [equal(a, 1), at_least(b, 2)]), 3)
