@@ -487,7 +487,7 @@ class TestResult:
     def test_display(self, capsys):
         solve(options={"disp": True})
         out = capsys.readouterr().out
-        assert "Converged: the KKT conditions hold" in out and "constraints[1]" in out
+        assert "Converged: the KKT conditions hold" in out and "constraint[1]" in out
 
     def test_a_scipy_method_of_its_own(self):
         theirs = optimize.minimize(fun, START, jac=grad, bounds=BOX, constraints=DICTIONARIES,
