@@ -19,22 +19,26 @@ from numopt.kernels.kkt import violation_of
 from numopt.kernels.oracle import lower_bounds, upper_bounds
 from numopt.kernels.qp import INFEASIBLE, MAXITER, N_INFO, SOLVED, qp, qp_words
 from numopt.kernels.slots import N
-from numopt.kernels.vectors import copy, dot
+from numopt.kernels.vectors import copy, dot, norm_inf
 
 # --- the method's own counters and scalars
-READY, NOWHERE, ELASTIC, NUDGES = range(OWN_C, OWN_C + 4)
+READY, NOWHERE, ELASTIC, RESTORED, LOOKED, STRAIGHT = range(OWN_C, OWN_C + 6)
 # READY: the model at the current point is solved;  NOWHERE: no d lowers the violation of the linear constraints
-# ELASTIC: the rows had to be made elastic;  NUDGES: how often the point was moved without a model to follow
-DECREASE, NU = range(OWN_P, OWN_P + 2)
-# DECREASE: of the merit, by the linear model, along d;  NU: the penalty of the elastic rows
+# ELASTIC: the rows had to be made elastic;  RESTORED: restoring steps in a row
+# LOOKED: how often a look around has helped;  STRAIGHT: steps in a row along which there was no curvature
+DECREASE, NU, F_FIRST, V_STUCK = range(OWN_P, OWN_P + 4)
+# DECREASE: of the merit, by the linear model, along d;  NU: the penalty of the elastic rows;  F_FIRST: f at the start
+# V_STUCK: the sum of the violations where last no step lowered it
 
 # without a lower violation, relative, than this the point is stationary for the violation
 _STATIONARY = 1e-9
 # share of the possible decrease of the violation that a step must bring
 _STEERING = 0.3
 # penalties of elastic rows: the first over the size of g and multipliers; all that counts is the violation; the growth
-_NU_FIRST, _NU_LAST, _NU_GROWTH = 10.0, 1e7, 10.0
+_NU_FIRST, _NU_LAST, _NU_GROWTH = 1.0, 1e7, 10.0
 
+# multipliers, over the size of g, from which on rows are elastic
+_ELASTIC_FROM = 1e6
 # of d'Bd, that the merit must fall by
 _SHARE = 0.1
 
@@ -77,7 +81,8 @@ def info(R):
 
 
 @inlined
-def _work(R):
+def work(R):
+    """Scratch of ``qp``."""
     n, m = R.c[N], R.c[M]
     return own(R, 4 * n * n + 14 * n + 10 * m + _WORDS, qp_words(n, m))
 
@@ -106,7 +111,7 @@ def solve_model(R, k, nu, j):
     n, m = R.c[N], R.c[M]
     return qp(
         n, m, matrix(R, 0), column(R, 9), jacobian_at(R, k), row(R, 2), row(R, 3), column(R, 4), column(R, 5), nu,
-        column(R, j), row(R, j // 2), column(R, j + 1), marks(R, j // 2), _work(R), info(R),
+        column(R, j), row(R, j // 2), column(R, j + 1), marks(R, j // 2), work(R), info(R),
     )  # fmt: skip
 
 
@@ -143,6 +148,16 @@ def total_violation(R, k):
 
 
 @kernel
+def squares(c, cl, cu):
+    """Half the sum of the squares of the violations."""
+    v = 0.0
+    for i in range(c.size):
+        r = max(0.0, cl[i] - c[i], c[i] - cu[i])
+        v += 0.5 * r * r
+    return v
+
+
+@kernel
 def _forget(R):
     """No working set."""
     marking = marks(R, 0)
@@ -154,30 +169,29 @@ def _forget(R):
 def _solve_elastic(R, k):
     """The model with elastic rows: nu as large as it must be.  Sets NU, NOWHERE; returns the status of ``qp``."""
     c, p = R.c, R.p
-    g, d, mu = g_at(R, k), column(R, 0), row(R, 4)
-    size = 1.0
-    for j in range(g.size):
-        size = max(size, abs(g[j]))
-    v = total_violation(R, k)
-    nu = _NU_LAST * size
-    status = solve_model(R, k, nu, 0)
+    d, mu = column(R, 0), row(R, 4)
+    size = max(1.0, norm_inf(g_at(R, k)))
+    v, last = total_violation(R, k), _NU_LAST * size
+    status = solve_model(R, k, last, 0)
     if status != SOLVED:
         return status
-    least = model_violation(R, k, d, False)
-    p[NU] = nu
-    if v - least <= _STATIONARY * v and violation_of(c_at(R, k), lower_limits(R), upper_limits(R)) > p[CTOL]:
+    p[NU] = last
+    # what the violation can fall by, within a distance at which the linear constraints mean something
+    fall = v - model_violation(R, k, d, False)
+    fall *= min(1.0, max(1.0, norm_inf(x_at(R, k))) / max(norm_inf(d), 1e-300))
+    if fall <= _STATIONARY * v and violation_of(c_at(R, k), lower_limits(R), upper_limits(R)) > p[CTOL]:
         c[NOWHERE] = 1
         return status
-    for i in range(mu.size):
-        size = max(size, mu[i])
     nu = _NU_FIRST * size
-    while nu < p[NU]:
+    for i in range(mu.size):
+        nu = max(nu, mu[i])
+    while nu < last:
         status = solve_model(R, k, nu, 0)
-        if status == SOLVED and v - model_violation(R, k, d, False) >= _STEERING * (v - least):
+        if status == SOLVED and v - model_violation(R, k, d, False) >= _STEERING * fall:
             p[NU] = nu
             return status
         nu *= _NU_GROWTH
-    return solve_model(R, k, p[NU], 0)
+    return solve_model(R, k, last, 0)
 
 
 @kernel
@@ -204,13 +218,20 @@ def _set_penalties(R, k):
 
 @kernel
 def find_step(R, k):
-    """Solve the model that was begun at place k: sets d, y, z, mu, DECREASE, READY and NOWHERE; False if there is no solution."""
+    """Solve the model that was begun at place k; False if that failed.
+
+    Sets d, y, z, mu, DECREASE, READY, ELASTIC and NOWHERE.
+    """
     c, p = R.c, R.p
     c[NOWHERE], c[ELASTIC] = 0, 0
     status = solve_model(R, k, _INF, 0)
     if status == MAXITER:  # the working set that it began from may have been to blame
         _forget(R)
         status = solve_model(R, k, _INF, 0)
+    if status == SOLVED and norm_inf(row(R, 0)) > _ELASTIC_FROM * max(1.0, norm_inf(g_at(R, k))):
+        # rows on their way to being dependent: the step that would satisfy them leads far away
+        if violation_of(c_at(R, k), lower_limits(R), upper_limits(R)) > p[CTOL]:
+            status = INFEASIBLE
     if status == INFEASIBLE or status == MAXITER:
         c[ELASTIC] = 1
         _forget(R)
