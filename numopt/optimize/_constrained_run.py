@@ -66,7 +66,10 @@ class ConstrainedRun:
         table[s.A_TICK], table[s.A_C], table[s.A_P] = TICK, self.here, there
         table[s.A_W], table[s.A_W_SIZE] = there + 8 * s.N_SCALARS, w.size
         if row.inner:
-            table[s.A_SEARCH] = units.address(row.inner)
+            from numopt.optimize._inner import Inner  # not above: it needs Numba, and the front door of its own runs
+
+            self.inner = Inner(row, n)
+            table[s.A_SEARCH] = self.inner.address
 
     def _bind(self, exact):
         problem, front = self.problem, self.front
