@@ -13,11 +13,12 @@ and otherwise compiled functions ``con(x, c, data)``, ``con_jac(x, J, data)`` (J
 
 from typing import Any, NamedTuple
 
-from numba import types
+from numba import carray, types
 from numba.extending import overload
 
+from numopt.kernels import slots as s
 from numopt.kernels.compiling import inlined, kernel
-from numopt.kernels.constrained_slots import NCEV, NCJEV, M, common_words
+from numopt.kernels.constrained_slots import HISTORY_WIDTH, NCEV, NCJEV, M, common_words
 from numopt.kernels.oracle import (
     admitted,
     call5,
@@ -26,6 +27,7 @@ from numopt.kernels.oracle import (
     evaluate_value,
     lazy_gradient,
     vector,
+    void_pointer,
 )
 from numopt.kernels.slots import ABORT, F_TRIAL, G_BEST, N_COMMON, NHEV, X_BEST, G, N, X
 from numopt.kernels.views import segment
@@ -51,6 +53,20 @@ class ConstrainedRun(NamedTuple):
     con_jac: Any
     lag_hess: Any
     con_data: Any
+
+
+@inlined
+def run_at(table):
+    """The run whose table of machine words stands at an address."""
+    a = carray(void_pointer(table), (s.N_TABLE,), types.intp)
+    c = carray(void_pointer(a[s.A_C]), (s.N_COUNTERS,), types.int64)
+    p = carray(void_pointer(a[s.A_P]), (s.N_SCALARS,), types.float64)
+    w = carray(void_pointer(a[s.A_W]), (a[s.A_W_SIZE],), types.float64)
+    h = carray(void_pointer(a[s.A_HISTORY]), (HISTORY_WIDTH * c[s.HISTORY_SIZE],), types.float64)
+    return ConstrainedRun(
+        a[s.A_VALUE_GRAD], a[s.A_VALUE], a[s.A_GRAD], a[s.A_HESS], a[s.A_HESSP], a[s.A_DATA], a[s.A_SEARCH], table,
+        a[s.A_TICK], c, p, w, h, a[s.A_CON], a[s.A_CON_JAC], a[s.A_LAG_HESS], a[s.A_CON_DATA],
+    )  # fmt: skip
 
 
 # --- the parts of the workspace

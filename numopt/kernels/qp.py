@@ -38,7 +38,7 @@ Control Optim. 14 (1976) 877-898; Arnstrom, Bemporad & Axehill, IEEE Trans. Auto
 
 from numopt.kernels.compiling import kernel
 from numopt.kernels.dense import EPS
-from numopt.kernels.qp_factors import absolute_dot, add_row, dot, factor, norm_of, value_of
+from numopt.kernels.qp_factors import absolute_dot, absolute_sum, add_row, dot, factor, norm_of, value_of
 from numopt.kernels.qp_slots import (
     ACTIVE,
     ERROR,
@@ -56,13 +56,14 @@ from numopt.kernels.qp_slots import (
     VIOLATION,
     n_words,
 )  # fmt: skip
-from numopt.kernels.qp_steps import INFINITE, enter, largest, load, most_violated, proves_infeasible, settle
+from numopt.kernels.qp_steps import INFINITE, enter, largest, load, most_violated, proves_infeasible, settle, terms_of
 from numopt.kernels.views import segment
 
 _RUNNING = -1
 
 FEASIBLE = 1e-12  # violation that is rounding, of a row's limit and of its terms
 VANISHED = 1e-12  # of the largest d on the way, what d is at least counted as in its terms
+ROUNDING = 1e-5  # of d, what each of its elements is at least counted as, since it has d's rounding error
 ACCEPTED = 1e-9  # the same for what could not be resolved any better
 DEFINITE = 1e-11  # least pivot of B over its diagonal entry; below that B counts as semidefinite
 SEMIDEFINITE = 1e-13  # times n: what is added to the diagonal of a semidefinite B so that rounding does not matter
@@ -104,7 +105,8 @@ def _report(n, m, B, g, A, low, high, nu, d, lam, norm1, r, info, top, least):
 
     ``top``: the largest d on the way; ``least``: what the terms of the gradient count at least.
     """
-    size, worst, violation, given_up, share, gap = max(largest(d, n), VANISHED * top), 0.0, 0.0, 0.0, least * top, 0.0
+    tiny = max(VANISHED * top, ROUNDING * largest(d, n))
+    worst, violation, given_up, share, gap = 0.0, 0.0, 0.0, least * top, 0.0
     curved, linear, terms = 0.0, 0.0, least
     for j in range(n):
         t = dot(B, j * n, d, 0, n)
@@ -122,12 +124,14 @@ def _report(n, m, B, g, A, low, high, nu, d, lam, norm1, r, info, top, least):
         if k < m and nu < INFINITE:
             given_up += nu * max(wrong, 0.0)
         elif not wrong <= 0.0:
-            worst = max(worst, wrong / (abs(limit) + size * norm1[k])) if wrong == wrong else 1.0
+            worst = max(worst, wrong / (abs(limit) + terms_of(A, n, m, k, d) + tiny * norm1[k]))
+            if wrong != wrong:
+                worst = 1.0
         if lam[k] != 0.0:
             t = lam[k] * (low[k] if lam[k] > 0.0 else high[k])
             gap, share = gap - t, share + abs(t)
             if k < m:
-                add_row(lam[k], A, k * n, r, n)
+                add_row(lam[k], A, k * n, r, 0, n)
                 terms = max(terms, abs(lam[k]) * norm1[k])
     gap, residual, share = gap + curved + linear + given_up, largest(r, n), share + given_up
     info[VIOLATION], info[RESIDUAL], info[VALUE], info[GAP] = violation, residual, 0.5 * curved + linear + given_up, gap
@@ -141,11 +145,11 @@ def _active_set(
 ):
     """From the working set of ``marks`` to the solution; (status, members, steps, largest d)."""
     q = settle(n, m, B, g, A, low, high, nu, shift, centre, T, R, W, q, d, lam, marks, r, u, c, 1)
-    settled, iterations, reach = False, 0, top
+    settled, iterations, open_proofs, reach = False, 0, 0, top
     while iterations <= 50 + 10 * (n + m):
         reach = max(reach, largest(d, n))
         top = max(top, reach)
-        p = most_violated(n, m, A, low, high, d, marks, norm1, weight, reach, FEASIBLE)
+        p = most_violated(n, m, A, low, high, d, marks, norm1, weight, FEASIBLE, 16.0 * EPS * reach)
         if p >= 0:
             q, steps, sign = enter(n, m, A, low, high, nu, weight, T, R, W, q, d, lam, marks, c, r, s, root, p)
             iterations += steps
@@ -154,9 +158,11 @@ def _active_set(
                 continue
             if proves_infeasible(n, m, A, low, high, W, q, p, sign, d, lam, r, s):
                 return INFEASIBLE, q, iterations, top
-            if settled:
+            open_proofs += 1
+            if settled or open_proofs > 1:
                 weight[p] = 0.0  # nothing can be done about it
-                continue
+            if abs(marks[p]) < 1.5:
+                lam[p] = 0.0
         elif settled:
             return SOLVED, q, iterations, top
         q = settle(n, m, B, g, A, low, high, nu, shift, centre, T, R, W, q, d, lam, marks, r, u, c, 4)
@@ -170,7 +176,7 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
     """Solve the problem above; all arrays are flat, A and B row by row.  Returns a status.
 
     Sets ``d`` (n), the multipliers ``y`` (m) and ``z`` (n), and ``info`` (N_INFO; see ``qp_slots``).  The status is
-    ``SOLVED``; ``INFEASIBLE``: y and z hold the proof (see above; 0 if the limits of one constraint are crossed);
+    ``SOLVED``; ``INFEASIBLE``: y and z hold the proof (see above; 0 if limits are crossed or NaN);
     ``UNBOUNDED``: d holds a ray, z a point that it starts from; ``MAXITER``: accuracy or working set could not be
     settled, d is the last point; ``NOT_CONVEX``: B has a negative eigenvalue, or is not finite.
     ``marks`` (m + n: rows first, then variables): the working set to start from, all zeros if there is none, and the
@@ -191,15 +197,13 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
         info[i] = 0.0
     for i in range(m):
         low[i], high[i], y[i] = rl[i], ru[i], 0.0
-        square, norm1[i] = dot(A, i * n, A, i * n, n), 0.0
-        for j in range(n):
-            norm1[i] += abs(A[i * n + j])
+        square, norm1[i] = dot(A, i * n, A, i * n, n), absolute_sum(A, i * n, n)
         weight[i] = 1.0 / square**0.5 if square > 0.0 else 1.0
-        crossed = crossed or low[i] > high[i]
+        crossed = crossed or not low[i] <= high[i]
     for j in range(n):
         low[m + j], high[m + j], norm1[m + j], weight[m + j] = dl[j], du[j], 1.0, 1.0
         d[j], z[j], shift[j], centre[j] = 0.0, 0.0, 0.0, 0.0
-        crossed = crossed or dl[j] > du[j]
+        crossed = crossed or not dl[j] <= du[j]
         most, steep = max(most, abs(B[j * n + j])), max(steep, abs(g[j]))
     if crossed:
         return INFEASIBLE
@@ -253,6 +257,9 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
         y[i] = lam[i]
     for j in range(n):
         z[j] = lam[m + j]
+    if status == SOLVED or status == UNBOUNDED:
+        for j in range(n):  # within the bounds to the last digit
+            d[j] = min(max(d[j], dl[j]), du[j])
     if status == UNBOUNDED:
         for j in range(n):
             d[j], z[j] = s[j], d[j]

@@ -239,10 +239,10 @@ def solve_qp(P, q, A=None, b=None, G=None, h=None, lb=None, ub=None, *, x0=None,
     )
 
 
-def _run(P, q, rows, low, high, x, lam, marks, info):
+def _run(P, q, rows, low, high, x, lam, marks, info, nu=np.inf):
     """The compiled solver."""
     m, n = rows.shape
-    nu, work = np.array([np.inf]), np.empty(s.n_words(n, m))
+    nu, work = np.array([nu]), np.empty(s.n_words(n, m))
     limits, at, to = low.ctypes.data, high.ctypes.data, lam.ctypes.data
     block = (ctypes.c_ssize_t * s.N_WORDS)(
         n, m, P.ctypes.data, q.ctypes.data, rows.ctypes.data, limits, at, limits + 8 * m, at + 8 * m, nu.ctypes.data,

@@ -1,0 +1,451 @@
+r"""The Newton system of the interior-point method: slack form, scaling, matrix with its inertia corrected, residuals.
+
+Inside, everything is scaled: f by df, row i by e_i, so that no gradient is larger than 100 at the start (section 3.8 of
+Wächter & Biegler 2006; equation numbers below are theirs).  An inequality has a slack, e c(x) - s = 0 with s within the
+scaled limits; of an equality s is the limit itself and never moves; a row without limits takes no part.
+
+There are two phases.  In the first place the barrier problem of f is solved.  Where that is stuck, in the *restoration
+phase*, the one of half the squared violation and a term that keeps x near its place,
+
+    |e c(x) - s|^2 / 2 + zeta |D (x - x_R)|^2 / 2
+
+The Newton system of the latter is that of the former with y = s - e c(x), no residual of the rows, and -I in place of
+the zeros below the Jacobian.
+"""
+
+import math
+
+from numopt.kernels import barrier
+from numopt.kernels.compiling import inlined, kernel
+from numopt.kernels.constrained import g_at, jacobian_at, lower_limits, own, upper_limits, x_at
+from numopt.kernels.constrained_slots import OWN_C, OWN_P, M
+from numopt.kernels.filters import SIZE
+from numopt.kernels.ldlt import ldlt, refine_ldlt, solve_ldlt
+from numopt.kernels.oracle import lower_bounds, upper_bounds
+from numopt.kernels.slots import N
+from numopt.kernels.views import segment as segment
+
+FREE, INEQUALITY, EQUALITY = 0.0, 1.0, 2.0
+
+PHASE, BEGUN, COUNT, SHAKEN, SCALED, TINY = range(OWN_C, OWN_C + 6)
+# PHASE: 1 during restoration;  BEGUN: 1 once the start is within the bounds;  COUNT: pairs in the filter;  SHAKEN: times
+# that a stationary point of the violation was left at random;  SCALED: 1 once the quasi-Newton matrix has its size
+# TINY: steps in a row too short for f to tell
+MU, MU_R, DF, SHIFT, THETA_MAX, THETA_MIN, THETA_R, STUCK_AT = range(OWN_P, OWN_P + 8)
+# SHIFT: of the Hessian, when one was last needed;  THETA_R: violation when restoration began;  STUCK_AT: that of the
+# stationary point
+
+_INF = math.inf
+_SHIFT_FIRST, _SHIFT_LEAST, _SHIFT_MOST = 1e-4, 1e-20, 1e40  # section 3.1
+_S_MAX = 100.0  # (6)
+_GRADIENT_MOST = 100.0
+_SCALE_LEAST = 1e-8
+
+
+# --- the method's own workspace: vectors of n, of m, of n + m, matrices, the filter
+
+
+@inlined
+def _of_n(R, j):
+    return own(R, j * R.c[N], R.c[N])
+
+
+@inlined
+def _of_m(R, j):
+    return own(R, 5 * R.c[N] + j * R.c[M], R.c[M])
+
+
+@inlined
+def of_both(R, j):
+    """diagonal, perm, rhs, solution and two of scratch."""
+    n, m = R.c[N], R.c[M]
+    return own(R, 5 * n + 14 * m + j * (n + m), n + m)
+
+
+@inlined
+def hessian(R):
+    """That of the Lagrangian, or what is put in its place."""
+    n, m = R.c[N], R.c[M]
+    return own(R, 5 * n + 14 * m + 6 * (n + m), n * n)
+
+
+@inlined
+def system(R):
+    """The matrix and its factor."""
+    n, m = R.c[N], R.c[M]
+    return own(R, 5 * n + 14 * m + 6 * (n + m) + n * n, (n + m) * (n + m))
+
+
+@inlined
+def pairs(R):
+    """The filter."""
+    n, m = R.c[N], R.c[M]
+    return own(R, 5 * n + 14 * m + 6 * (n + m) + n * n + (n + m) * (n + m), 2 * SIZE)
+
+
+def own_words(n, m):
+    """Size of the workspace."""
+    return 5 * n + 14 * m + 6 * (n + m) + n * n + (n + m) * (n + m) + 2 * SIZE
+
+
+@inlined
+def lower_z(R):
+    """Multipliers of the lower bounds."""
+    return _of_n(R, 0)
+
+
+@inlined
+def upper_z(R):
+    """Multipliers of the upper bounds."""
+    return _of_n(R, 1)
+
+
+@inlined
+def held(R):
+    """x_R."""
+    return _of_n(R, 2)
+
+
+@inlined
+def scratch_n(R):
+    """n doubles."""
+    return _of_n(R, 3)
+
+
+@inlined
+def slack(R):
+    """s."""
+    return _of_m(R, 0)
+
+
+@inlined
+def slack_step(R):
+    """ds."""
+    return _of_m(R, 1)
+
+
+@inlined
+def slack_trial(R):
+    """s of the trial point."""
+    return _of_m(R, 2)
+
+
+@inlined
+def slack_lower(R):
+    """Scaled lower limits, -inf where there is no slack."""
+    return _of_m(R, 3)
+
+
+@inlined
+def slack_upper(R):
+    """Scaled upper limits."""
+    return _of_m(R, 4)
+
+
+@inlined
+def lower_v(R):
+    """Multipliers of the lower limits."""
+    return _of_m(R, 5)
+
+
+@inlined
+def upper_v(R):
+    """Multipliers of the upper limits."""
+    return _of_m(R, 6)
+
+
+@inlined
+def scaled_y(R):
+    """Multipliers of the rows, scaled."""
+    return _of_m(R, 7)
+
+
+@inlined
+def row_scale(R):
+    """e."""
+    return _of_m(R, 8)
+
+
+@inlined
+def kind(R):
+    """FREE, INEQUALITY or EQUALITY."""
+    return _of_m(R, 9)
+
+
+@inlined
+def residual(R):
+    """e c - s, of the point or of a correction."""
+    return _of_m(R, 10)
+
+
+@inlined
+def residual_trial(R):
+    """e c - s of the trial point."""
+    return _of_m(R, 11)
+
+
+@inlined
+def residual_corrected(R):
+    """The residual that a second-order correction is to cancel."""
+    return _of_m(R, 12)
+
+
+@inlined
+def slack_corrected(R):
+    """ds of a correction."""
+    return _of_m(R, 13)
+
+
+@inlined
+def step_corrected(R):
+    """d of a correction."""
+    return _of_n(R, 4)
+
+
+# --- scaling and residuals
+
+
+@kernel
+def set_scales(R, k):
+    """df, e, the kinds of rows, their limits, from the derivatives in place k."""
+    n, m = R.c[N], R.c[M]
+    g, J, cl, cu = g_at(R, k), jacobian_at(R, k), lower_limits(R), upper_limits(R)
+    e, sort, lo, up, s = row_scale(R), kind(R), slack_lower(R), slack_upper(R), slack(R)
+    most = 0.0
+    for j in range(n):
+        most = max(most, abs(g[j]))
+    R.p[DF] = max(_GRADIENT_MOST / most, _SCALE_LEAST) if most > _GRADIENT_MOST else 1.0
+    for i in range(m):
+        most = 0.0
+        for j in range(n):
+            most = max(most, abs(J[i * n + j]))
+        e[i] = max(_GRADIENT_MOST / most, _SCALE_LEAST) if most > _GRADIENT_MOST else 1.0
+        lo[i], up[i] = -_INF, _INF
+        if cl[i] == cu[i]:
+            sort[i], s[i] = EQUALITY, e[i] * cl[i]
+        elif cl[i] > -_INF or cu[i] < _INF:
+            sort[i], lo[i], up[i] = INEQUALITY, e[i] * cl[i], e[i] * cu[i]
+        else:
+            sort[i], s[i] = FREE, 0.0
+
+
+@kernel
+def set_residual(c, e, s, sort, r):
+    """r = e c - s; its l1 norm."""
+    total = 0.0
+    for i in range(c.size):
+        r[i] = e[i] * c[i] - s[i] if sort[i] != FREE else 0.0
+        total += abs(r[i])
+    return total
+
+
+@kernel
+def objective_slope(R, k, j):
+    """Component j of the gradient of what the phase minimises."""
+    if R.c[PHASE] == 0:
+        return R.p[DF] * g_at(R, k)[j]
+    return proximity(R, j) * (x_at(R, k)[j] - held(R)[j])
+
+
+@kernel
+def proximity(R, j):
+    """zeta D_j^2"""
+    size = max(1.0, abs(held(R)[j]))
+    return R.p[MU_R] ** 0.5 / (size * size)
+
+
+@kernel
+def lagrangian_slopes(R, k, y, out):
+    """out = the gradient of what the phase minimises, less J'y."""
+    n, J, e = R.c[N], jacobian_at(R, k), row_scale(R)
+    for j in range(n):
+        out[j] = objective_slope(R, k, j)
+    for i in range(y.size):
+        a = e[i] * y[i]
+        if a != 0.0:
+            for j in range(n):
+                out[j] -= a * J[i * n + j]
+
+
+@kernel
+def error(R, k, mu):
+    """E_mu, the largest residual of the barrier problem's conditions (5)."""
+    x, xl, xu, zl, zu = x_at(R, k), lower_bounds(R), upper_bounds(R), lower_z(R), upper_z(R)
+    s, sl, su, vl, vu = slack(R), slack_lower(R), slack_upper(R), lower_v(R), upper_v(R)
+    y, sort, r, out = scaled_y(R), kind(R), residual(R), scratch_n(R)
+    lagrangian_slopes(R, k, y, out)
+    slope, total, primal = 0.0, 0.0, 0.0
+    for j in range(x.size):
+        slope = max(slope, abs(out[j] - zl[j] + zu[j]))
+    for i in range(y.size):
+        if sort[i] == INEQUALITY:
+            slope = max(slope, abs(y[i] - vl[i] + vu[i]))
+        total += abs(y[i])
+        primal = max(primal, abs(r[i]))
+    of_x, sum_z, count_x = barrier.complementarity(x, xl, xu, zl, zu, mu)
+    of_s, sum_v, count_s = barrier.complementarity(s, sl, su, vl, vu, mu)
+    count = count_x + count_s
+    s_d = max(_S_MAX, (total + sum_z + sum_v) / max(1, y.size + count)) / _S_MAX
+    s_c = max(_S_MAX, (sum_z + sum_v) / max(1, count)) / _S_MAX
+    return max(slope / s_d, max(of_x, of_s) / s_c, primal if R.c[PHASE] == 0 else 0.0)
+
+
+@kernel
+def barrier_value(R, x, s, mu):
+    """-mu times the logarithms."""
+    return -mu * (
+        barrier.log_terms(x, lower_bounds(R), upper_bounds(R)) + barrier.log_terms(s, slack_lower(R), slack_upper(R))
+    )
+
+
+# --- the system
+
+
+@kernel
+def _fill(R, k, with_hessian):
+    """The strict lower triangle of the matrix (13)."""
+    n, m = R.c[N], R.c[M]
+    size = n + m
+    K, H, J, e, sort = system(R), hessian(R), jacobian_at(R, k), row_scale(R), kind(R)
+    for i in range(n):
+        for j in range(i):
+            K[i * size + j] = H[i * n + j] if with_hessian else 0.0
+    for i in range(m):
+        a = e[i] if sort[i] != FREE else 0.0
+        row = (n + i) * size
+        for j in range(n):
+            K[row + j] = a * J[i * n + j]
+        for j in range(n, n + i):
+            K[row + j] = 0.0
+
+
+@kernel
+def _slack_diagonal(R, i, shift):
+    s, sl, su, vl, vu = slack(R), slack_lower(R), slack_upper(R), lower_v(R), upper_v(R)
+    return barrier.sigma_at(s[i], sl[i], su[i], vl[i], vu[i]) + shift
+
+
+@kernel
+def _diagonal(R, k, with_hessian, shift, below):
+    """The diagonal: the Hessian's, Sigma and the shift; -1/Sigma_s and -``below``."""
+    n, m = R.c[N], R.c[M]
+    x, xl, xu, zl, zu = x_at(R, k), lower_bounds(R), upper_bounds(R), lower_z(R), upper_z(R)
+    H, d, sort = hessian(R), of_both(R, 0), kind(R)
+    for j in range(n):
+        d[j] = barrier.sigma_at(x[j], xl[j], xu[j], zl[j], zu[j]) + shift
+        if with_hessian:
+            d[j] += H[j * n + j]
+        if R.c[PHASE] == 1:
+            d[j] += proximity(R, j)
+    for i in range(m):
+        if sort[i] == FREE:
+            d[n + i] = -1.0
+        elif sort[i] == EQUALITY:
+            d[n + i] = -below
+        else:
+            d[n + i] = -1.0 / _slack_diagonal(R, i, shift) - below
+
+
+@kernel
+def factorise(R, k, mu, with_hessian):
+    """Factorise, the Hessian shifted until the inertia is (n, m, 0) (algorithm IC); (whether it is, shift)."""
+    n, m = R.c[N], R.c[M]
+    K, d, perm, scratch = system(R), of_both(R, 0), of_both(R, 1), of_both(R, 4)
+    _fill(R, k, with_hessian)
+    below = 1.0 if R.c[PHASE] == 1 else 0.0
+    last = R.p[SHIFT]
+    shift = 0.0
+    while True:
+        _diagonal(R, k, with_hessian, shift, below)
+        _, negative, zero = ldlt(K, d, n + m, perm, scratch)
+        if negative == m and zero == 0:
+            return True, shift
+        if zero > 0 and below == 0.0 and m > 0:
+            below = 1e-8 * mu**0.25
+            if shift == 0.0:
+                _diagonal(R, k, with_hessian, shift, below)
+                _, negative, zero = ldlt(K, d, n + m, perm, scratch)
+                if negative == m and zero == 0:
+                    return True, 0.0
+        if shift == 0.0:
+            shift = _SHIFT_FIRST if last == 0.0 else max(_SHIFT_LEAST, last / 3.0)
+        else:
+            shift *= 100.0 if last == 0.0 else 8.0
+        if not shift < _SHIFT_MOST:
+            return False, shift
+
+
+@kernel
+def direction(R, k, mu, shift, y, r, d, ds):
+    """d, ds and, as the last m of ``of_both(R, 3)``, the change of -y; whether they are finite.  r: residual of rows."""
+    n, m = R.c[N], R.c[M]
+    x, xl, xu = x_at(R, k), lower_bounds(R), upper_bounds(R)
+    s, sl, su, sort = slack(R), slack_lower(R), slack_upper(R), kind(R)
+    rhs, q, out = of_both(R, 2), of_both(R, 3), scratch_n(R)
+    lagrangian_slopes(R, k, y, out)
+    for j in range(n):
+        rhs[j] = barrier.slope_at(x[j], xl[j], xu[j], mu) - out[j]
+    for i in range(m):
+        rhs[n + i] = 0.0 if sort[i] == FREE else -r[i]
+        if sort[i] == INEQUALITY:
+            rs = y[i] - barrier.slope_at(s[i], sl[i], su[i], mu)
+            rhs[n + i] -= rs / _slack_diagonal(R, i, shift)
+    K, diagonal, perm = system(R), of_both(R, 0), of_both(R, 1)
+    solve_ldlt(K, n + m, perm, rhs, q, of_both(R, 4))
+    refine_ldlt(K, diagonal, n + m, perm, rhs, q, of_both(R, 4), of_both(R, 5), 3)
+    finite = True
+    for j in range(n):
+        d[j] = q[j]
+        finite = finite and abs(q[j]) < _INF
+    for i in range(m):
+        ds[i] = 0.0
+        finite = finite and abs(q[n + i]) < _INF
+        if sort[i] == INEQUALITY:
+            rs = y[i] - barrier.slope_at(s[i], sl[i], su[i], mu)
+            ds[i] = (q[n + i] - rs) / _slack_diagonal(R, i, shift)
+    return finite
+
+
+@kernel
+def slope_along(R, k, mu, d, ds):
+    """The derivative, along (d, ds), of what the phase minimises with its barrier; in restoration the violation too."""
+    x, xl, xu = x_at(R, k), lower_bounds(R), upper_bounds(R)
+    s, sl, su, r, e, J = slack(R), slack_lower(R), slack_upper(R), residual(R), row_scale(R), jacobian_at(R, k)
+    n, total = R.c[N], 0.0
+    for j in range(n):
+        total += (objective_slope(R, k, j) - barrier.slope_at(x[j], xl[j], xu[j], mu)) * d[j]
+    for i in range(s.size):
+        total -= barrier.slope_at(s[i], sl[i], su[i], mu) * ds[i]
+        if R.c[PHASE] == 1:
+            change = -ds[i]
+            for j in range(n):
+                change += e[i] * J[i * n + j] * d[j]
+            total += r[i] * change
+    return total
+
+
+@kernel
+def least_squares_multipliers(R, k, most):
+    """y that makes the gradient of the Lagrangian smallest, given the bounds' multipliers; 0 if larger than ``most``."""
+    n, m = R.c[N], R.c[M]
+    size = n + m
+    K, d, perm, rhs, q, scratch = system(R), of_both(R, 0), of_both(R, 1), of_both(R, 2), of_both(R, 3), of_both(R, 4)
+    zl, zu, vl, vu, y, sort = lower_z(R), upper_z(R), lower_v(R), upper_v(R), scaled_y(R), kind(R)
+    g = g_at(R, k)
+    _fill(R, k, False)
+    for j in range(n):
+        d[j] = 1.0
+        rhs[j] = R.p[DF] * g[j] - zl[j] + zu[j]
+    for i in range(m):
+        d[n + i] = 0.0 if sort[i] == EQUALITY else -1.0
+        rhs[n + i] = -(vl[i] - vu[i]) if sort[i] == INEQUALITY else 0.0
+    _, negative, zero = ldlt(K, d, size, perm, scratch)
+    largest = _INF
+    if negative == m and zero == 0:
+        solve_ldlt(K, size, perm, rhs, q, scratch)
+        largest = 0.0
+        for i in range(m):
+            a = abs(q[n + i])
+            largest = a if a > largest or a != a else largest
+    for i in range(m):
+        y[i] = q[n + i] if largest <= most and sort[i] != FREE else 0.0
