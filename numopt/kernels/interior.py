@@ -16,9 +16,10 @@ the zeros below the Jacobian.
 import math
 
 from numopt.kernels import barrier
-from numopt.kernels.compiling import inlined, kernel
-from numopt.kernels.constrained import g_at, jacobian_at, lower_limits, own, upper_limits, x_at
-from numopt.kernels.constrained_slots import OWN_C, OWN_P, M
+from numopt.kernels.compiling import kernel
+from numopt.kernels.constrained import g_at, jacobian_at, lower_limits, upper_limits, x_at
+from numopt.kernels.constrained_slots import OWN_C, OWN_P, M, common_words
+from numopt.kernels.constrained_views import part
 from numopt.kernels.filters import SIZE
 from numopt.kernels.ldlt import ldlt, refine_ldlt, solve_ldlt
 from numopt.kernels.oracle import lower_bounds, upper_bounds
@@ -42,164 +43,48 @@ _GRADIENT_MOST = 100.0
 _SCALE_LEAST = 1e-8
 
 
-# --- the method's own workspace: vectors of n, of m, of n + m, matrices, the filter
-
-
-@inlined
-def _of_n(R, j):
-    return own(R, j * R.c[N], R.c[N])
-
-
-@inlined
-def _of_m(R, j):
-    return own(R, 5 * R.c[N] + j * R.c[M], R.c[M])
-
-
-@inlined
-def of_both(R, j):
-    """diagonal, perm, rhs, solution and two of scratch."""
-    n, m = R.c[N], R.c[M]
-    return own(R, 5 * n + 14 * m + j * (n + m), n + m)
-
-
-@inlined
-def hessian(R):
-    """That of the Lagrangian, or what is put in its place."""
-    n, m = R.c[N], R.c[M]
-    return own(R, 5 * n + 14 * m + 6 * (n + m), n * n)
-
-
-@inlined
-def system(R):
-    """The matrix and its factor."""
-    n, m = R.c[N], R.c[M]
-    return own(R, 5 * n + 14 * m + 6 * (n + m) + n * n, (n + m) * (n + m))
-
-
-@inlined
-def pairs(R):
-    """The filter."""
-    n, m = R.c[N], R.c[M]
-    return own(R, 5 * n + 14 * m + 6 * (n + m) + n * n + (n + m) * (n + m), 2 * SIZE)
+# --- the method's own workspace
 
 
 def own_words(n, m):
     """Size of the workspace."""
-    return 5 * n + 14 * m + 6 * (n + m) + n * n + (n + m) * (n + m) + 2 * SIZE
+    return _after_vectors(n, m) + n * n + (n + m) * (n + m) + 2 * SIZE
 
 
-@inlined
-def lower_z(R):
-    """Multipliers of the lower bounds."""
-    return _of_n(R, 0)
+def _after_vectors(n, m):
+    return 5 * n + 14 * m + 6 * (n + m)
 
 
-@inlined
-def upper_z(R):
-    """Multipliers of the upper bounds."""
-    return _of_n(R, 1)
+def _part(place):
+    """A part of the method's own workspace, as ``part``."""
+
+    def from_start(n, m, k=0):
+        start, count = place(n, m, k)
+        return common_words(n, m) + start, count
+
+    return from_start
 
 
-@inlined
-def held(R):
-    """x_R."""
-    return _of_n(R, 2)
+def _of_n(j):
+    return part(_part(lambda n, m, k: (j * n, n)))
 
 
-@inlined
-def scratch_n(R):
-    """n doubles."""
-    return _of_n(R, 3)
+def _of_m(j):
+    return part(_part(lambda n, m, k: (5 * n + j * m, m)))
 
 
-@inlined
-def slack(R):
-    """s."""
-    return _of_m(R, 0)
-
-
-@inlined
-def slack_step(R):
-    """ds."""
-    return _of_m(R, 1)
-
-
-@inlined
-def slack_trial(R):
-    """s of the trial point."""
-    return _of_m(R, 2)
-
-
-@inlined
-def slack_lower(R):
-    """Scaled lower limits, -inf where there is no slack."""
-    return _of_m(R, 3)
-
-
-@inlined
-def slack_upper(R):
-    """Scaled upper limits."""
-    return _of_m(R, 4)
-
-
-@inlined
-def lower_v(R):
-    """Multipliers of the lower limits."""
-    return _of_m(R, 5)
-
-
-@inlined
-def upper_v(R):
-    """Multipliers of the upper limits."""
-    return _of_m(R, 6)
-
-
-@inlined
-def scaled_y(R):
-    """Multipliers of the rows, scaled."""
-    return _of_m(R, 7)
-
-
-@inlined
-def row_scale(R):
-    """e."""
-    return _of_m(R, 8)
-
-
-@inlined
-def kind(R):
-    """FREE, INEQUALITY or EQUALITY."""
-    return _of_m(R, 9)
-
-
-@inlined
-def residual(R):
-    """e c - s, of the point or of a correction."""
-    return _of_m(R, 10)
-
-
-@inlined
-def residual_trial(R):
-    """e c - s of the trial point."""
-    return _of_m(R, 11)
-
-
-@inlined
-def residual_corrected(R):
-    """The residual that a second-order correction is to cancel."""
-    return _of_m(R, 12)
-
-
-@inlined
-def slack_corrected(R):
-    """ds of a correction."""
-    return _of_m(R, 13)
-
-
-@inlined
-def step_corrected(R):
-    """d of a correction."""
-    return _of_n(R, 4)
+# vectors of n: multipliers of lower and upper bounds, x_R, scratch, and d of a second-order correction
+lower_z, upper_z, held, scratch_n, step_corrected = map(_of_n, range(5))
+# vectors of m: s, ds, s of the trial point; scaled limits (infinite where there is no slack) and their multipliers; y
+slack, slack_step, slack_trial, slack_lower, slack_upper, lower_v, upper_v, scaled_y = map(_of_m, range(8))
+# e; FREE, INEQUALITY or EQUALITY; e c - s of the point, of the trial point, and as corrected; ds of a correction
+row_scale, kind, residual, residual_trial, residual_corrected, slack_corrected = map(_of_m, range(8, 14))
+# vectors of n + m: diagonal, order of the pivots, right-hand side, solution, and two of scratch
+of_both = part(_part(lambda n, m, k: (5 * n + 14 * m + k * (n + m), n + m)), 1)
+# the Hessian of the Lagrangian, or what is put in its place; the matrix of the system and its factor; the filter
+hessian = part(_part(lambda n, m, k: (_after_vectors(n, m), n * n)))
+system = part(_part(lambda n, m, k: (_after_vectors(n, m) + n * n, (n + m) * (n + m))))
+pairs = part(_part(lambda n, m, k: (_after_vectors(n, m) + n * n + (n + m) * (n + m), 2 * SIZE)))
 
 
 # --- scaling and residuals
