@@ -21,13 +21,14 @@ import difflib
 import importlib
 from functools import lru_cache
 
+from numopt.problems._constrained_problem import ConstrainedProblem as ConstrainedProblem
 from numopt.problems._nist import nist as nist
 from numopt.problems._nist import nist_names as nist_names
 
 _GROUPS = {"mgh": "_mgh", "scalable": "_scalable", "surfaces": "_surfaces", "data": "_data",
            "bounds": "_bounds", "constrained": "_constrained"}  # fmt: skip
-# parts of the group 'constrained'
-_SUBSETS = ("hock-schittkowski", "applied", "degenerate")
+# group -> parts of it that have names
+_SUBSETS = {"constrained": ("hock-schittkowski", "applied", "degenerate")}
 
 
 def _module(group):
@@ -57,11 +58,34 @@ def names(group=None):
     """
     if group is None:
         return [name for each in _GROUPS for name in names(each)]
-    if group in _SUBSETS:
-        return list(_module("constrained").SUBSETS[group])
+    for whole, parts in _SUBSETS.items():
+        if group in parts:
+            return list(_module(whole).SUBSETS[group])
     if group not in _GROUPS:
-        raise ValueError(f"group must be one of {', '.join(map(repr, (*_GROUPS, *_SUBSETS)))}; got {group!r}")
+        known = ", ".join(map(repr, [*_GROUPS, *sum(_SUBSETS.values(), ())]))
+        raise ValueError(f"group must be one of {known}; got {group!r}")
     return list(_mgh_table()) if group == "mgh" else list(_module(group).NAMES)
+
+
+def subsets(group):
+    """The parts of a group that have names.
+
+    Parameters
+    ----------
+    group : str
+
+    Returns
+    -------
+    dict of str to tuple of str
+        The names of the problems of each part; empty for a group that has no parts.
+
+    Examples
+    --------
+    >>> from numopt import problems
+    >>> [(part, len(found)) for part, found in problems.subsets('constrained').items()]
+    [('hock-schittkowski', 82), ('applied', 9), ('degenerate', 20)]
+    """
+    return {part: tuple(names(part)) for part in _SUBSETS.get(group, ())}
 
 
 def get(name, n=None, scale=1):

@@ -34,5 +34,5 @@ def make(name):
     return ConstrainedProblem(
         name, n, entry.start, minima, ConstrainedFunctions(entry.formula, n),
         solution=None if solution is None else np.array(solution), bounds=entry.bounds, verdict=entry.verdict,
-        reference=f"Hock & Schittkowski (1981), problem {name.removeprefix('hs')}",
+        reference=f"Hock & Schittkowski (1981), problem {name[2:]}" if name in _HOCK else entry.formula.__doc__,
     )  # fmt: skip

@@ -25,6 +25,8 @@ class Residuals(NamedTuple):
         By how much constraints and bounds are violated at most, relative for limits beyond 1.
     stationarity : float
         The largest component of ``grad f - J'y - z``, over the largest of 1 and ``grad f``.
+    complementarity : float
+        The largest product of a multiplier and the distance to its limit, over the same.
     y : ndarray of shape (m,)
         Multipliers of the constraints: positive at the lower limit, negative at the upper one.
     z : ndarray of shape (n,)
@@ -33,6 +35,7 @@ class Residuals(NamedTuple):
 
     violation: float
     stationarity: float
+    complementarity: float
     y: Any
     z: Any
 
@@ -79,8 +82,8 @@ class ConstrainedProblem:
     [[25.0, inf], [40.0, 40.0]]
     >>> problem.python_con(problem.x0).tolist()
     [25.0, 52.0]
-    >>> problem.minima
-    (17.01401714,)
+    >>> problem.violation(problem.solution), problem.solved(problem.solution)
+    (0.0, True)
     """
 
     name: str
@@ -188,19 +191,18 @@ class ConstrainedProblem:
         excess = np.column_stack([limits[:, 0] - value, value - limits[:, 1]]) / size
         return float(np.max(np.maximum(excess, 0.0), initial=0.0))
 
-    def residuals(self, x, tol=1e-8):
+    def residuals(self, x):
         """How far a point is from fulfilling the KKT conditions.
+
+        The multipliers are those of least squares, with the right signs, over both stationarity and complementarity.
 
         Parameters
         ----------
         x : array of shape (n,)
-        tol : float
-            A limit within this distance, relative for limits beyond 1, may have a multiplier.
 
         Returns
         -------
         Residuals
-            With the multipliers that come closest, by least squares.
 
         Examples
         --------
@@ -214,21 +216,24 @@ class ConstrainedProblem:
 
         x = np.asarray(x, dtype=float)
         g, J, value, limits = self.python_grad(x), self.python_con_jac(x), self.python_con(x), self.limits
+        violation, size = self.violation(x), max(1.0, float(np.max(np.abs(g))))
+        multipliers = np.zeros(len(J) if self.bounds is None else len(J) + self.n)
         if self.bounds is not None:
             J, value, limits = np.vstack([J, np.eye(self.n)]), np.append(value, x), np.vstack([limits, self.bounds])
-        finite = np.isfinite(limits)
-        near = finite & (np.abs(value[:, None] - limits) <= tol * np.maximum(1.0, np.abs(limits)))
-        # each limit that is met gives a column and a multiplier >= 0; an equality two, of both signs
-        sides = [(i, sign) for i, pair in enumerate(near) for sign, met in zip((1.0, -1.0), pair, strict=True) if met]
-        multipliers = np.zeros(len(J))
-        if sides:
-            columns = np.array([sign * J[i] for i, sign in sides]).T
-            size = np.maximum(np.linalg.norm(columns, axis=0), 1e-300)
-            for (i, sign), found in zip(sides, nnls(columns / size, g)[0] / size, strict=True):
-                multipliers[i] += sign * found
-        rest = np.max(np.abs(g - multipliers @ J)) / max(1.0, np.max(np.abs(g)))
+        if not (np.isfinite(g).all() and np.isfinite(J).all() and np.isfinite(value).all()):
+            return Residuals(violation, np.nan, np.nan, multipliers[: self.m], np.zeros(self.n))
+        # a column and a multiplier >= 0 for each limit that there is; an equality has two, and so both signs
+        row, side = np.nonzero(np.isfinite(limits))
+        sign = 1.0 - 2.0 * side
+        gap = np.maximum(sign * (value[row] - limits[row, side]), 0.0)
+        A = np.vstack([sign * J[row].T, np.diag(gap)])
+        length = np.maximum(np.linalg.norm(A, axis=0), 1e-300)
+        found = nnls(A / length, np.append(g, np.zeros(len(row))), maxiter=100 * len(g) + 100 * len(row))[0] / length
+        np.add.at(multipliers, row, sign * found)
+        stationarity = float(np.max(np.abs(g - multipliers @ J))) / size
         z = multipliers[self.m :] if self.bounds is not None else np.zeros(self.n)
-        return Residuals(self.violation(x), float(rest), multipliers[: self.m], z)
+        complementarity = float(np.max(gap * found, initial=0.0)) / size
+        return Residuals(violation, stationarity, complementarity, multipliers[: self.m], z)
 
     def solved(self, x, f=None, tol=1e-6):
         """Whether a run ended at a solution.
@@ -246,10 +251,12 @@ class ConstrainedProblem:
         -------
         bool
             True if no constraint and no bound is violated by more than 1e-8 (relative for limits beyond 1), and f is
-            at, or below, one of the minima.
+            one of the minima.  Where there are no multipliers, a small violation may lower f by much: then f may be
+            below, too.
         """
         if not self.violation(x) <= 1e-8:
             return False
         f = self.python_fun(np.asarray(x, dtype=float)) if f is None else f
-        near = any(abs(f - least) <= tol * max(1.0, abs(least)) for least in self.minima)
-        return near or bool(self.minima and f <= self.minima[0])
+        if self.verdict == "no multipliers" and f <= self.minima[0]:
+            return True
+        return any(abs(f - least) <= tol * max(1.0, abs(least)) for least in self.minima)

@@ -156,6 +156,7 @@ def hs32(x1, x2, x3):
 
 @problem(0, 0, 3, lower=0, upper=(None, None, 5))
 def hs33(x1, x2, x3):
+    """At (0, 0, 2), where f = -4, the KKT conditions hold as well: no minimum, but the slope in x2 is zero there."""
     return (x1 - 1) * (x1 - 2) * (x1 - 3) + x3, [at_least(x3**2 - x2**2 - x1**2), at_least(x1**2 + x2**2 + x3**2, 4)]
 
 
@@ -177,6 +178,7 @@ def hs36(x1, x2, x3):
 
 @problem(10, 10, 10, lower=0, upper=42)
 def hs37(x1, x2, x3):
+    """In the book the two limits are two constraints."""
     return -x1 * x2 * x3, [between(0, x1 + 2 * x2 + 2 * x3, 72)]
 
 
