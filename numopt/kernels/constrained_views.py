@@ -38,7 +38,7 @@ class _Word:
 
 
 def part(place, indices=0):
-    """A function of R, and of so many integers, for compiled code: the part of the workspace at ``place(n, m, ...)``."""
+    """A function of R and of some integers, for compiled code: the part of the workspace at ``place(n, m, ...)``."""
     if config.DISABLE_JIT:  # type: ignore[attr-defined]
 
         def plain(R, *indices):

@@ -32,12 +32,13 @@ PHASE, BEGUN, COUNT, SHAKEN, SCALED, TINY = range(OWN_C, OWN_C + 6)
 # PHASE: 1 during restoration;  BEGUN: 1 once the start is within the bounds;  COUNT: pairs in the filter;  SHAKEN: times
 # that a stationary point of the violation was left at random;  SCALED: 1 once the quasi-Newton matrix has its size
 # TINY: steps in a row too short for f to tell
-MU, MU_R, DF, SHIFT, THETA_MAX, THETA_MIN, THETA_R, STUCK_AT = range(OWN_P, OWN_P + 8)
+MU, MU_R, DF, SHIFT, THETA_MAX, THETA_MIN, THETA_R, STUCK_AT, CURVATURE = range(OWN_P, OWN_P + 9)
 # SHIFT: of the Hessian, when one was last needed;  THETA_R: violation when restoration began;  STUCK_AT: that of the
 # stationary point
 
 _INF = math.inf
 _SHIFT_FIRST, _SHIFT_LEAST, _SHIFT_MOST = 1e-4, 1e-20, 1e40  # section 3.1
+_Y_GROWTH, _Y_GROWTH_SINGULAR = 1e8, 1e3  # of multipliers in one step, the latter where rows depend on each other
 _S_MAX = 100.0  # (6)
 _GRADIENT_MOST = 100.0
 _SCALE_LEAST = 1e-8
@@ -232,32 +233,38 @@ def _diagonal(R, k, with_hessian, shift, below):
 
 
 @kernel
-def factorise(R, k, mu, with_hessian):
-    """Factorise, the Hessian shifted until the inertia is (n, m, 0) (algorithm IC); (whether it is, shift)."""
+def factorise(R, k, mu, with_hessian, below):
+    """Factorise, the Hessian shifted until the inertia is (n, m, 0) (algorithm IC); (whether it is, shift, ``below``).
+
+    ``below``: what stands below the Jacobian, with a minus; it becomes positive where rows depend on each other.
+    """
     n, m = R.c[N], R.c[M]
-    K, d, perm, scratch = system(R), of_both(R, 0), of_both(R, 1), of_both(R, 4)
+    K, d, perm, scratch, last = system(R), of_both(R, 0), of_both(R, 1), of_both(R, 4), R.p[SHIFT]
     _fill(R, k, with_hessian)
-    below = 1.0 if R.c[PHASE] == 1 else 0.0
-    last = R.p[SHIFT]
     shift = 0.0
     while True:
         _diagonal(R, k, with_hessian, shift, below)
         _, negative, zero = ldlt(K, d, n + m, perm, scratch)
         if negative == m and zero == 0:
-            return True, shift
+            return True, shift, below
         if zero > 0 and below == 0.0 and m > 0:
             below = 1e-8 * mu**0.25
-            if shift == 0.0:
-                _diagonal(R, k, with_hessian, shift, below)
-                _, negative, zero = ldlt(K, d, n + m, perm, scratch)
-                if negative == m and zero == 0:
-                    return True, 0.0
+            continue
         if shift == 0.0:
             shift = _SHIFT_FIRST if last == 0.0 else max(_SHIFT_LEAST, last / 3.0)
         else:
             shift *= 100.0 if last == 0.0 else 8.0
         if not shift < _SHIFT_MOST:
-            return False, shift
+            return False, shift, below
+
+
+@kernel
+def multipliers_reasonable(R, below):
+    """Whether the step of y is not out of all proportion."""
+    n, y, q, most, change = R.c[N], scaled_y(R), of_both(R, 3), 1.0, 0.0
+    for i in range(y.size):
+        most, change = max(most, abs(y[i])), max(change, abs(q[n + i]))
+    return change <= (_Y_GROWTH if below == 0.0 else _Y_GROWTH_SINGULAR) * most
 
 
 @kernel

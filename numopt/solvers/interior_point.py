@@ -74,6 +74,7 @@ from numopt.kernels.stopping import EPS
 from numopt.kernels.vectors import copy, dot
 
 _INF = math.inf
+_THETA_MOST = 1e2
 _MU_FIRST = 0.1
 _PUSH = 1e-2  # of the start from its bounds
 _KAPPA_E, _KAPPA_MU, _THETA_MU = 10.0, 0.2, 1.5  # (7)
@@ -85,7 +86,19 @@ _Y_MOST = 1e3  # multipliers of least squares that are larger say nothing (secti
 _RESTORED = 0.9  # of the violation that restoration began with
 _STATIONARY = 1e-6  # of the gradient of the violation's norm
 _SHAKES, _SHAKE = 4, 1e-2
+_CLOSE, _ROOM = 1e-13, 2e-12  # of a slack to its limit; that the limit moves away
 _RESTORE = -1
+
+
+@kernel
+def _reset(R, diagonal):
+    """The quasi-Newton matrix to a multiple of the unit matrix."""
+    n, B = R.c[N], ip.hessian(R)
+    for i in range(n * n):
+        B[i] = 0.0
+    for j in range(n):
+        B[j * n + j] = diagonal
+    R.c[ip.SCALED] = 0
 
 
 @kernel
@@ -95,7 +108,7 @@ def _begin(R, k):
     n, m = c[N], c[M]
     ip.set_scales(R, k)
     s, lo, up, e, con = ip.slack(R), ip.slack_lower(R), ip.slack_upper(R), ip.row_scale(R), c_at(R, k)
-    sort, H = ip.kind(R), ip.hessian(R)
+    sort = ip.kind(R)
     for i in range(m):
         if sort[i] == ip.INEQUALITY:
             s[i] = barrier.pushed(e[i] * con[i], lo[i], up[i], _PUSH)
@@ -105,13 +118,10 @@ def _begin(R, k):
     for i in range(m):
         vl[i], vu[i] = 1.0 if lo[i] > -_INF else 0.0, 1.0 if up[i] < _INF else 0.0
     ip.least_squares_multipliers(R, k, _Y_MOST)
-    for i in range(n * n):
-        H[i] = 0.0
-    for j in range(n):
-        H[j * n + j] = 1.0
+    _reset(R, 1.0)
     theta = ip.set_residual(con, e, s, sort, ip.residual(R))
-    p[ip.MU], p[ip.SHIFT] = _MU_FIRST, 0.0
-    p[ip.THETA_MAX], p[ip.THETA_MIN] = 1e4 * max(1.0, theta), 1e-4 * max(1.0, theta)
+    p[ip.MU], p[ip.SHIFT], p[ip.CURVATURE] = _MU_FIRST, 0.0, 1.0
+    p[ip.THETA_MAX], p[ip.THETA_MIN] = _THETA_MOST * max(1.0, theta), 1e-4 * max(1.0, theta)
     c[ip.PHASE], c[ip.COUNT], c[ip.SHAKEN], c[ip.SCALED], c[ip.BEGUN] = 0, 0, 0, 0, 1
     _report(R, k)
 
@@ -184,7 +194,16 @@ def _try(R, k, d, ds, t):
         xt[j] = barrier.inside(x[j] + t * d[j], xl[j], xu[j])
     for i in range(s.size):
         st[i] = barrier.inside(s[i] + t * ds[i], lo[i], up[i])
-    return _kept(R, 1 - k) and evaluate_values(R, 1 - k)
+    if not (_kept(R, 1 - k) and evaluate_values(R, 1 - k)):
+        return False
+    # where c is farther from its only limit than s, s = c lowers both the violation and the barrier
+    e, con = ip.row_scale(R), c_at(R, 1 - k)
+    for i in range(s.size):
+        if up[i] == _INF and lo[i] > -_INF:
+            st[i] = max(st[i], e[i] * con[i])
+        elif lo[i] == -_INF and up[i] < _INF:
+            st[i] = min(st[i], e[i] * con[i])
+    return True
 
 
 @kernel
@@ -202,7 +221,28 @@ def _move(R, k, d, ds, mu, t):
     barrier.move_multipliers(x, d, xt, xl, xu, zl, zu, mu, t_z)
     barrier.move_multipliers(s, ds, st, lo, up, vl, vu, mu, t_z)
     copy(st, s)
+    _make_room(R)
     R.p[T] = t
+
+
+@kernel
+def _make_room(R):
+    """Move limits a little out where s is closer to them than rounding allows (section 3.5), within ctol."""
+    s, lo, up, e, cl, cu, keep = (
+        ip.slack(R), ip.slack_lower(R), ip.slack_upper(R), ip.row_scale(R), lower_limits(R), upper_limits(R),
+        kept_rows(R),
+    )  # fmt: skip
+    for i in range(s.size):
+        if keep[i] != 0.0:
+            continue
+        if lo[i] > -_INF:
+            size = max(1.0, abs(lo[i]))
+            if s[i] - lo[i] < _CLOSE * size and e[i] * cl[i] - lo[i] < 0.5 * R.p[CTOL] * e[i] * max(1.0, abs(cl[i])):
+                lo[i] -= _ROOM * size
+        if up[i] < _INF:
+            size = max(1.0, abs(up[i]))
+            if up[i] - s[i] < _CLOSE * size and up[i] - e[i] * cu[i] < 0.5 * R.p[CTOL] * e[i] * max(1.0, abs(cu[i])):
+                up[i] += _ROOM * size
 
 
 @kernel
@@ -241,8 +281,43 @@ def _update(R, k):
         if sy > EPS * yy:
             for j in range(n):
                 B[j * n + j] = yy / sy
-            R.c[ip.SCALED] = 1
-    damped_update(B, s, dg, work)
+        R.c[ip.SCALED] = 1
+    if damped_update(B, s, dg, work):
+        R.p[ip.CURVATURE] = dot(s, dg) / dot(s, s)
+
+
+@kernel
+def _update_violation(R, k):
+    """The same during restoration, for sum r_i hess c_i: SR1 on the change of J for r (Dennis, Gay & Welsch 1981)."""
+    n, m, e, r, B = R.c[N], R.c[M], ip.row_scale(R), ip.residual_trial(R), ip.hessian(R)
+    x, xt, J, Jt, v, s = (
+        x_at(R, k), x_at(R, 1 - k), jacobian_at(R, k), jacobian_at(R, 1 - k), ip.scratch_n(R), ip.step_corrected(R),
+    )  # fmt: skip
+    sy, sbs, sv, vv, ss = 0.0, 0.0, 0.0, 0.0, 0.0
+    for j in range(n):
+        s[j] = xt[j] - x[j]
+        v[j] = 0.0
+    for i in range(m):
+        a = e[i] * r[i]
+        if a != 0.0:
+            for j in range(n):
+                v[j] += a * (Jt[i * n + j] - J[i * n + j])
+    sy = dot(s, v)
+    for i in range(n):
+        for j in range(n):
+            sbs += s[i] * B[i * n + j] * s[j]
+    # r may have become small, and what it weighs too
+    size = min(1.0, abs(sy) / abs(sbs)) if sbs != 0.0 else 1.0
+    for i in range(n * n):
+        B[i] *= size
+    for i in range(n):
+        for j in range(n):
+            v[i] -= B[i * n + j] * s[j]
+    sv, vv, ss = dot(s, v), dot(v, v), dot(s, s)
+    if abs(sv) > 1e-8 * (vv * ss) ** 0.5:
+        for i in range(n):
+            for j in range(n):
+                B[i * n + j] += v[i] * v[j] / sv
 
 
 @kernel
@@ -297,9 +372,20 @@ def _barrier_step(R):
     p[ip.MU] = mu
     if c[EXACT_HESSIAN] == 1 and not _take_hessian(R, k, p[ip.DF]):
         return FAILED
-    good, shift = ip.factorise(R, k, mu, True)
-    if not good or not ip.direction(R, k, mu, shift, y, r, d, ds):
-        return _RESTORE
+    shift, below = 0.0, 0.0
+    while True:
+        good, shift, below = ip.factorise(R, k, mu, True, below)
+        if shift > 0.0 and c[EXACT_HESSIAN] == 0:
+            # rounding has made the matrix indefinite: along a ray its curvature falls without bound
+            _reset(R, p[ip.CURVATURE])
+            c[ip.SCALED] = 1
+            good, shift, below = ip.factorise(R, k, mu, True, below)
+        if not good or not ip.direction(R, k, mu, shift, y, r, d, ds):
+            return _RESTORE
+        # rows that depend on others, and contradict them, would have multipliers without bound
+        if ip.multipliers_reasonable(R, below) or below >= 1e-2:
+            break
+        below = max(1e-8, 100.0 * below)
     longest = _longest(R, k, d, ds, mu)
     slope = ip.slope_along(R, k, mu, d, ds)
     phi = p[ip.DF] * p[F] + ip.barrier_value(R, x, s, mu)
@@ -381,6 +467,8 @@ def _begin_restoration(R):
     phi = p[ip.DF] * p[F] + ip.barrier_value(R, x_at(R, k), ip.slack(R), mu)
     c[ip.COUNT] = augment(ip.pairs(R), c[ip.COUNT], (1.0 - _GAMMA_THETA) * theta, phi - _GAMMA_PHI * theta)
     p[ip.THETA_R], p[ip.MU_R], c[ip.PHASE] = theta, min(mu, theta * theta), 1
+    if c[EXACT_HESSIAN] == 0:
+        _reset(R, 0.0)
     copy(x_at(R, k), ip.held(R))
     barrier.set_multipliers(x_at(R, k), lower_bounds(R), upper_bounds(R), p[ip.MU_R], ip.lower_z(R), ip.upper_z(R))
     barrier.set_multipliers(
@@ -470,7 +558,7 @@ def _restoration_step(R):
     exact = c[EXACT_HESSIAN] == 1
     if exact and not _take_hessian(R, k, 0.0):
         return FAILED
-    good, shift = ip.factorise(R, k, mu, exact)
+    good, shift, _ = ip.factorise(R, k, mu, True, 1.0)
     none = ip.residual_corrected(R)
     for i in range(m):
         none[i] = 0.0
@@ -497,9 +585,13 @@ def _restoration_step(R):
     _move(R, k, d, ds, mu, t)
     if shift > 0.0:
         p[ip.SHIFT] = shift
+    if not exact:
+        _update_violation(R, k)
     if theta_t <= _RESTORED * p[ip.THETA_R] and admits(ip.pairs(R), c[ip.COUNT], theta_t, phi_t):
         c[ip.PHASE] = 0
         p[ip.SHIFT] = 0.0
+        if not exact:
+            _reset(R, 1.0)
         barrier.set_multipliers(
             x_at(R, 1 - k), lower_bounds(R), upper_bounds(R), p[ip.MU], ip.lower_z(R), ip.upper_z(R)
         )
