@@ -24,19 +24,20 @@ from numopt.kernels.filters import SIZE
 from numopt.kernels.ldlt import ldlt, refine_ldlt, solve_ldlt
 from numopt.kernels.oracle import lower_bounds, upper_bounds
 from numopt.kernels.slots import N
-from numopt.kernels.views import segment as segment
 
 FREE, INEQUALITY, EQUALITY = 0.0, 1.0, 2.0
 
-PHASE, BEGUN, COUNT, SHAKEN, SCALED, TINY = range(OWN_C, OWN_C + 6)
-# PHASE: 1 during restoration;  BEGUN: 1 once the start is within the bounds;  COUNT: pairs in the filter;  SHAKEN: times
-# that a stationary point of the violation was left at random;  SCALED: 1 once the quasi-Newton matrix has its size
-# TINY: steps in a row too short for f to tell
+PHASE, BEGUN, COUNT, SHAKEN, SCALED = range(OWN_C, OWN_C + 5)
+# PHASE: 1 during restoration;  BEGUN: 1 once the start is within the bounds;  COUNT: pairs in the filter
+# SHAKEN: times that a stationary point of the violation was left at random
+# SCALED: 1 once the quasi-Newton matrix has its size
 MU, MU_R, DF, SHIFT, THETA_MAX, THETA_MIN, THETA_R, STUCK_AT, CURVATURE = range(OWN_P, OWN_P + 9)
-# SHIFT: of the Hessian, when one was last needed;  THETA_R: violation when restoration began;  STUCK_AT: that of the
-# stationary point
+# MU, MU_R: of the barrier problem, of restoration;  SHIFT: of the Hessian, when one was last needed
+# THETA_R: violation when restoration began;  STUCK_AT: its norm at the stationary point
+# CURVATURE: of the quasi-Newton matrix along the last step
 
 _INF = math.inf
+KAPPA_E, _KAPPA_MU, _THETA_MU = 10.0, 0.2, 1.5  # (7)
 _SHIFT_FIRST, _SHIFT_LEAST, _SHIFT_MOST = 1e-4, 1e-20, 1e40  # section 3.1
 _Y_GROWTH, _Y_GROWTH_SINGULAR = 1e8, 1e3  # of multipliers in one step, the latter where rows depend on each other
 _S_MAX = 100.0  # (6)
@@ -86,6 +87,12 @@ of_both = part(_part(lambda n, m, k: (5 * n + 14 * m + k * (n + m), n + m)), 1)
 hessian = part(_part(lambda n, m, k: (_after_vectors(n, m), n * n)))
 system = part(_part(lambda n, m, k: (_after_vectors(n, m) + n * n, (n + m) * (n + m))))
 pairs = part(_part(lambda n, m, k: (_after_vectors(n, m) + n * n + (n + m) * (n + m), 2 * SIZE)))
+
+
+@kernel
+def lower_mu(mu):
+    """The next mu (7)."""
+    return min(_KAPPA_MU * mu, mu**_THETA_MU)
 
 
 # --- scaling and residuals
@@ -269,7 +276,7 @@ def multipliers_reasonable(R, below):
 
 @kernel
 def direction(R, k, mu, shift, y, r, d, ds):
-    """d, ds and, as the last m of ``of_both(R, 3)``, the change of -y; whether they are finite.  r: residual of rows."""
+    """d, ds and, as the last m of ``of_both(R, 3)``, the change of -y, for the residual r; whether they are finite."""
     n, m = R.c[N], R.c[M]
     x, xl, xu = x_at(R, k), lower_bounds(R), upper_bounds(R)
     s, sl, su, sort = slack(R), slack_lower(R), slack_upper(R), kind(R)
@@ -318,7 +325,7 @@ def slope_along(R, k, mu, d, ds):
 
 @kernel
 def least_squares_multipliers(R, k, most):
-    """y that makes the gradient of the Lagrangian smallest, given the bounds' multipliers; 0 if larger than ``most``."""
+    """y that makes the gradient of the Lagrangian smallest, given those of the bounds; 0 if larger than ``most``."""
     n, m = R.c[N], R.c[M]
     size = n + m
     K, d, perm, rhs, q, scratch = system(R), of_both(R, 0), of_both(R, 1), of_both(R, 2), of_both(R, 3), of_both(R, 4)
