@@ -29,6 +29,9 @@ UNITS = {
     "lagrange-newton": ("numopt.solvers.lagrange_newton", "run", 0),
     "interior-point": ("numopt.solvers.interior_point", "run", 0),
     "projected-gradient": ("numopt.solvers.projected_gradient", "run", 0),
+    "augmented-lagrangian": ("numopt.solvers.augmented_lagrangian", "run", 0),
+    "quadratic-penalty": ("numopt.solvers.quadratic_penalty", "run", 0),
+    "augmented/value_grad": ("numopt.kernels.augmented", "value_grad", 4),
     "norm-terms": ("numopt.kernels.norm_terms", "value_grad", 4),
     "cg": ("numopt.solvers.conjugate_gradient", "run", 1),
     "bfgs": ("numopt.solvers.bfgs", "run", 1),
@@ -66,6 +69,13 @@ UNITS = {
     "composite/hess": ("numopt.kernels.composite", "hess", 4),
     "composite/diagonal": ("numopt.kernels.composite", "diagonal", 4),
     "composite/hessp": ("numopt.kernels.composite", "hessp", 5),
+    "constraints/con": ("numopt.kernels.constraint_blocks", "con", 5),
+    "constraints/con_jac": ("numopt.kernels.constraint_blocks", "con_jac", 5),
+    "constraints/lag_hess": ("numopt.kernels.constraint_blocks", "lag_hess", 5),
+    "negated/value": ("numopt.kernels.negated", "value", 3),
+    "negated/vector": ("numopt.kernels.negated", "vector", 4),
+    "negated/matrix": ("numopt.kernels.negated", "matrix", 4),
+    "negated/product": ("numopt.kernels.negated", "product", 5),
     "reduced/value": ("numopt.kernels.reduced", "value", 3),
     "reduced/vector": ("numopt.kernels.reduced", "vector", 4),
     "reduced/matrix": ("numopt.kernels.reduced", "matrix", 4),
@@ -86,6 +96,7 @@ UNITS = {
     "lasso/batch": ("numopt.solvers.lasso_batch", "unit", 2),
     "lasso/gram": ("numopt.solvers.lasso_gram", "unit", 2),
     "lasso/groups": ("numopt.solvers.lasso_groups", "unit", 2),
+    "qp": ("numopt.kernels.qp_entry", "unit", 2),
     "glm/pointwise": ("numopt.solvers.glm", "pointwise", 2),
     "glm/newton": ("numopt.solvers.glm_newton", "unit", 2),
     "glm/sparse-float64": ("numopt.solvers.glm", "sparse64", 2),
@@ -251,43 +262,9 @@ def _compile(name):
 
 def _of_constrained_run(function):
     """The function of a table's address that calls one of a ConstrainedRun."""
-    from numba import carray, types
+    from numopt.kernels.constrained import run_at
 
-    from numopt.kernels import slots as s
-    from numopt.kernels.constrained import ConstrainedRun
-    from numopt.kernels.constrained_slots import HISTORY_WIDTH
-    from numopt.kernels.oracle import void_pointer
-
-    word, real = types.intp, types.float64
-
-    def unit(table):
-        a = carray(void_pointer(table), (s.N_TABLE,), word)
-        c = carray(void_pointer(a[s.A_C]), (s.N_COUNTERS,), types.int64)
-        p = carray(void_pointer(a[s.A_P]), (s.N_SCALARS,), real)
-        w = carray(void_pointer(a[s.A_W]), (a[s.A_W_SIZE],), real)
-        h = carray(void_pointer(a[s.A_HISTORY]), (HISTORY_WIDTH * c[s.HISTORY_SIZE],), real)
-        R = ConstrainedRun(
-            a[s.A_VALUE_GRAD],
-            a[s.A_VALUE],
-            a[s.A_GRAD],
-            a[s.A_HESS],
-            a[s.A_HESSP],
-            a[s.A_DATA],
-            a[s.A_SEARCH],
-            table,
-            a[s.A_TICK],
-            c,
-            p,
-            w,
-            h,
-            a[s.A_CON],
-            a[s.A_CON_JAC],
-            a[s.A_LAG_HESS],
-            a[s.A_CON_DATA],
-        )
-        return function(R)
-
-    return unit
+    return lambda table: function(run_at(table))
 
 
 def _unreachable():

@@ -18,11 +18,12 @@ Parts of the workspace: ``x_at(R, k)``, ``g_at(R, k)`` (the gradient of f), ``z_
 
 from typing import Any, NamedTuple
 
-from numba import types
+from numba import carray, types
 from numba.extending import overload
 
-from numopt.kernels.compiling import kernel
-from numopt.kernels.constrained_slots import NCEV, NCJEV, M
+from numopt.kernels import slots as s
+from numopt.kernels.compiling import inlined, kernel
+from numopt.kernels.constrained_slots import HISTORY_WIDTH, NCEV, NCJEV, M
 from numopt.kernels.constrained_views import c_at as c_at
 from numopt.kernels.constrained_views import g_at as g_at
 from numopt.kernels.constrained_views import jacobian_at as jacobian_at
@@ -41,6 +42,7 @@ from numopt.kernels.oracle import (
     evaluate_grad,
     evaluate_value,
     lazy_gradient,
+    void_pointer,
 )
 from numopt.kernels.slots import ABORT, F_TRIAL, NHEV
 
@@ -65,6 +67,20 @@ class ConstrainedRun(NamedTuple):
     con_jac: Any
     lag_hess: Any
     con_data: Any
+
+
+@inlined
+def run_at(table):
+    """The run whose table of machine words stands at an address."""
+    a = carray(void_pointer(table), (s.N_TABLE,), types.intp)
+    c = carray(void_pointer(a[s.A_C]), (s.N_COUNTERS,), types.int64)
+    p = carray(void_pointer(a[s.A_P]), (s.N_SCALARS,), types.float64)
+    w = carray(void_pointer(a[s.A_W]), (a[s.A_W_SIZE],), types.float64)
+    h = carray(void_pointer(a[s.A_HISTORY]), (HISTORY_WIDTH * c[s.HISTORY_SIZE],), types.float64)
+    return ConstrainedRun(
+        a[s.A_VALUE_GRAD], a[s.A_VALUE], a[s.A_GRAD], a[s.A_HESS], a[s.A_HESSP], a[s.A_DATA], a[s.A_SEARCH], table,
+        a[s.A_TICK], c, p, w, h, a[s.A_CON], a[s.A_CON_JAC], a[s.A_LAG_HESS], a[s.A_CON_DATA],
+    )  # fmt: skip
 
 
 # --- calls

@@ -30,7 +30,7 @@ ray: B s = 0, g's < 0 and no limit in its way prove that the objective is unboun
 constraints are looked at again; only then the working set counts as final.
 
 Workspace (``qp_words(n, m)`` doubles): T and R (n, n) (see ``qp_factors``); limits, multipliers, 1-norms and weights
-1 / norm of all constraints (5, m + n); working set W, D, d_k and scratch (8, n).
+1 / norm of all constraints (5, m + n); working set W, D, d_k and scratch (7, n).
 
 References: Goldfarb & Idnani, Math. Programming 27 (1983) 1-33; Powell, ZQPCVX, DAMTP/1983/NA17; Rockafellar, SIAM J.
 Control Optim. 14 (1976) 877-898; Arnstrom, Bemporad & Axehill, IEEE Trans. Autom. Control 67 (2022) 4362-4369.
@@ -38,19 +38,32 @@ Control Optim. 14 (1976) 877-898; Arnstrom, Bemporad & Axehill, IEEE Trans. Auto
 
 from numopt.kernels.compiling import kernel
 from numopt.kernels.dense import EPS
-from numopt.kernels.qp_factors import dot, dual_residual, factor, norm_of, value_of
-from numopt.kernels.qp_steps import INFINITE, enter, largest, load, most_violated, proves_infeasible, settle
+from numopt.kernels.qp_factors import absolute_dot, absolute_sum, add_row, dot, factor, norm_of, value_of
+from numopt.kernels.qp_slots import (
+    ACTIVE,
+    ERROR,
+    GAP,
+    INFEASIBLE,
+    ITERATIONS,
+    MAXITER,
+    N_INFO,
+    NOT_CONVEX,
+    RESIDUAL,
+    ROUNDS,
+    SOLVED,
+    UNBOUNDED,
+    VALUE,
+    VIOLATION,
+    n_words,
+)  # fmt: skip
+from numopt.kernels.qp_steps import INFINITE, enter, largest, load, most_violated, proves_infeasible, settle, terms_of
 from numopt.kernels.views import segment
 
-SOLVED, INFEASIBLE, UNBOUNDED, MAXITER, NOT_CONVEX = 0, 1, 2, 3, 4
 _RUNNING = -1
-
-# places in ``info``: working sets, largest violation of a constraint, largest component of B d + g - A'y - z, objective
-# (nu's share included), proximal points, members of the working set
-ITERATIONS, VIOLATION, RESIDUAL, VALUE, ROUNDS, ACTIVE, N_INFO = 0, 1, 2, 3, 4, 5, 6
 
 FEASIBLE = 1e-12  # violation that is rounding, of a row's limit and of its terms
 VANISHED = 1e-12  # of the largest d on the way, what d is at least counted as in its terms
+ROUNDING = 1e-5  # of d, what each of its elements is at least counted as, since it has d's rounding error
 ACCEPTED = 1e-9  # the same for what could not be resolved any better
 DEFINITE = 1e-11  # least pivot of B over its diagonal entry; below that B counts as semidefinite
 SEMIDEFINITE = 1e-13  # times n: what is added to the diagonal of a semidefinite B so that rounding does not matter
@@ -62,14 +75,11 @@ RAY = 1e-11  # of a ray: B s and steps out of the limits, over their terms
 PROXIMAL = 60  # proximal points at most
 
 
-@kernel
-def qp_words(n, m):
-    """Doubles that ``work`` needs."""
-    return 2 * n * n + 5 * (m + n) + 8 * n
+qp_words = kernel(n_words)
 
 
 @kernel
-def _is_ray(n, m, B, g, A, low, high, s, norm1):
+def _is_ray(n, m, B, g, A, low, high, nu, s, norm1):
     """Whether the objective falls without end along s."""
     size, slope, terms, most, curved = largest(s, n), 0.0, 0.0, 0.0, 0.0
     for j in range(n):
@@ -77,36 +87,56 @@ def _is_ray(n, m, B, g, A, low, high, s, norm1):
         terms += abs(g[j] * s[j])
         most = max(most, abs(B[j * n + j]))
         curved = max(curved, abs(dot(B, j * n, s, 0, n)))
-    if not (size > 0.0 and slope < -1e-9 * terms and curved <= RAY * most * size):
+    if not (size > 0.0 and curved <= RAY * most * size):
         return False
     for k in range(m + n):
         t, room = value_of(A, n, m, k, s), RAY * size * norm1[k]
         if (t < -room and low[k] > -INFINITE) or (t > room and high[k] < INFINITE):
-            return False
-    return True
+            if k >= m or nu >= INFINITE:
+                return False
+            slope += nu * abs(t)
+            terms += nu * abs(t)
+    return slope < -1e-9 * terms
 
 
 @kernel
-def _report(n, m, B, g, A, low, high, nu, zero, d, lam, norm1, r, info, top):
-    """Set violation, residual and value; returns whether what is hard is fulfilled, and nothing NaN."""
-    dual_residual(n, m, B, g, A, zero, d, d, lam, r)
-    size, resolved, violation, value = max(largest(d, n), VANISHED * top), True, 0.0, 0.0
+def _report(n, m, B, g, A, low, high, nu, d, lam, norm1, r, info, top, least):
+    """Set what ``info`` says of d; returns the violation of what is hard over its terms.
+
+    ``top``: the largest d on the way; ``least``: what the terms of the gradient count at least.
+    """
+    tiny = max(VANISHED * top, ROUNDING * largest(d, n))
+    worst, violation, given_up, share, gap = 0.0, 0.0, 0.0, least * top, 0.0
+    curved, linear, terms = 0.0, 0.0, least
+    for j in range(n):
+        t = dot(B, j * n, d, 0, n)
+        r[j] = lam[m + j] - g[j] - t
+        curved, linear = curved + d[j] * t, linear + d[j] * g[j]
+        t = absolute_dot(B, j * n, d, n)
+        terms, share = max(terms, t, abs(g[j]), abs(lam[m + j])), share + abs(d[j]) * (t + abs(g[j]))
     for k in range(m + n):
         t, limit = value_of(A, n, m, k, d), low[k]
         wrong = limit - t
         if t - high[k] > wrong:
             limit = high[k]
             wrong = t - limit
-        if wrong > 0.0:
-            violation = max(violation, wrong)
-            if k < m and nu < INFINITE:
-                value += nu * wrong
-            elif wrong > ACCEPTED * (abs(limit) + size * norm1[k]):
-                resolved = False
-    for j in range(n):
-        value += d[j] * (0.5 * dot(B, j * n, d, 0, n) + g[j])
-    info[VIOLATION], info[RESIDUAL], info[VALUE] = violation, largest(r, n), value
-    return resolved and value == value
+        violation = max(violation, wrong)
+        if k < m and nu < INFINITE:
+            given_up += nu * max(wrong, 0.0)
+        elif not wrong <= 0.0:
+            worst = max(worst, wrong / (abs(limit) + terms_of(A, n, m, k, d) + tiny * norm1[k]))
+            if wrong != wrong:
+                worst = 1.0
+        if lam[k] != 0.0:
+            t = lam[k] * (low[k] if lam[k] > 0.0 else high[k])
+            gap, share = gap - t, share + abs(t)
+            if k < m:
+                add_row(lam[k], A, k * n, r, 0, n)
+                terms = max(terms, abs(lam[k]) * norm1[k])
+    gap, residual, share = gap + curved + linear + given_up, largest(r, n), share + given_up
+    info[VIOLATION], info[RESIDUAL], info[VALUE], info[GAP] = violation, residual, 0.5 * curved + linear + given_up, gap
+    info[ERROR] = max(worst, residual / terms if residual > 0.0 else 0.0, abs(gap) / share if gap != 0.0 else 0.0)
+    return worst if gap - gap == 0.0 else 1.0
 
 
 @kernel
@@ -115,11 +145,11 @@ def _active_set(
 ):
     """From the working set of ``marks`` to the solution; (status, members, steps, largest d)."""
     q = settle(n, m, B, g, A, low, high, nu, shift, centre, T, R, W, q, d, lam, marks, r, u, c, 1)
-    settled, iterations, reach = False, 0, top
+    settled, iterations, open_proofs, reach = False, 0, 0, top
     while iterations <= 50 + 10 * (n + m):
         reach = max(reach, largest(d, n))
         top = max(top, reach)
-        p = most_violated(n, m, A, low, high, d, marks, norm1, weight, reach, FEASIBLE)
+        p = most_violated(n, m, A, low, high, d, marks, norm1, weight, FEASIBLE, 16.0 * EPS * reach)
         if p >= 0:
             q, steps, sign = enter(n, m, A, low, high, nu, weight, T, R, W, q, d, lam, marks, c, r, s, root, p)
             iterations += steps
@@ -128,9 +158,11 @@ def _active_set(
                 continue
             if proves_infeasible(n, m, A, low, high, W, q, p, sign, d, lam, r, s):
                 return INFEASIBLE, q, iterations, top
-            if settled:
+            open_proofs += 1
+            if settled or open_proofs > 1:
                 weight[p] = 0.0  # nothing can be done about it
-                continue
+            if abs(marks[p]) < 1.5:
+                lam[p] = 0.0
         elif settled:
             return SOLVED, q, iterations, top
         q = settle(n, m, B, g, A, low, high, nu, shift, centre, T, R, W, q, d, lam, marks, r, u, c, 4)
@@ -143,12 +175,13 @@ def _active_set(
 def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
     """Solve the problem above; all arrays are flat, A and B row by row.  Returns a status.
 
-    Sets ``d`` (n) and the multipliers ``y`` (m) and ``z`` (n).  ``SOLVED``; ``INFEASIBLE``: y and z hold the proof (see
-    above; 0 if limits of one constraint are crossed); ``UNBOUNDED``: d holds a ray; ``MAXITER``: accuracy or working
-    set could not be settled, d is the last point; ``NOT_CONVEX``: B has a negative eigenvalue, or is not finite.
+    Sets ``d`` (n), the multipliers ``y`` (m) and ``z`` (n), and ``info`` (N_INFO; see ``qp_slots``).  The status is
+    ``SOLVED``; ``INFEASIBLE``: y and z hold the proof (see above; 0 if limits are crossed or NaN);
+    ``UNBOUNDED``: d holds a ray, z a point that it starts from; ``MAXITER``: accuracy or working set could not be
+    settled, d is the last point; ``NOT_CONVEX``: B has a negative eigenvalue, or is not finite.
     ``marks`` (m + n: rows first, then variables): the working set to start from, all zeros if there is none, and the
     final one; -1 at the lower, 1 at the upper limit, and for elastic rows -2, 2 beyond it, y being nu, -nu.
-    ``nu`` = inf: the rows are hard.  ``info`` (N_INFO), ``work`` (``qp_words(n, m)``) need not be set.
+    ``nu`` = inf: the rows are hard.  ``work``: ``qp_words(n, m)`` doubles.
     """
     l = m + n
     T, R = segment(work, 0, n * n), segment(work, n * n, n * n)
@@ -157,22 +190,20 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
     norm1, weight = segment(work, at + 3 * l, l), segment(work, at + 4 * l, l)
     at += 5 * l
     W, c, r = segment(work, at, n), segment(work, at + n, n), segment(work, at + 2 * n, n)
-    s, u, zero = segment(work, at + 3 * n, n), segment(work, at + 4 * n, n), segment(work, at + 5 * n, n)
-    shift, centre = segment(work, at + 6 * n, n), segment(work, at + 7 * n, n)
+    s, u = segment(work, at + 3 * n, n), segment(work, at + 4 * n, n)
+    shift, centre = segment(work, at + 5 * n, n), segment(work, at + 6 * n, n)
     crossed, most, steep, flat = False, 0.0, 0.0, True
     for i in range(N_INFO):
         info[i] = 0.0
     for i in range(m):
         low[i], high[i], y[i] = rl[i], ru[i], 0.0
-        square, norm1[i] = dot(A, i * n, A, i * n, n), 0.0
-        for j in range(n):
-            norm1[i] += abs(A[i * n + j])
+        square, norm1[i] = dot(A, i * n, A, i * n, n), absolute_sum(A, i * n, n)
         weight[i] = 1.0 / square**0.5 if square > 0.0 else 1.0
-        crossed = crossed or low[i] > high[i]
+        crossed = crossed or not low[i] <= high[i]
     for j in range(n):
         low[m + j], high[m + j], norm1[m + j], weight[m + j] = dl[j], du[j], 1.0, 1.0
-        d[j], z[j], shift[j], centre[j], zero[j] = 0.0, 0.0, 0.0, 0.0, 0.0
-        crossed = crossed or dl[j] > du[j]
+        d[j], z[j], shift[j], centre[j] = 0.0, 0.0, 0.0, 0.0
+        crossed = crossed or not dl[j] <= du[j]
         most, steep = max(most, abs(B[j * n + j])), max(steep, abs(g[j]))
     if crossed:
         return INFEASIBLE
@@ -210,7 +241,7 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
         if pull <= CONVERGED * terms:
             break
         status = _RUNNING
-        if _is_ray(n, m, B, g, A, low, high, s, norm1):
+        if _is_ray(n, m, B, g, A, low, high, nu, s, norm1):
             status = UNBOUNDED
         elif rounds >= PROXIMAL:
             status = MAXITER
@@ -226,11 +257,15 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
         y[i] = lam[i]
     for j in range(n):
         z[j] = lam[m + j]
+    if status == SOLVED or status == UNBOUNDED:
+        for j in range(n):  # within the bounds to the last digit
+            d[j] = min(max(d[j], dl[j]), du[j])
     if status == UNBOUNDED:
         for j in range(n):
-            d[j] = s[j]
+            d[j], z[j] = s[j], d[j]
     elif status != INFEASIBLE:
-        resolved = _report(n, m, B, g, A, low, high, nu, zero, d, lam, norm1, r, info, top)
-        if status == SOLVED and not resolved:
+        least = VANISHED * (steep + (most + largest(shift, n)) * top)
+        worst = _report(n, m, B, g, A, low, high, nu, d, lam, norm1, r, info, top, least)
+        if status == SOLVED and not worst <= ACCEPTED:
             status = MAXITER
     return status

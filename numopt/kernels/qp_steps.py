@@ -6,6 +6,7 @@ All constraints stand in one row, those of A first, then the variables: their li
 
 from numopt.kernels.compiling import kernel
 from numopt.kernels.qp_factors import (
+    absolute_dot,
     add,
     add_row,
     correct,
@@ -91,8 +92,18 @@ def settle(n, m, B, g, A, low, high, nu, shift, centre, T, R, W, q, d, lam, mark
 
 
 @kernel
-def most_violated(n, m, A, low, high, d, marks, norm1, weight, size, tolerance):
-    """The constraint whose violation is largest over its norm, or -1; with a weight of 0 it is passed over."""
+def terms_of(A, n, m, k, d):
+    """|a_k|'|d|: what a_k'd is made of."""
+    return absolute_dot(A, k * n, d, n) if k < m else abs(d[k - m])
+
+
+@kernel
+def most_violated(n, m, A, low, high, d, marks, norm1, weight, tolerance, noise):
+    """The constraint whose violation is largest over its norm, or -1; with a weight of 0 it is passed over.
+
+    Violations up to ``tolerance`` of the terms that they are made of are none, nor are those up to ``noise``, an error
+    of d, can cause.
+    """
     p, most = -1, 0.0
     for k in range(m + n):
         mark = marks[k]
@@ -108,8 +119,9 @@ def most_violated(n, m, A, low, high, d, marks, norm1, weight, size, tolerance):
         elif value - high[k] > wrong:
             limit = high[k]
             wrong = value - limit
-        if weight[k] * wrong > most and wrong > tolerance * (abs(limit) + norm1[k] * size):
-            p, most = k, weight[k] * wrong
+        if weight[k] * wrong > most and wrong > noise * norm1[k]:
+            if wrong > tolerance * (abs(limit) + terms_of(A, n, m, k, d)):
+                p, most = k, weight[k] * wrong
     return p
 
 
@@ -162,7 +174,7 @@ def enter(n, m, A, low, high, nu, weight, T, R, W, q, d, lam, marks, c, r, s, ro
             lam[int(W[i])] -= t * sign * r[i]
         lam[p] += t * sign
         if free:
-            add_row(t * sign, s, 0, d, n)
+            add_row(t * sign, s, 0, d, 0, n)
             gap = max(gap - t * tail, 0.0)
         room -= t
         if full:
@@ -203,7 +215,7 @@ def proves_infeasible(n, m, A, low, high, W, q, p, sign, d, lam, r, s):
             continue
         gain += t * limit
         if k < m:
-            add_row(t, A, k * n, s, n)
+            add_row(t, A, k * n, s, 0, n)
         else:
             s[k - m] += t
     for j in range(n):

@@ -14,10 +14,8 @@ from numopt.drivers.constrained import make_constrained_run
 from numopt.kernels.compiling import kernel
 from numopt.kernels.constrained import (
     c_at,
-    evaluate_constraints,
     evaluate_lagrangian,
     evaluate_slopes,
-    evaluate_values,
     g_at,
     jacobian_at,
     kept_rows,
@@ -27,12 +25,10 @@ from numopt.kernels.constrained import (
     y_at,
     z_at,
 )
-from numopt.kernels.constrained_slots import COMPLEMENTARITY, EXACT_HESSIAN, M, STATIONARITY, VIOLATION
-from numopt.kernels.dense import EPS
-from numopt.kernels.kkt import assess
-from numopt.kernels.oracle import lower_bounds, upper_bounds
+from numopt.kernels.constrained_slots import COMPLEMENTARITY, CTOL, EXACT_HESSIAN, STATIONARITY, VIOLATION, M
+from numopt.kernels.kkt import assess, lagrangian_gradient, violation_of
 from numopt.kernels.qp import SOLVED
-from numopt.kernels.quasi_newton import convexify, damped_update
+from numopt.kernels.quasi_newton import DAMPING, convexify, damped_update
 from numopt.kernels.slots import (
     ABORT,
     ACCEPT,
@@ -46,6 +42,7 @@ from numopt.kernels.slots import (
     NIT,
     PARITY,
     POINT_INFEASIBLE,
+    UNBOUNDED_BELOW,
     UPDATES,
     F,
     N,
@@ -54,13 +51,18 @@ from numopt.kernels.slots import (
 from numopt.kernels.sqp_model import (
     DECREASE,
     ELASTIC,
+    F_FIRST,
+    LOOKED,
     NOWHERE,
     NU,
-    NUDGES,
     READY,
-    RHO,
+    RESTORED,
+    STRAIGHT,
+    V_STUCK,
+    begin_model,
     column,
     find_step,
+    limits_of_rows,
     marks,
     matrix,
     model_violation,
@@ -69,12 +71,28 @@ from numopt.kernels.sqp_model import (
     solve_model,
     total_violation,
 )
-from numopt.kernels.vectors import copy, distance, dot
+from numopt.kernels.sqp_points import attempt, kept, leave_saddle, look_around, noise_of, restore
+from numopt.kernels.vectors import copy, distance, dot, norm_inf, scale
 
 # the least share of the decrease that the model promises
-_SUFFICIENT = 1e-4
+_SUFFICIENT = 1e-2
+# B = I before the first update is made smaller, Nocedal & Wright (6.20), but not larger: the largest curvature is that
+# across the constraints, which do without it
+_LEAST_SCALE = 1e-4
+# of a step, over the size of x, where the Hessian has no curvature to limit it
+_LONGEST = 3.0
+# curvature along a step, over that of the model, that counts as none; such steps in a row before all of B is made smaller
+_NO_CURVATURE, _STRAIGHT_STEPS = 1e-3, 3
+# restoring steps in a row, and looks around in all, before a point without a way to less violation is the end
+_RESTORING_STEPS, _LOOKS = 50, 3
+# multipliers, over the size of g, from which on none are believed in
+_NO_MULTIPLIER = 1e8
+# an objective that has fallen to so many times the size of its first value, and has doubled in the last step, has no end
+_BOTTOMLESS = 1e12
 # bounds on the factor between two steps
 _SHORTER, _LONGER = 0.1, 0.5
+# share of the violation that elastic rows may leave for a second-order correction to make sense
+_NEARLY = 0.1
 _INF = float("inf")
 
 
@@ -87,6 +105,15 @@ def _identity(B, n, gamma):
 
 
 @kernel
+def _take_multipliers(R, k):
+    """The model's multipliers to place k; without bound, as where there are none, they are cut off."""
+    y, found, most = y_at(R, k), row(R, 0), _NO_MULTIPLIER * max(1.0, norm_inf(g_at(R, k)))
+    for i in range(y.size):
+        y[i] = min(max(found[i], -most), most)
+    copy(column(R, 1), z_at(R, k))
+
+
+@kernel
 def init(R):
     """Begin with B = I, no working set and no penalties; at the start the model's multipliers are the first ones."""
     c, k = R.c, R.c[PARITY]
@@ -96,11 +123,12 @@ def init(R):
         mu[i] = 0.0
     for i in range(marking.size):
         marking[i] = 0.0
-    c[UPDATES], c[FRESH], c[READY] = 0, 1, 0
+    c[UPDATES], c[FRESH], c[READY], c[STRAIGHT] = 0, 1, 0, 0
+    begin_model(R, k)
     if find_step(R, k):
         if c[NIT] == 0:
-            copy(row(R, 0), y_at(R, k))
-            copy(column(R, 1), z_at(R, k))
+            R.p[F_FIRST], R.p[V_STUCK] = R.p[F], _INF
+            _take_multipliers(R, k)
     if c[EXACT_HESSIAN] != 0 and c[NOWHERE] == 0:
         c[READY] = 0
 
@@ -108,105 +136,51 @@ def init(R):
 @kernel
 def _prepare(R):
     """Solve the model at the current point; False if that failed."""
-    c, k, n = R.c, R.c[PARITY], R.c[N]
-    R.p[RHO] = 0.0
+    c, k, n, m = R.c, R.c[PARITY], R.c[N], R.c[M]
+    begin_model(R, k)
     if c[EXACT_HESSIAN] == 0:
         return find_step(R, k)
-    H, J, active = matrix(R, 1), jacobian_at(R, k), marks(R, 2)
+    H, J, g, marking, active, gap = matrix(R, 1), jacobian_at(R, k), column(R, 9), marks(R, 0), marks(R, 2), marks(R, 3)
     if not evaluate_lagrangian(R, k, y_at(R, k), 1.0, H):
         return c[ABORT] == 0 and find_step(R, k)
-    marking = marks(R, 0)
-    for i in range(marking.size):
-        active[i] = 1.0 if 0.5 < abs(marking[i]) < 1.5 else 0.0
-    rho = convexify(H, J, active, n, matrix(R, 0), matrix(R, 2), matrix(R, 3), column(R, 6), column(R, 7))
-    if not find_step(R, k):
-        return False
-    if rho > 0.0:
-        # the multipliers less the part that stems from the curvature added
-        y, z, d, m = row(R, 0), column(R, 1), column(R, 0), c[M]
-        for i in range(m):
-            if active[i] != 0.0 and abs(marking[i]) == 1.0:
-                aa, ad = 0.0, 0.0
-                for j in range(n):
-                    aa += J[i * n + j] * J[i * n + j]
-                    ad += J[i * n + j] * d[j]
-                if aa > 0.0:
-                    y[i] -= rho * ad / aa
-        for j in range(n):
-            if active[m + j] != 0.0 and abs(marking[m + j]) == 1.0:
-                z[j] -= rho * d[j]
-    return True
-
-
-@kernel
-def _place(R, t, d):
-    """x of the trial place: x + t d, within the bounds."""
-    k = R.c[PARITY]
-    x, xt, xl, xu = x_at(R, k), x_at(R, 1 - k), lower_bounds(R), upper_bounds(R)
-    for j in range(x.size):
-        xt[j] = min(max(x[j] + t * d[j], xl[j]), xu[j])
-
-
-@kernel
-def _kept(R):
-    """Whether the trial point fulfils the rows that no point may violate."""
-    keep, m = kept_rows(R), R.c[M]
-    any_kept = False
-    for i in range(m):
-        any_kept = any_kept or keep[i] != 0.0
-    if not any_kept:
-        return True
-    kt = 1 - R.c[PARITY]
-    c, cl, cu = c_at(R, kt), lower_limits(R), upper_limits(R)
-    if not evaluate_constraints(R, x_at(R, kt), c):
-        return False
-    for i in range(m):
-        if keep[i] != 0.0 and not cl[i] <= c[i] <= cu[i]:
-            return False
-    return True
-
-
-@kernel
-def _try(R, t, d):
-    """The merit at x + t d; inf where it cannot be had."""
-    _place(R, t, d)
-    kt = 1 - R.c[PARITY]
-    if not (_kept(R) and evaluate_values(R, kt)):
-        return _INF
-    return R.p[F_TRIAL] + penalty(row(R, 4), c_at(R, kt), lower_limits(R), upper_limits(R))
-
-
-@kernel
-def _noise(R):
-    """The rounding error of the merit."""
-    mu, cl, cu, s = row(R, 4), lower_limits(R), upper_limits(R), abs(R.p[F])
-    for i in range(mu.size):
-        a = abs(cl[i]) if cl[i] > -_INF else 0.0
-        b = abs(cu[i]) if cu[i] < _INF else 0.0
-        s += mu[i] * max(a, b)
-    return 10.0 * EPS * s
+    rl, ru, dl, du = row(R, 2), row(R, 3), column(R, 4), column(R, 5)
+    for i in range(m + n):
+        active[i] = 1.0 if abs(marking[i]) == 1.0 else 0.0
+        if i < m:
+            gap[i] = rl[i] if marking[i] < 0.0 else ru[i]
+        else:
+            gap[i] = dl[i - m] if marking[i] < 0.0 else du[i - m]
+    v, lam = column(R, 6), column(R, 7)
+    lagrangian_gradient(g_at(R, k), J, y_at(R, k), z_at(R, k), v)
+    least = norm_inf(v) / (_LONGEST * max(1.0, norm_inf(x_at(R, k))))
+    convexify(H, J, active, gap, n, least, matrix(R, 0), g, matrix(R, 2), matrix(R, 3), lam, v)
+    return find_step(R, k)
 
 
 @kernel
 def _corrected(R):
-    """The second-order correction: the model with the curvature of the constraints along d, into column 2.
+    """The second-order correction (Nocedal & Wright, section 18.3): e = its step - d, the constraints' curvature
+    along d, known from c at x + d, being part of the model.  False if there is none.
 
-    False if there is none.
+    Rows that no point may violate, and that x + d does, are asked for as much again.
     """
     k = R.c[PARITY]
-    c, J, d, rl, ru = c_at(R, 1 - k), jacobian_at(R, k), column(R, 0), row(R, 2), row(R, 3)
+    c, J, d, rl, ru, keep = c_at(R, 1 - k), jacobian_at(R, k), column(R, 0), row(R, 2), row(R, 3), kept_rows(R)
     cl, cu, n = lower_limits(R), upper_limits(R), R.c[N]
     for i in range(c.size):
-        t = 0.0
+        t, more, less = 0.0, 0.0, 0.0
         for j in range(n):
             t += J[i * n + j] * d[j]
-        rl[i], ru[i] = cl[i] - c[i] + t, cu[i] - c[i] + t
+        if keep[i] != 0.0:
+            more, less = max(0.0, cl[i] - c[i]), max(0.0, c[i] - cu[i])
+        rl[i], ru[i] = cl[i] - c[i] + t + more, cu[i] - c[i] + t - less
     copy(marks(R, 0), marks(R, 1))
     status = solve_model(R, k, R.p[NU] if R.c[ELASTIC] != 0 else _INF, 2)
-    c0 = c_at(R, k)
-    for i in range(c.size):
-        rl[i], ru[i] = cl[i] - c0[i], cu[i] - c0[i]
-    return status == SOLVED and dot(column(R, 2), column(R, 2)) <= 4.0 * dot(d, d)
+    limits_of_rows(R, k)
+    d2, e = column(R, 2), column(R, 7)
+    for j in range(n):
+        e[j] = d2[j] - d[j]
+    return status == SOLVED and dot(e, e) <= dot(d, d)
 
 
 @kernel
@@ -234,9 +208,14 @@ def _update(R):
     if c[UPDATES] == 0:
         sv, vv = dot(s, v), dot(v, v)
         if sv > 1e-8 * (dot(s, s) * vv) ** 0.5:
-            _identity(B, n, vv / sv)  # Nocedal & Wright (6.20)
-    if damped_update(B, s, v, column(R, 8)):
+            _identity(B, n, max(_LEAST_SCALE, min(1.0, vv / sv)))
+    share = damped_update(B, s, v, column(R, 8))
+    if share == share:
         c[UPDATES] += 1
+    c[STRAIGHT] = c[STRAIGHT] + 1 if abs(share) < _NO_CURVATURE else 0
+    if c[STRAIGHT] >= _STRAIGHT_STEPS:
+        # the update has made B smaller along s as often; before that differs too much from other directions, all of B
+        scale(DAMPING, B, B)
 
 
 @kernel
@@ -256,46 +235,67 @@ def _accept(R):
     c, k = R.c, R.c[PARITY]
     kt = 1 - k
     y, z = y_at(R, kt), z_at(R, kt)
-    copy(row(R, 0), y)
-    copy(column(R, 1), z)
+    _take_multipliers(R, kt)
     R.p[T] = max(distance(x_at(R, kt), x_at(R, k)), 1e-300)
     c[READY] = 0
     if c[EXACT_HESSIAN] != 0:
         return
     _update(R)
     c[FRESH] = 0
+    begin_model(R, kt)
     if find_step(R, kt):
-        # the multipliers of this model are those of this very point, but where its step is long they are the worse ones
-        before = _residual(R, kt)
-        copy(row(R, 0), y)
-        copy(column(R, 1), z)
-        if not _residual(R, kt) < before:
-            pass
+        # of the multipliers of the two models, the one before and the one at this very point, those that do better
+        before, y0, z0 = _residual(R, kt), row(R, 5), column(R, 2)
+        copy(y, y0)
+        copy(z, z0)
+        _take_multipliers(R, kt)
+        if before < _residual(R, kt):
+            copy(y0, y)
+            copy(z0, z)
 
 
 @kernel
-def _nudge(R):
-    """At a point stationary for the violation look around for one with less; POINT_INFEASIBLE if there is none."""
-    c, p, k, n = R.c, R.p, R.c[PARITY], R.c[N]
-    v, d, x = total_violation(R, k), column(R, 2), x_at(R, k)
-    for trial in range(6):
-        h = (0.01, 0.1, 1.0)[trial // 2] * (1.0 if trial % 2 == 0 else -1.0)
-        for j in range(n):
-            # components of all sizes and both signs, in no pattern: the golden ratio spreads them evenly
-            phase = (j + 1) * 0.6180339887498949
-            d[j] = (0.5 + phase - int(phase)) * max(1.0, abs(x[j])) * (1.0 if j % 3 != 1 else -1.0)
-        _try(R, h, d)
-        if c[ABORT] != 0:
-            return FAILED
-        if total_violation(R, 1 - k) < (1.0 - 1e-6) * v and abs(p[F_TRIAL]) < _INF and evaluate_slopes(R, 1 - k):
-            copy(y_at(R, k), y_at(R, 1 - k))
-            copy(z_at(R, k), z_at(R, 1 - k))
-            p[T] = distance(x, x_at(R, 1 - k))
-            c[NUDGES] += 1
-            return FAILED
-        if c[ABORT] != 0:
-            return FAILED
+def _stay(R):
+    """The same point as the next one, with the multipliers that the model has at it."""
+    k, p = R.c[PARITY], R.p
+    kt = 1 - k
+    copy(x_at(R, k), x_at(R, kt))
+    copy(g_at(R, k), g_at(R, kt))
+    copy(c_at(R, k), c_at(R, kt))
+    copy(y_at(R, k), y_at(R, kt))
+    copy(z_at(R, k), z_at(R, kt))
+    copy(jacobian_at(R, k), jacobian_at(R, kt))
+    p[F_TRIAL], p[T] = p[F], 1e-300
+
+
+@kernel
+def _restore(R):
+    """Where no step lowers the sum of the violations: begin afresh elsewhere, or end there."""
+    c, p = R.c, R.p
+    if c[NOWHERE] != 0 and c[RESTORED] == 0 and not total_violation(R, c[PARITY]) < 0.999 * p[V_STUCK]:
+        return POINT_INFEASIBLE  # been there
+    if c[RESTORED] < _RESTORING_STEPS and restore(R):
+        if c[NOWHERE] != 0:
+            p[V_STUCK] = total_violation(R, c[PARITY])
+        c[RESTORED] += 1
+        return FAILED
+    if c[ABORT] == 0 and c[NOWHERE] != 0 and c[LOOKED] < _LOOKS and look_around(R):
+        c[LOOKED] += 1
+        return FAILED
+    c[RESTORED] = 0
     return POINT_INFEASIBLE
+
+
+@kernel
+def _sharper(R):
+    """Whether the residual of the KKT conditions or the violation is smaller at the trial point."""
+    p, k = R.p, R.c[PARITY]
+    kt = 1 - k
+    _take_multipliers(R, kt)
+    v = violation_of(c_at(R, kt), lower_limits(R), upper_limits(R))
+    if p[VIOLATION] > p[CTOL]:
+        return v < p[VIOLATION]
+    return v <= p[CTOL] and _residual(R, kt) < p[GNORM]
 
 
 @kernel
@@ -304,28 +304,45 @@ def step(R):
     c, p, k = R.c, R.p, R.c[PARITY]
     if c[READY] == 0 and not _prepare(R):
         return FAILED
-    if c[NOWHERE] != 0:
-        return _nudge(R) if c[NUDGES] < 3 else POINT_INFEASIBLE
+    if c[ELASTIC] == 0:
+        c[RESTORED] = 0
+    elif c[NOWHERE] != 0 or c[RESTORED] > 0:
+        return _restore(R)
     d, mu = column(R, 0), row(R, 4)
+    if c[EXACT_HESSIAN] != 0:
+        _take_multipliers(R, k)
+        if p[VIOLATION] <= p[CTOL] and _residual(R, k) <= p[GTOL]:
+            _stay(R)
+            return ACCEPT
     if not p[DECREASE] > 0.0:
         return FLAT
+    if c[NIT] == 0 and leave_saddle(R):
+        return FAILED
+    if c[ABORT] != 0:
+        return FAILED
     merit = p[F] + penalty(mu, c_at(R, k), lower_limits(R), upper_limits(R))
-    noise, t, kt = _noise(R), 1.0, 1 - k
+    noise, t, kt, bent = noise_of(R), 1.0, 1 - k, False
+    left = model_violation(R, k, d, False) if c[ELASTIC] != 0 else 0.0
+    left_weighted = model_violation(R, k, d, True) if c[ELASTIC] != 0 else 0.0
     for trial in range(c[MAX_TRIALS]):
-        phi = _try(R, t, d)
+        phi = attempt(R, t, d, bent)
+        enough = merit - _SUFFICIENT * t * p[DECREASE]
+        if trial == 0 and c[ABORT] == 0 and not phi <= enough and left <= _NEARLY * total_violation(R, k):
+            # would the step do, were the constraints linear?
+            if phi < _INF:
+                if p[F_TRIAL] + left_weighted <= enough and _corrected(R):
+                    again = attempt(R, t, d, True)
+                    phi = again if again <= enough else phi
+            elif not kept(R) and c[ABORT] == 0 and _corrected(R):
+                bent = True
+                phi = attempt(R, t, d, bent)
         if c[ABORT] != 0:
             return FAILED
-        good = phi <= merit - _SUFFICIENT * t * p[DECREASE] + noise
-        if not good and trial == 0 and phi < _INF:
-            # would the step do, were the constraints linear?
-            linear = model_violation(R, k, d, True) if c[ELASTIC] != 0 else 0.0
-            if p[F_TRIAL] + linear <= merit - _SUFFICIENT * p[DECREASE] and _corrected(R):
-                again = _try(R, 1.0, column(R, 2))
-                if c[ABORT] != 0:
-                    return FAILED
-                good = again <= merit - _SUFFICIENT * p[DECREASE]
-        if good and evaluate_slopes(R, kt):
+        if phi <= enough + noise and evaluate_slopes(R, kt) and (phi <= enough or _sharper(R)):
             _accept(R)
+            deep = p[F_TRIAL] < 2.0 * p[F] and p[F_TRIAL] < -_BOTTOMLESS * max(1.0, abs(p[F_FIRST]))
+            if deep and violation_of(c_at(R, kt), lower_limits(R), upper_limits(R)) <= p[CTOL]:
+                return UNBOUNDED_BELOW
             return ACCEPT
         if c[ABORT] != 0:
             return FAILED
@@ -333,7 +350,7 @@ def step(R):
             shorter = p[DECREASE] * t / (2.0 * (phi - merit + p[DECREASE] * t))
             t *= min(max(shorter, _SHORTER), _LONGER)
         else:
-            t *= 0.2
+            t *= 0.5 if bent else 0.2
     return FLAT if p[DECREASE] <= 1e3 * noise else FAILED
 
 

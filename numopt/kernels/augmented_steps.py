@@ -1,0 +1,186 @@
+"""What the methods of multipliers and of penalties share: sizes of rows, multipliers of bounds, the violation alone."""
+
+from numopt.kernels.augmented import (
+    begin_inner,
+    bring,
+    inner_point,
+    inner_scalars,
+    lam_of,
+    residual_of,
+    scale_of,
+    weighted_slope,
+)
+from numopt.kernels.augmented_slots import (
+    GROWTH,
+    KEEPING,
+    PENALTY_FIRST,
+    READY,
+    RESTORED,
+    STAGE,
+    WARM,
+    WEIGHT,
+)
+from numopt.kernels.bounds import projected_norm
+from numopt.kernels.compiling import kernel
+from numopt.kernels.constrained import (
+    c_at,
+    g_at,
+    jacobian_at,
+    kept_rows,
+    lower_limits,
+    upper_limits,
+    x_at,
+    y_at,
+    z_at,
+)
+from numopt.kernels.constrained_slots import CTOL, PENALTY, M
+from numopt.kernels.kkt import violation_of
+from numopt.kernels.oracle import lower_bounds, upper_bounds, vector
+from numopt.kernels.slots import (
+    ACCEPT,
+    F_LOWER,
+    FAILED,
+    FRESH,
+    PARITY,
+    POINT_INFEASIBLE,
+    D,
+    F,
+    N,
+    T,
+    G_LOW,
+)
+from numopt.kernels.vectors import copy, norm_inf
+from numopt.kernels.views import segment
+
+_STEEP = 100.0  # rows of larger gradients at the start are scaled down to this (Wächter & Biegler 2006, section 3.8)
+_LEAST_SCALE = 1e-8
+_AT_BOUND = 1e-9  # relative to max(1, size of the bound)
+_STATIONARY = 1e-6  # of the gradient of the squared violation, relative to the violation
+# between inner runs, within one on L_A, within one on the violation alone from x or from a point beside it
+BETWEEN, MINIMISING, RESTORING = 0, 1, 2
+_TRIES = 2  # points beside a stationary point of the violation to look for a way down from
+
+
+@kernel
+def row_distance(c, cl, cu):
+    """How far c is from its limits: positive above, negative below."""
+    return c - cl if c < cl else (c - cu if c > cu else 0.0)
+
+
+@kernel
+def set_bound_multipliers(R, k):
+    """z of the point in place k, given its y: what the gradient of the Lagrangian leaves at a bound."""
+    x, xl, xu, z, r = x_at(R, k), lower_bounds(R), upper_bounds(R), z_at(R, k), residual_of(R)
+    weighted_slope(jacobian_at(R, k), y_at(R, k), 1.0, g_at(R, k), r)
+    for j in range(x.size):
+        low = r[j] > 0.0 and x[j] - xl[j] <= _AT_BOUND * max(1.0, abs(xl[j]))
+        high = r[j] < 0.0 and xu[j] - x[j] <= _AT_BOUND * max(1.0, abs(xu[j]))
+        z[j] = r[j] if low or high else 0.0
+
+
+@kernel
+def scaled_violation(R, c):
+    """(the norm, the largest) of the scaled distances from the limits."""
+    scale, cl, cu, total, top = scale_of(R), lower_limits(R), upper_limits(R), 0.0, 0.0
+    for i in range(c.size):
+        h = row_distance(c[i], cl[i], cu[i])
+        total += scale[i] * h * h
+        top = max(top, scale[i] ** 0.5 * abs(h))
+    return total**0.5, top
+
+
+@kernel
+def prepare(R):
+    """Scale the rows, choose the first penalty; no multipliers yet."""
+    c, p = R.c, R.p
+    n, k = c[N], c[PARITY]
+    J, scale, lam, keep = jacobian_at(R, k), scale_of(R), lam_of(R), kept_rows(R)
+    c[KEEPING] = 0
+    for i in range(c[M]):
+        top = norm_inf(segment(J, i * n, n))
+        factor = max(_LEAST_SCALE, min(1.0, _STEEP / top)) if top > 0.0 else 1.0
+        scale[i] = factor * factor
+        lam[i] = 0.0
+        c[KEEPING] |= keep[i] != 0.0
+    p[PENALTY] = p[PENALTY_FIRST]
+    if not p[PENALTY] > 0.0:
+        h, _ = scaled_violation(R, c_at(R, k))
+        p[PENALTY] = min(1e4, max(1.0, 10.0 * max(1.0, abs(p[F])) / max(1.0, 0.5 * h * h)))
+    c[STAGE], c[WARM], c[READY], c[RESTORED], c[FRESH], p[WEIGHT] = BETWEEN, 0, 0, 0, 1, 1.0
+    x_at(R, 1 - k)[0] = float("nan")
+    set_bound_multipliers(R, k)
+
+
+@kernel
+def violation_slope(R, k):
+    """The projected gradient of half the squared scaled violation at place k, relative to the violation."""
+    c, cl, cu, scale = c_at(R, k), lower_limits(R), upper_limits(R), scale_of(R)
+    J, out, n = jacobian_at(R, k), vector(R, D), R.c[N]
+    for j in range(n):
+        out[j] = 0.0
+    for i in range(c.size):
+        h = scale[i] * row_distance(c[i], cl[i], cu[i])
+        if h != 0.0:
+            for j in range(n):
+                out[j] += h * J[i * n + j]
+    size, _ = scaled_violation(R, c)
+    if size == 0.0:
+        return 0.0
+    for j in range(n):
+        out[j] /= size
+    return projected_norm(x_at(R, k), out, lower_bounds(R), upper_bounds(R), float("inf"))
+
+
+@kernel
+def _minimise_violation(R, x):
+    """Begin an inner run on the violation alone."""
+    p, lam = R.p, lam_of(R)
+    for i in range(lam.size):
+        lam[i] = 0.0
+    p[WEIGHT] = 0.0
+    R.c[WARM], R.c[READY], R.c[STAGE] = 0, 0, R.c[STAGE] + 1
+    begin_inner(R, x, 1e-4 * p[PENALTY] * p[CTOL])
+    # low enough
+    inner_scalars(R)[F_LOWER] = 0.5 * p[PENALTY] * (0.1 * p[CTOL]) ** 2
+
+
+@kernel
+def restore(R):
+    """Begin to minimise the violation alone."""
+    R.c[STAGE] = RESTORING - 1
+    _minimise_violation(R, x_at(R, R.c[PARITY]))
+
+
+@kernel
+def restored(R):
+    """After the inner run that ``restore`` began: a task, or -1 where another run has begun."""
+    c, p = R.c, R.p
+    t, n = 1 - c[PARITY], c[N]
+    x = vector(R, G_LOW)
+    copy(inner_point(R), x)
+    if not bring(R, x):
+        return FAILED
+    feasible = violation_of(c_at(R, t), lower_limits(R), upper_limits(R)) <= p[CTOL]
+    stationary = not feasible and violation_slope(R, t) <= _STATIONARY
+    tries = c[STAGE] - RESTORING
+    if stationary and tries < _TRIES:
+        # it may be a saddle point of the violation
+        xl, xu = lower_bounds(R), upper_bounds(R)
+        for j in range(n):
+            s = 1e-2 * max(1.0, abs(x[j])) * (1.0 + 0.1 * (j % 7))
+            s = s if tries == 0 or j % 2 == 0 else -s
+            s = s if tries == 0 else -3.0 * s
+            x[j] = min(max(x[j] + s, xl[j]), xu[j])
+        _minimise_violation(R, x)
+        return -1
+    y = y_at(R, t)
+    for i in range(y.size):
+        y[i] = 0.0
+    set_bound_multipliers(R, t)
+    c[STAGE], p[WEIGHT], p[T] = BETWEEN, 1.0, 1.0
+    c[RESTORED] += 1
+    if stationary:
+        return POINT_INFEASIBLE
+    p[PENALTY] *= p[GROWTH] ** 2
+    return ACCEPT
+
