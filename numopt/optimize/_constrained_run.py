@@ -15,6 +15,7 @@ from numopt.optimize._bounds import active_bounds, expand
 from numopt.optimize._constrained_checks import inconsistent_rows
 from numopt.optimize._constrained_report import ConstrainedResult
 from numopt.optimize._interrupt import TICK
+from numopt.optimize._kkt import relative_violation, residuals
 from numopt.optimize._launch import launch, raise_what_ended
 from numopt.optimize._warn import warn
 from numopt.optimize._watch import Watch
@@ -65,7 +66,10 @@ class ConstrainedRun:
         table[s.A_TICK], table[s.A_C], table[s.A_P] = TICK, self.here, there
         table[s.A_W], table[s.A_W_SIZE] = there + 8 * s.N_SCALARS, w.size
         if row.inner:
-            table[s.A_SEARCH] = units.address(row.inner)
+            from numopt.optimize._inner import Inner  # not above: it needs Numba, and the front door of its own runs
+
+            self.inner = Inner(row, n)
+            table[s.A_SEARCH] = self.inner.address
 
     def _bind(self, exact):
         problem, front = self.problem, self.front
@@ -145,9 +149,12 @@ class ConstrainedRun:
     def go(self, callback):
         """Run, report; raises what ended the run from outside."""
         c, p, front = self.c, self.p, self.front
-        run = units.function(self.row.unit)  # compiled now, if need be: that is no part of max_time
         watch = ConstrainedWatch(self, callback) if front or callback is not None else None
-        launch(run, c, p, self.address, front.get("max_time") if front else None, watch)
+        if (self.lower == self.upper).all():
+            self._evaluate()
+        else:
+            run = units.function(self.row.unit)  # compiled now, if need be: that is no part of max_time
+            launch(run, c, p, self.address, front.get("max_time") if front else None, watch)
         result = self.report() if watch is None else watch.result()
         if c[s.HESSIAN_FLAWS]:
             c[s.HESSIAN_FLAWS] = 0
@@ -163,6 +170,28 @@ class ConstrainedRun:
 
         raise_what_ended(result, c, errors)
         return result
+
+    def _evaluate(self):
+        """The verdict where bounds fix all variables: the only point there is."""
+        c, p, table = self.c, self.p, self.table
+        x, g = self.vector(s.X0), self.vector(s.G0)
+        c[s.TICK_IN], p[s.DEADLINE], p[k.VIOLATION_BEST] = 2, np.inf, np.inf
+        c[s.NFEV] = c[s.NJEV] = 1
+        call = ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_ssize_t] * 4)(table.item(s.A_VALUE_GRAD))
+        p[s.F] = call(address_of_array(x), address_of_array(g), self.n, table.item(s.A_DATA))
+        values = self.rows(0)
+        if self.m and c[s.ABORT] == 0:
+            c[k.NCEV] = 1
+            call = _CALL(table.item(s.A_CON))
+            call(address_of_array(x), address_of_array(values), self.n, self.m, table.item(s.A_CON_DATA))
+        p[k.VIOLATION] = relative_violation(values, self.rows(6), self.rows(7))
+        self.vector(s.N_COMMON)[:] = np.nan
+        if c[s.ABORT]:
+            c[s.STATUS] = c[s.ABORT]
+        elif not (np.isfinite(p[s.F]) and np.isfinite(values).all()):
+            c[s.STATUS] = int(Status.NAN)
+        else:
+            c[s.STATUS] = int(Status.KKT if p[k.VIOLATION] <= p[k.CTOL] else Status.INFEASIBLE)
 
     def report(self):
         """The result of the run as things stand."""
@@ -205,8 +234,6 @@ class ConstrainedRun:
         if status in (int(Status.FAILED), int(Status.INTERRUPTED)):
             return np.nan, np.nan
         J = self.jacobian_at(self.vector(s.X_BEST))
-        from numopt.optimize._kkt import residuals
-
         return residuals(
             self.vector(s.X_BEST), self.vector(s.G_BEST), J, self.rows(2), self.rows(5), self.vector(s.N_COMMON + 2),
             self.rows(6), self.rows(7), self.lower, self.upper,

@@ -214,7 +214,7 @@ def _read(con, label, name, scheme):
 def _read_dictionary(con, label, name, scheme):
     for key in con:
         if key not in _KEYS:
-            close = difflib.get_close_matches(str(key), _KEYS, 1)
+            close = difflib.get_close_matches(str(key), _KEYS, 1, 0.5)
             hint = f" (did you mean {close[0]!r}?)" if close else ""
             raise ValueError(f"{label}: unknown key {key!r}{hint}; accepted are {', '.join(map(repr, _KEYS))}")
     for key in ("type", "fun"):
