@@ -27,8 +27,8 @@ from numopt.kernels.slots import F_TRIAL, N, T
 
 _INF = math.inf
 _TAU_LEAST = 0.99  # (8)
-# of a slack to its limit, and what the limit then gives way: 1e4 times the rounding of numbers of its size
-_CLOSE, _ROOM = 1e-13, 2e-12
+# of a slack to its limit, with a multiplier of that size, and what the limit then gives way: 1e4 times the rounding
+_CLOSE, _LARGE, _ROOM = 1e-13, 1e8, 2e-12
 
 
 @kernel
@@ -132,12 +132,12 @@ def move(R, k, d, ds, mu, t):
     barrier.move_multipliers(s, ds, st, lo, up, vl, vu, mu, t_z)
     for i in range(s.size):
         s[i] = st[i]
-    _make_room(R)
+    _make_room(R, mu)
     R.p[T] = t
 
 
 @kernel
-def _make_room(R):
+def _make_room(R, mu):
     """Move limits a little out where s is closer to them than rounding allows (section 3.5), within ctol.
 
     Where no point is strictly within the limits the multipliers would grow without bound.
@@ -145,15 +145,15 @@ def _make_room(R):
     s, lo, up, e, cl, cu = (
         ip.slack(R), ip.slack_lower(R), ip.slack_upper(R), ip.row_scale(R), lower_limits(R), upper_limits(R),
     )  # fmt: skip
-    keep, most = kept_rows(R), 0.5 * R.p[CTOL]
+    keep, most, close = kept_rows(R), 0.5 * R.p[CTOL], min(_CLOSE, mu / _LARGE)
     for i in range(s.size):
         if keep[i] != 0.0:
             continue
         if lo[i] > -_INF:
             size = max(1.0, abs(lo[i]))
-            if s[i] - lo[i] < _CLOSE * size and e[i] * cl[i] - lo[i] < most * e[i] * max(1.0, abs(cl[i])):
+            if s[i] - lo[i] < close * size and e[i] * cl[i] - lo[i] < most * e[i] * max(1.0, abs(cl[i])):
                 lo[i] -= _ROOM * size
         if up[i] < _INF:
             size = max(1.0, abs(up[i]))
-            if up[i] - s[i] < _CLOSE * size and up[i] - e[i] * cu[i] < most * e[i] * max(1.0, abs(cu[i])):
+            if up[i] - s[i] < close * size and up[i] - e[i] * cu[i] < most * e[i] * max(1.0, abs(cu[i])):
                 up[i] += _ROOM * size
