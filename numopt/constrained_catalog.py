@@ -83,6 +83,9 @@ CONSTRAINED = {
         ConstrainedMethod("projected-gradient", "spectral projected gradient: bounds, one linear constraint, a ball",
                           "projected-gradient", lambda n, m: 3 * n + 10, defaults={"maxls": 40}, maxiter=10000,
                           linear_sets=True, hessian=False),
+        ConstrainedMethod("sqp", "sequential quadratic programming", "sqp",
+                          lambda n, m: 6 * n * n + 27 * n + 15 * m + 6, defaults={"maxls": 40}, maxiter=500,
+                          scipy="SLSQP"),
         ConstrainedMethod("augmented-lagrangian", "augmented Lagrangian function, bounds by the inner solver",
                           "augmented-lagrangian", a.own_words, defaults=_PENALTY, **_INNER),
     )
@@ -92,3 +95,11 @@ CONSTRAINED = {
 def constrained_defaults(method):
     """The options of a method for constraints with their defaults."""
     return {**CONSTRAINED_COMMON, "maxiter": method.maxiter, **method.defaults}
+
+
+_BY_NAME = {**{row.scipy.lower(): row for row in CONSTRAINED.values() if row.scipy}, **CONSTRAINED}
+
+
+def find_constrained(name):
+    """The row of a method for constraints by its name, or scipy's, in any case; None where there is none."""
+    return _BY_NAME.get(name.lower().replace("_", "-")) if isinstance(name, str) else None

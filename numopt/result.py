@@ -38,10 +38,22 @@ class OptimizeResult(dict):
         The norm of the gradient that the convergence test looked at; NaN where only values were asked for.
     active_mask : ndarray of int, shape (n,)
         With bounds: -1 where x is at its lower bound, 1 at its upper, 2 where the bounds are equal, else 0.
-    multipliers : ndarray, shape (n,)
-        With bounds: the Lagrange multipliers of the active ones, g at a lower bound and -g at an upper one, which at a
-        solution are >= 0; 0 elsewhere, NaN where the bounds are equal (no derivative is taken there).  Absent with
-        methods that ask for values only.
+    bound_multipliers : ndarray, shape (n,)
+        With bounds: their Lagrange multipliers, the derivative of the least value with respect to the bound: at a
+        solution >= 0 at a lower bound, <= 0 at an upper one, and 0 elsewhere.  NaN where the bounds are equal: no
+        derivative is taken there.  Absent with methods that ask for values only.
+    multipliers : list of ndarray, or dict
+        With constraints: theirs, alike, an array for each in the order given, or by name where they were given by name.
+        With J the Jacobian of all of them, y and z the multipliers: jac = J'y + z at a solution.
+    constr : list of ndarray, or dict
+        With constraints: their values.
+    constr_violation : float
+        With constraints: the largest violation of a constraint, absolute.
+    stationarity, complementarity : float
+        With constraints: the residuals of the KKT conditions; ``optimality`` is the larger of them, and what ``gtol``
+        is compared with.  See :func:`numopt.kkt` for the formulas.
+    constr_nfev, constr_njev : int
+        With constraints: evaluations of all of them, and of their Jacobian.
     hess_inv : ndarray, shape (n, n), or LinearOperator
         With BFGS and L-BFGS: the last approximation of the inverse Hessian; with L-BFGS a
         ``scipy.optimize.LbfgsInvHessProduct``, made when it is asked for.
@@ -52,7 +64,8 @@ class OptimizeResult(dict):
         With Powell's method: the directions, one a row; made when it is asked for.  Zero in the rows and columns of
         variables that bounds fix, as ``hess_inv`` is.
     history : ndarray
-        With ``options={'history': True}``: a structured array with the columns f, gnorm, step, nfev, seconds.
+        With ``options={'history': True}``: a structured array with the columns f, gnorm, step, nfev, seconds, and with
+        constraints violation.
     allvecs : list of ndarray
         With ``options={'return_all': True}``: x at the start and after each iteration.
     """
@@ -92,10 +105,10 @@ class OptimizeResult(dict):
             self[name] = value
 
     def __reduce__(self):
-        return _rebuild, (dict(self), self.state)
+        return _rebuild, (dict(self), self.state, type(self))
 
     def __copy__(self):
-        return _rebuild(dict(self), self.state)
+        return _rebuild(dict(self), self.state, type(self))
 
     def __dir__(self):
         return [*self.keys(), "save", "state"]
@@ -120,8 +133,9 @@ class OptimizeResult(dict):
         """
         if self.state is None:
             raise ValueError("this result holds no state to save")
-        method, search, c, p, w, *fixed = self.state
-        more = {"fixed": fixed[0]} if fixed else {}
+        method, search, c, p, w, *rest = self.state
+        more = {} if not rest or rest[0] is None else {"fixed": rest[0]}
+        more |= rest[1] if len(rest) > 1 else {}  # with constraints
         if isinstance(w, dict):  # of least_squares: p and w stand in one array, and there is more
             p, w, more = p[: s.N_SCALARS], p[s.N_SCALARS :], w
         np.savez(path, method=method, search=search, c=c, p=p, w=w, **more)
@@ -196,12 +210,12 @@ def _simplex(c, p, w, fixed=None):
     """Points and values of Nelder-Mead's simplex, the best first; values that there was no time for are NaN."""
     n, x = int(c[s.N]), s.X0 + int(c[s.PARITY])
     points = w[(s.N_COMMON + 3) * n :][: n * n].reshape(n, n)
-    values = w[s.N_COMMON * n :][:n].copy()
+    values, sign = w[s.N_COMMON * n :][:n].copy(), -1.0 if c[s.MAXIMISE] else 1.0
     if c[s.STAGE] >= 0:
         values[c[s.STAGE] :] = np.nan
     points, values = np.vstack([w[x * n : (x + 1) * n], points]), np.append(p[s.F], values)
     order = np.argsort(values, kind="stable")
-    points, values = points[order], values[order]
+    points, values = points[order], sign * values[order]
     if fixed is not None:
         whole = np.tile(fixed, (n + 1, 1))
         whole[:, np.isnan(fixed)] = points
@@ -209,16 +223,16 @@ def _simplex(c, p, w, fixed=None):
     return points, values
 
 
-def _rebuild(items, state):
-    result = OptimizeResult(items)
+def _rebuild(items, state, kind=OptimizeResult):
+    result = kind(items)
     result.state = state
     return result
 
 
-def history_table(rows):
+def history_table(rows, columns=HISTORY_COLUMNS):
     """The structured array of a history."""
-    table = np.empty(len(rows), dtype=[(c, int if c == "nfev" else float) for c in HISTORY_COLUMNS])
-    for k, column in enumerate(HISTORY_COLUMNS):
+    table = np.empty(len(rows), dtype=[(c, int if c == "nfev" else float) for c in columns])
+    for k, column in enumerate(columns):
         table[column] = rows[:, k]
     return table
 

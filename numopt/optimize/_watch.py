@@ -34,6 +34,8 @@ def report(row, search, c, p, w, fixed=None):
             step = np.clip(x - g, w[-2 * n : -n], w[-n:]) - x if c[s.BOUNDED] else g
             gnorm = float(np.linalg.norm(step, p[s.NORM_ORDER]))
     status, success, message = _STATUS[status]
+    if c[s.MAXIMISE]:
+        f, g, message = -f, None if g is None else -g, message.replace("below", "above")
     result = OptimizeResult({
         "x": expand(x, fixed, fixed), "fun": f, "jac": expand(g, fixed, np.nan), "success": success, "status": status,
         "message": message, "nit": nit, "nfev": nfev, "njev": njev, "nhev": nhev, "optimality": gnorm,
@@ -43,8 +45,8 @@ def report(row, search, c, p, w, fixed=None):
         active = active_bounds(x, lower, upper)
         result["active_mask"] = expand(active, fixed, 2)
         if not row.values_only:
-            multipliers = np.where(active == 0, 0.0, np.where(active == 2, np.nan, -active * g))
-            result["multipliers"] = expand(multipliers, fixed, np.nan)
+            multipliers = np.where(active == 0, 0.0, np.where(active == 2, np.nan, g))
+            result["bound_multipliers"] = expand(multipliers, fixed, np.nan)
     if row.values_only:
         del result["jac"]
     if row.unit == "bfgs":
@@ -61,6 +63,8 @@ def report(row, search, c, p, w, fixed=None):
 class Watch:
     """Runs the compiled loop, and looks in at pauses: callback, history, display."""
 
+    columns = s.HISTORY_COLUMNS
+
     def __init__(self, row, search, c, p, w, table, address, front, callback, fixed):
         self.row, self.search, self.c, self.p, self.w, self.table, self.address = row, search, c, p, w, table, address
         self.callback, self.front, self.error = callback, front, None
@@ -69,6 +73,7 @@ class Watch:
         self.vectors: list | None = [] if front.get("return_all") else None
         self.chunk = None
         self.takes_result = callback is not None and takes_result(callback)
+        self.sign = -1.0 if c[s.MAXIMISE] else 1.0
 
     def x(self):
         """The current point, a copy."""
@@ -83,7 +88,7 @@ class Watch:
 
             display = Display(self.row.title, int(c[s.MAXITER]))
         if self.front.get("history"):
-            self.chunk = np.empty((1024, 5))
+            self.chunk = np.empty((1024, len(self.columns)))
             table[s.A_HISTORY], c[s.HISTORY_SIZE] = self.chunk.ctypes.data, 1024
         often = self.callback is not None or self.vectors is not None or display is not None
         if self.vectors is not None and c[s.STATUS] == NEW:
@@ -105,7 +110,7 @@ class Watch:
                 if moved and self.vectors is not None:
                     self.vectors.append(self.x())
                 if display is not None:
-                    display.update(int(c[s.NIT]), self.p[s.F], self.p[s.GNORM], int(c[s.NFEV]))
+                    display.update(int(c[s.NIT]), self.sign * self.p[s.F], self.p[s.GNORM], int(c[s.NFEV]))
                 if moved and self.callback is not None and c[s.ABORT] == 0:
                     self._call_back()
                 if c[s.STATUS] != RUNNING:
@@ -118,7 +123,7 @@ class Watch:
         c = self.c
         try:
             if self.takes_result:
-                self.callback(intermediate_result=OptimizeResult(x=self.x(), fun=float(self.p[s.F])))
+                self.callback(intermediate_result=self.intermediate())
             else:
                 self.callback(self.x())
         except StopIteration:
@@ -127,16 +132,26 @@ class Watch:
             self.error = error
             c[s.STATUS] = int(Status.INTERRUPTED if isinstance(error, KeyboardInterrupt) else Status.FAILED)
 
+    def intermediate(self):
+        """What a callback is told."""
+        return OptimizeResult(x=self.x(), fun=self.sign * float(self.p[s.F]))
+
+    def report(self):
+        """The result of the run as things stand."""
+        return report(self.row, self.search, self.c, self.p, self.w, self.fixed)
+
     def result(self):
-        """The result as things stand."""
-        return self.add_to(report(self.row, self.search, self.c, self.p, self.w, self.fixed))
+        """The same, with what was recorded on the way."""
+        return self.add_to(self.report())
 
     def add_to(self, result):
         """The result with what was recorded on the way."""
         if self.vectors is not None:
             result["allvecs"] = self.vectors
         if self.chunk is not None:
-            result["history"] = history_table(np.concatenate(self.rows) if self.rows else np.empty((0, 5)))
+            rows = np.concatenate(self.rows) if self.rows else np.empty((0, len(self.columns)))
+            rows[:, 0] *= self.sign
+            result["history"] = history_table(rows, self.columns)
         return result
 
 
