@@ -26,8 +26,8 @@ from numopt.kernels.augmented import (
     residual_of,
     weighted_slope,
 )
-from numopt.kernels.augmented_steps import set_bound_multipliers
 from numopt.kernels.augmented_slots import WARM
+from numopt.kernels.augmented_steps import set_bound_multipliers
 from numopt.kernels.compiling import kernel
 from numopt.kernels.constrained import (
     c_at,
@@ -50,7 +50,7 @@ from numopt.kernels.constrained_slots import (
 from numopt.kernels.dense import cholesky, solve_cholesky
 from numopt.kernels.kkt import assess
 from numopt.kernels.oracle import lower_bounds, upper_bounds, vector
-from numopt.kernels.slots import GNORM, GTOL, N_COMMON, PARITY, D, N, X_LOW
+from numopt.kernels.slots import GNORM, GTOL, N_COMMON, PARITY, X_LOW, D, N
 from numopt.kernels.vectors import copy, dot
 from numopt.kernels.views import segment
 

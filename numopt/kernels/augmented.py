@@ -59,7 +59,7 @@ from numopt.kernels.constrained import (
     x_at,
     y_at,
 )
-from numopt.kernels.constrained_slots import M, NCEV, NCJEV, PENALTY
+from numopt.kernels.constrained_slots import NCEV, NCJEV, PENALTY, M
 from numopt.kernels.oracle import call1, evaluate, void_pointer
 from numopt.kernels.slots import (
     A_C,
@@ -77,6 +77,7 @@ from numopt.kernels.slots import (
     A_W_SIZE,
     ABORT,
     BOUNDED,
+    DEADLINE,
     F_LOWER,
     F_TRIAL,
     GIVEN_H,
@@ -90,7 +91,6 @@ from numopt.kernels.slots import (
     PAUSE_AT,
     STATUS,
     TICK_IN,
-    DEADLINE,
     F,
     N,
 )

@@ -9,9 +9,9 @@
     M            (n + m)^2        their products with each other
     rhs, which   2 (n + m)        right-hand side and solution; numbers of the active rows and bounds
     inverse      n^2              of the Hessian of the augmented Lagrangian, where that is exact
-    inner w                       workspace of the inner run; marks of free variables and bounds are those of the outer one
+    inner w                       workspace of the inner run; marks and bounds are those of the outer one
 
-The four before the last are there only for up to ``DENSE_UP_TO`` variables; beyond, the inner solver keeps no matrices.
+The four before the last are there for up to ``DENSE_UP_TO`` variables; beyond, the inner solver keeps no matrices.
 """
 
 from numopt.kernels.constrained_slots import OWN_C, OWN_P

@@ -1,22 +1,33 @@
 """What the methods of multipliers and of penalties share: sizes of rows, multipliers of bounds, the violation alone."""
 
 from numopt.kernels.augmented import (
+    UNBOUNDED,
     begin_inner,
     bring,
+    estimates,
+    go_on_inner,
+    inner_counters,
     inner_point,
     inner_scalars,
+    inner_space,
     lam_of,
     residual_of,
     scale_of,
     weighted_slope,
 )
 from numopt.kernels.augmented_slots import (
+    DENSE_UP_TO,
     GROWTH,
     KEEPING,
+    MEASURE,
+    OMEGA,
     PENALTY_FIRST,
+    RAISE,
     READY,
     RESTORED,
     STAGE,
+    STUCK,
+    UNBOUNDED_RUNS,
     WARM,
     WEIGHT,
 )
@@ -33,23 +44,27 @@ from numopt.kernels.constrained import (
     y_at,
     z_at,
 )
-from numopt.kernels.constrained_slots import CTOL, PENALTY, M
+from numopt.kernels.constrained_slots import CTOL, PENALTY, VIOLATION, M
 from numopt.kernels.kkt import violation_of
 from numopt.kernels.oracle import lower_bounds, upper_bounds, vector
 from numopt.kernels.slots import (
+    ABORT,
     ACCEPT,
     F_LOWER,
     FAILED,
     FRESH,
+    G_LOW,
+    N_COMMON,
     PARITY,
     POINT_INFEASIBLE,
+    UNBOUNDED_BELOW,
+    UPDATES,
     D,
     F,
     N,
     T,
-    G_LOW,
 )
-from numopt.kernels.vectors import copy, norm_inf
+from numopt.kernels.vectors import copy, dot, norm_inf
 from numopt.kernels.views import segment
 
 _STEEP = 100.0  # rows of larger gradients at the start are scaled down to this (Wächter & Biegler 2006, section 3.8)
@@ -58,6 +73,14 @@ _AT_BOUND = 1e-9  # relative to max(1, size of the bound)
 _STATIONARY = 1e-6  # of the gradient of the squared violation, relative to the violation
 # between inner runs, within one on L_A, within one on the violation alone from x or from a point beside it
 BETWEEN, MINIMISING, RESTORING = 0, 1, 2
+SETTLED = -1  # beside the tasks
+FALL = 0.5  # of the violation, or rho grows
+OMEGA_FIRST = 1e-2
+LARGEST_PENALTY = 1e16  # beyond it f is lost in the rounding of L_A
+_MORE = 4  # times that rho grows, a hundredfold, where L_A is unbounded
+_STUCK_RUNS = 3  # inner runs in a row that did not lower the violation
+_NEARLY_STATIONARY = 1e-2
+_INF = float("inf")
 _TRIES = 2  # points beside a stationary point of the violation to look for a way down from
 
 
@@ -153,7 +176,7 @@ def restore(R):
 
 @kernel
 def restored(R):
-    """After the inner run that ``restore`` began: a task, or -1 where another run has begun."""
+    """After the inner run that ``restore`` began: a task, or ``SETTLED`` where another run has begun."""
     c, p = R.c, R.p
     t, n = 1 - c[PARITY], c[N]
     x = vector(R, G_LOW)
@@ -172,7 +195,7 @@ def restored(R):
             s = s if tries == 0 else -3.0 * s
             x[j] = min(max(x[j] + s, xl[j]), xu[j])
         _minimise_violation(R, x)
-        return -1
+        return SETTLED
     y = y_at(R, t)
     for i in range(y.size):
         y[i] = 0.0
@@ -184,3 +207,83 @@ def restored(R):
     p[PENALTY] *= p[GROWTH] ** 2
     return ACCEPT
 
+
+@kernel
+def stiffen(R, growth):
+    """Bring the inner solver's inverse Hessian up to date for rho times ``growth``, by (1)."""
+    n, k, rho = R.c[N], R.c[PARITY], R.p[PENALTY]
+    H, J, y, scale, Ha = (
+        segment(inner_space(R), (N_COMMON + 1) * n, n * n),
+        jacobian_at(R, k),
+        y_at(R, k),
+        scale_of(R),
+        residual_of(R),
+    )
+    for i in range(y.size):
+        if y[i] == 0.0:
+            continue
+        a = segment(J, i * n, n)
+        for r in range(n):
+            Ha[r] = dot(segment(H, r * n, n), a)
+        s = 1.0 / (1.0 / (rho * (growth - 1.0) * scale[i]) + dot(a, Ha))
+        for r in range(n):
+            for q in range(n):
+                H[r * n + q] -= s * Ha[r] * Ha[q]
+
+
+@kernel
+def raise_penalty(R, growth):
+    """rho times ``growth``."""
+    if R.c[WARM] != 0:
+        stiffen(R, growth)
+    R.p[PENALTY] *= growth
+
+
+@kernel
+def lost(R):
+    """Whether the violation stays though rho grows, and hardly depends on x any more."""
+    c, p = R.c, R.p
+    return (
+        c[STUCK] >= _STUCK_RUNS
+        and p[VIOLATION] > p[CTOL]
+        and (c[STUCK] > 2 * _STUCK_RUNS or violation_slope(R, c[PARITY]) <= _NEARLY_STATIONARY)
+    )
+
+
+@kernel
+def run_on(R):
+    """Go on with the inner run that has been begun, and with those that follow from its end.
+
+    ``SETTLED``: the trial place holds a minimiser of L_A with its multipliers.  Otherwise the task of the step.
+    """
+    c, p = R.c, R.p
+    t = 1 - c[PARITY]
+    while True:
+        status = go_on_inner(R)
+        if c[ABORT] != 0:
+            return FAILED
+        if c[STAGE] != MINIMISING:
+            task = restored(R)
+            if task != SETTLED:
+                c[RAISE], p[MEASURE] = 0, _INF
+                return task
+        elif status == UNBOUNDED:
+            c[UNBOUNDED_RUNS] += 1
+            if c[UNBOUNDED_RUNS] <= _MORE and c[M] > 0:
+                c[WARM] = 0
+                raise_penalty(R, p[GROWTH] ** 2)
+                begin_inner(R, x_at(R, c[PARITY]), p[OMEGA])
+            elif p[VIOLATION] <= p[CTOL]:
+                c[STAGE], c[UNBOUNDED_RUNS] = BETWEEN, 0
+                return UNBOUNDED_BELOW
+            else:
+                c[UNBOUNDED_RUNS] = 0
+                restore(R)
+        elif bring(R, inner_point(R)):
+            estimates(R, c_at(R, t), y_at(R, t))
+            set_bound_multipliers(R, t)
+            c[WARM] = c[N] <= DENSE_UP_TO and inner_counters(R)[UPDATES] > 0
+            c[STAGE], c[UNBOUNDED_RUNS], p[T] = BETWEEN, 0, 1.0
+            return SETTLED
+        else:
+            return FAILED
