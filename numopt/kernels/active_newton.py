@@ -20,8 +20,10 @@ from numopt.kernels.augmented import (
     add_rows,
     estimates,
     evaluate_all,
+    high_of,
     inner_space,
     lam_of,
+    low_of,
     matrix_part,
     residual_of,
     weighted_slope,
@@ -127,7 +129,7 @@ def newton_step(R):
     Jh, A = matrix_part(R, 0, size * n), matrix_part(R, size * n, size * size)
     rhs, which = matrix_part(R, size * (n + size), size), matrix_part(R, size * (n + size + 1), size)
     L, H = matrix_part(R, size * (n + size + 2), n * n), segment(inner_space(R), (N_COMMON + 1) * n, n * n)
-    cl, cu = lower_limits(R), upper_limits(R)
+    cl, cu = low_of(R), high_of(R)
     values = c_at(R, k)
     estimates(R, values, y)
     weighted_slope(J, y, 1.0, g_at(R, k), r)

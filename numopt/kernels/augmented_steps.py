@@ -6,11 +6,13 @@ from numopt.kernels.augmented import (
     bring,
     estimates,
     go_on_inner,
+    high_of,
     inner_counters,
     inner_point,
     inner_scalars,
     inner_space,
     lam_of,
+    low_of,
     residual_of,
     scale_of,
     weighted_slope,
@@ -54,6 +56,7 @@ from numopt.kernels.slots import (
     FAILED,
     FRESH,
     G_LOW,
+    GTOL,
     N_COMMON,
     PARITY,
     POINT_INFEASIBLE,
@@ -117,14 +120,21 @@ def prepare(R):
     """Scale the rows, choose the first penalty; no multipliers yet."""
     c, p = R.c, R.p
     n, k = c[N], c[PARITY]
-    J, scale, lam, keep = jacobian_at(R, k), scale_of(R), lam_of(R), kept_rows(R)
+    J, values, scale, lam, keep = jacobian_at(R, k), c_at(R, k), scale_of(R), lam_of(R), kept_rows(R)
+    cl, cu, low, high = lower_limits(R), upper_limits(R), low_of(R), high_of(R)
     c[KEEPING] = 0
     for i in range(c[M]):
         top = norm_inf(segment(J, i * n, n))
         factor = max(_LEAST_SCALE, min(1.0, _STEEP / top)) if top > 0.0 else 1.0
         scale[i] = factor * factor
         lam[i] = 0.0
-        c[KEEPING] |= keep[i] != 0.0
+        low[i], high[i] = cl[i], cu[i]
+        if keep[i] != 0.0 and cl[i] < cu[i]:
+            c[KEEPING] = 1
+            if cl[i] > -_INF:
+                low[i] += 0.25 * min(values[i] - cl[i], cu[i] - cl[i], 1.0 / factor)
+            if cu[i] < _INF:
+                high[i] -= 0.25 * min(cu[i] - values[i], cu[i] - cl[i], 1.0 / factor)
     p[PENALTY] = p[PENALTY_FIRST]
     if not p[PENALTY] > 0.0:
         h, _ = scaled_violation(R, c_at(R, k))
@@ -132,6 +142,28 @@ def prepare(R):
     c[STAGE], c[WARM], c[READY], c[RESTORED], c[FRESH], p[WEIGHT] = BETWEEN, 0, 0, 0, 1, 1.0
     x_at(R, 1 - k)[0] = float("nan")
     set_bound_multipliers(R, k)
+
+
+@kernel
+def _nearer(R, y, c, limit, inner):
+    """The inner limit of a row, a tenth as far from the row's own where the last run has come near it."""
+    room = abs(inner - limit)
+    if y != 0.0 and abs(c - inner) > 0.1 * room:
+        return inner
+    room = max(0.1 * room, min(room, 0.1 * R.p[GTOL] / max(1.0, abs(y))))
+    return limit + room if inner > limit else limit - room
+
+
+@kernel
+def let_out(R):
+    """Move the limits of rows that no point may violate towards their own."""
+    k = R.c[PARITY]
+    c, y, keep = c_at(R, k), y_at(R, k), kept_rows(R)
+    cl, cu, low, high = lower_limits(R), upper_limits(R), low_of(R), high_of(R)
+    for i in range(c.size):
+        if keep[i] != 0.0 and cl[i] < cu[i]:
+            low[i] = _nearer(R, max(y[i], 0.0), c[i], cl[i], low[i]) if cl[i] > -_INF else cl[i]
+            high[i] = _nearer(R, min(y[i], 0.0), c[i], cu[i], high[i]) if cu[i] < _INF else cu[i]
 
 
 @kernel

@@ -35,12 +35,15 @@ from numopt.drivers.constrained import make_constrained_run
 from numopt.kernels.active_newton import give_inverse, newton_step
 from numopt.kernels.augmented import (
     begin_inner,
+    high_of,
     lam_of,
+    low_of,
     scale_of,
 )
 from numopt.kernels.augmented_slots import (
     DENSE_UP_TO,
     GROWTH,
+    KEEPING,
     MEASURE,
     OMEGA,
     RAISE,
@@ -57,15 +60,15 @@ from numopt.kernels.augmented_steps import (
     MINIMISING,
     OMEGA_FIRST,
     SETTLED,
+    let_out,
     lost,
     prepare,
     raise_penalty,
     restore,
     run_on,
-    scaled_violation,
 )
 from numopt.kernels.compiling import kernel
-from numopt.kernels.constrained import c_at, lower_limits, upper_limits, x_at, y_at
+from numopt.kernels.constrained import c_at, x_at, y_at
 from numopt.kernels.constrained_slots import CTOL, EXACT_HESSIAN, PENALTY, M
 from numopt.kernels.slots import (
     ABORT,
@@ -96,7 +99,7 @@ def init(R):
 def _measure(R, k):
     """The largest |s_i - c_i| of place k, scaled: violation, and multipliers of rows that are not active."""
     c, cl, cu, lam, scale, rho, top = (
-        c_at(R, k), lower_limits(R), upper_limits(R), lam_of(R), scale_of(R), R.p[PENALTY], 0.0,
+        c_at(R, k), low_of(R), high_of(R), lam_of(R), scale_of(R), R.p[PENALTY], 0.0,
     )  # fmt: skip
     for i in range(c.size):
         v = c[i] - lam[i] / (rho * scale[i])
@@ -114,6 +117,8 @@ def _update(R):
     if c[RAISE] != 0:
         raise_penalty(R, p[GROWTH])
         c[RAISE] = 0
+    if c[KEEPING] != 0:
+        let_out(R)
 
 
 @kernel
@@ -128,8 +133,7 @@ def _settle(R):
     else:
         c[STUCK] = 0
     p[MEASURE] = v
-    _, top = scaled_violation(R, c_at(R, t))
-    p[OMEGA] = max(0.1 * p[GTOL], min(p[OMEGA], 0.1 * top))
+    p[OMEGA] = max(0.1 * p[GTOL], min(p[OMEGA], 0.1 * v))
     c[READY] = c[N] <= DENSE_UP_TO and c[M] > 0 and (c[WARM] != 0 or c[EXACT_HESSIAN] != 0)
 
 

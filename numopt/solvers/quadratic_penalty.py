@@ -20,8 +20,8 @@ References
 """
 
 from numopt.drivers.constrained import make_constrained_run
-from numopt.kernels.augmented import begin_inner
-from numopt.kernels.augmented_slots import GROWTH, MEASURE, OMEGA, RAISE, STAGE, STUCK, UNBOUNDED_RUNS
+from numopt.kernels.augmented import begin_inner, inner_counters
+from numopt.kernels.augmented_slots import GROWTH, KEEPING, MEASURE, OMEGA, RAISE, STAGE, STUCK, UNBOUNDED_RUNS
 from numopt.kernels.augmented_steps import (
     BETWEEN,
     FALL,
@@ -29,6 +29,7 @@ from numopt.kernels.augmented_steps import (
     MINIMISING,
     OMEGA_FIRST,
     SETTLED,
+    let_out,
     lost,
     prepare,
     raise_penalty,
@@ -37,9 +38,13 @@ from numopt.kernels.augmented_steps import (
     scaled_violation,
 )
 from numopt.kernels.compiling import kernel
-from numopt.kernels.constrained import c_at, x_at
-from numopt.kernels.constrained_slots import PENALTY, M
-from numopt.kernels.slots import ACCEPT, FLAT, GTOL, PARITY
+from numopt.kernels.constrained import c_at, lower_limits, upper_limits, x_at
+from numopt.kernels.constrained_slots import CTOL, PENALTY, M
+from numopt.kernels.kkt import violation_of
+from numopt.kernels.slots import ACCEPT, FLAT, GTOL, PARITY, STATUS
+from numopt.kernels.status import Status
+
+_CONVERGED = int(Status.GRADIENT)
 
 
 @kernel
@@ -57,6 +62,8 @@ def step(R):
     """One inner run."""
     c, p = R.c, R.p
     if c[STAGE] == BETWEEN:
+        if c[STUCK] < 0:
+            return FLAT
         if lost(R):
             c[STUCK] = 0
             restore(R)
@@ -65,14 +72,20 @@ def step(R):
         else:
             if c[RAISE] != 0:
                 raise_penalty(R, p[GROWTH])
+            if c[KEEPING] != 0:
+                let_out(R)
             begin_inner(R, x_at(R, c[PARITY]), p[OMEGA])
             c[STAGE] = MINIMISING
     task = run_on(R)
     if task != SETTLED:
         return task
-    _, v = scaled_violation(R, c_at(R, 1 - c[PARITY]))
+    values = c_at(R, 1 - c[PARITY])
+    _, v = scaled_violation(R, values)
     c[STUCK] = c[STUCK] + 1 if v > FALL * p[MEASURE] else 0
-    c[RAISE], p[MEASURE] = 1, v
+    c[RAISE] = violation_of(values, lower_limits(R), upper_limits(R)) > p[CTOL]
+    if c[RAISE] == 0 and inner_counters(R)[STATUS] != _CONVERGED:
+        c[STUCK] = -1  # a larger penalty would only be worse
+    p[MEASURE] = v
     p[OMEGA] = max(0.1 * p[GTOL], min(p[OMEGA], 0.1 * v))
     return ACCEPT
 
