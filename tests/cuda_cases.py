@@ -134,10 +134,12 @@ FORMS = {hess_inplace: hess_array, hessp_inplace: hessp_array}
 FIELDS = "x", "fun", "jac", "optimality", "status", "nit", "nfev", "njev", "nhev"
 
 
-def solve(device, **more):
-    """{case/field: array} of all cases."""
+def solve(device, only=None, **more):
+    """{case/field: array} of all cases, or of those named."""
     found = {}
     for name, (fun, args, given) in cases().items():
+        if only is not None and name not in only:
+            continue
         given = {key: FORMS.get(item, item) if device == "cpu" and callable(item) else item
                  for key, item in given.items()}  # fmt: skip
         if device == "cpu" and fun is single:

@@ -46,8 +46,8 @@ def simulator(tmp_path_factory):
     return dict(np.load(path)), json.loads(out)
 
 
-def _agree(found, cpu, rtol):
-    for name in cuda_cases.cases():
+def _agree(found, cpu, rtol, names=None):
+    for name in names or cuda_cases.cases():
         x, expected = found[name + "/x"], cpu[name + "/x"]
         atol = _APART.get(name, _SINGLE.get(name, rtol))
         assert np.allclose(x, expected, rtol=0.0, atol=atol), (name, np.abs(x - expected).max())
@@ -284,11 +284,15 @@ def test_the_command_for_a_machine_with_a_device(tmp_path):
 
 @pytest.mark.cuda
 @needs_device
-def test_every_method_on_the_device(cpu):
+@pytest.mark.parametrize("name", cuda_cases.cases())
+def test_every_method_on_the_device(name):
+    """One by one: compiling a kernel takes seconds, so that ``-n auto`` pays."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = cuda_cases.solve("cuda", chunk_size=3)
-    _agree(found, cpu, 1e-6)
+        found, cpu = (
+            cuda_cases.solve(device, [name], **more) for device, more in (("cuda", {"chunk_size": 3}), ("cpu", {}))
+        )
+    _agree(found, cpu, 1e-6, [name])
 
 
 @pytest.mark.cuda

@@ -181,6 +181,8 @@ def reason(error, fun):
     text = text.removesuffix(" found for signature:")
     if "NRT" in str(error) or any(f"function {name}" in text for name in ("zeros", "empty", "ones", "full")):
         text = "it makes new arrays (results of array expressions are such), and there is no memory for them there"
+    if isinstance(error, KeyError) and isinstance(next(iter(error.args), None), np.ufunc):
+        text = f"there is no np.{error.args[0].__name__} there"
     name = getattr(fun, "__name__", "fun")
     return f"{name} can't be compiled for the CUDA device: {text}; device='cpu' would do"
 

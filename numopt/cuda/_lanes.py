@@ -12,8 +12,10 @@ which those that were refilled are not.
 
 from numba import cuda
 
+from numopt.cuda import _ufuncs
 from numopt.kernels.status import Status
 
+_ufuncs.complete()
 _FAILED = int(Status.FAILED)
 
 
