@@ -118,7 +118,7 @@ def _memory(**keywords):
     from numopt.cuda import _squares, _transfer, memory_per_fit
 
     seen, run = [], _squares.Fits.run
-    _squares.Fits.run = lambda fits: (seen.append(fits.data), run(fits))[1]
+    _squares.Fits.run = lambda fits, look: (seen.append(fits.data), run(fits, look))[1]
     numopt.curve_fit_batch(decay, X, Y, P0, device="cuda", max_nfev=1, **keywords)
     _squares.Fits.run = run
     sigma = "sigma" in keywords

@@ -163,8 +163,11 @@ def compile(kernel, signature, fun):
     """Compile a kernel for the device; TypeError in one line where the user's function can't be."""
     if simulated():
         return
+    from numopt.cuda._compiling import small_code
+
     try:
-        kernel.compile(signature)
+        with small_code():
+            kernel.compile(signature)
     except Exception as error:
         raise TypeError(reason(error, fun)) from None
 

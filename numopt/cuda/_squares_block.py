@@ -12,6 +12,8 @@ result: each order has a number, and who has done it says so.
 from numba import cuda, float64, int64
 
 from numopt.cuda import _device
+from numopt.cuda._compiling import jit
+from numopt.cuda._squares_run import begin_run, end_run, put_triangle
 from numopt.kernels import slots as s
 from numopt.kernels import squares_direct as d
 from numopt.kernels.compiling import kernel
@@ -141,8 +143,6 @@ def make_block_kernel(run, pieces, x, m, own_sigma, again, T):
     T : int
         A power of 2.
     """
-    from numopt.cuda._squares import begin_run, end_run, put_triangle
-
     value, grad, value_share, triangle_share = together(pieces, T)
     single = pieces.single
     space: dict = {}
@@ -204,7 +204,7 @@ def inside(i, floor, start, given):
             return _FAILED
         return status
 
-    @cuda.jit
+    @jit
     def block(count, lanes, queue, status, data):
         order = cuda.shared.array(4, int64)  # each on a line of its own: the simulator tells them apart by that
         done = cuda.shared.array(T, int64)

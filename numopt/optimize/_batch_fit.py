@@ -6,6 +6,7 @@ import numpy as np
 
 from numopt.callbacks.bind import kind_of
 from numopt.optimize._batch import read_device
+from numopt.optimize._batch_cuda import on_cuda
 from numopt.optimize._batch_input import Each, on_device, read_lengths, refuse_masked
 from numopt.optimize._batch_problem import SquaresProblem
 from numopt.optimize._batch_run import read_chunk_size, read_dtype
@@ -14,7 +15,6 @@ from numopt.optimize._batch_squares import (
     check_options,
     check_starts,
     first_variables,
-    on_cuda,
     read_boxes,
     result_of,
 )
@@ -194,9 +194,14 @@ def curve_fit_batch(f, xdata, Y, p0=None, sigma=None, absolute_sigma=False, boun
     if count == 0:
         return result_of(problem, Results(problem))
     if where == "cuda":
-        if matrix:
+        if matrix and device == "cuda":
             raise ValueError("a covariance matrix as sigma can't be had on a GPU; device='cpu' takes it")
-        return result_of(problem, on_cuda(problem))
+        if not matrix:
+            found = on_cuda(
+                problem, first_variables(problem), lambda found: result_of(problem, found), device == "auto"
+            )
+            if found is not None:
+                return result_of(problem, found)
 
     def single(i, clock):
         rows = m if lengths is None else int(lengths[i])

@@ -38,16 +38,24 @@ _WITHOUT = OptimizeResult()  # of a problem that is not finite at its start
 
 
 class Results:
-    """The arrays of a batch, one row a problem; statuses are numbers of ``Status`` until the end."""
+    """The arrays of a batch, one row a problem; statuses are numbers of ``Status`` until the end.
 
-    def __init__(self, problem):
+    ``found``: those that a device has filled, but for the covariance.
+    """
+
+    def __init__(self, problem, found=None):
         count, n = problem.X0.shape
+        self.active_mask, self.fixed = np.zeros((count, n), np.int64), np.zeros((count, n), bool)
+        self.covariance = None
+        if found is not None:
+            vars(self).update(found)
+            return
         self.x, self.grad = np.full((count, n), np.nan), np.full((count, n), np.nan)
         self.fun, self.optimality = np.full(count, np.nan), np.full(count, np.nan)
-        self.status, self.active_mask = np.full(count, _NOT_RUN), np.zeros((count, n), np.int64)
+        self.status = np.full(count, _NOT_RUN)
         self.nit, self.nfev, self.njev = (np.zeros(count, np.int64) for _ in range(3))
-        self.covariance = np.full((count, n, n), np.nan) if problem.covariance else None
-        self.fixed = np.zeros((count, n), bool)
+        if problem.covariance:
+            self.covariance = np.full((count, n, n), np.nan)
 
     def clear(self):
         """Forget what was found."""
@@ -60,8 +68,11 @@ class Results:
         if self.covariance is not None:
             with np.errstate(invalid="ignore"):
                 stderr = np.sqrt(np.diagonal(self.covariance, axis1=1, axis2=2))
-            stderr = np.where(self.active_mask != 0, np.nan, stderr)
-            found["stderr"] = np.where(self.fixed & np.isfinite(self.fun)[:, None], 0.0, stderr)
+            if self.active_mask.any():
+                stderr[self.active_mask != 0] = np.nan
+            if self.fixed.any():
+                stderr[self.fixed & np.isfinite(self.fun)[:, None]] = 0.0
+            found["stderr"] = stderr
         if dtype is not None:
             found = {name: a.astype(dtype) if a.dtype == np.float64 else a for name, a in found.items()}
         return found
