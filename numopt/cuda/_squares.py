@@ -12,7 +12,7 @@ from numopt.catalog import squares_words
 from numopt.cuda import _device
 from numopt.cuda._lanes import make_kernel
 from numopt.cuda._squares_block import THREADS, make_block_kernel
-from numopt.cuda._squares_run import begin_run, end_run, put_triangle, unrolled_begin
+from numopt.cuda._squares_run import begin_run, end_run, put_triangle
 from numopt.cuda._transfer import Blocks, Lanes, Results, Rows, run_chunks, signature_of
 from numopt.drivers.units import source
 from numopt.kernels import slots as s
@@ -24,7 +24,7 @@ from numopt.kernels.status import RUNNING, Status
 
 LONG = 1024  # rows: from so many on, a problem has a block of threads, eight rows for each of them
 LOCAL = 512  # words of a workspace that is in the thread's own memory: eight parameters
-LOOK_EVERY = 2  # iterations: each may be many trials
+LOOK_EVERY = 64  # iterations: fits differ little in length, and lanes that begin together share their instructions
 # In single precision the rounding of residuals a tenth of the data shows in f from 1e-6 on: no tolerance is less than
 # this, and differences are central, since those of one side leave the gradient an error that no step makes good.
 SINGLE_TOLERANCE = 1e-5
@@ -50,9 +50,9 @@ def _views(lane, lanes):
     return lane, lanes[0][:, lane], lanes[1][:, lane], lanes[2][:, lane]
 
 
-def _thread_kernel(run, value, grad, own_x, own_sigma, lengths, again, single, words, n):
+def _thread_kernel(run, value, grad, own_x, own_sigma, lengths, again, single, words):
     """One problem a thread; ``again``: the triangle at the end is one with other weights."""
-    parts_of, reset = (_number, unrolled_begin(n)) if words else (_views, begin_run)
+    parts_of = _number if words else _views
     x, m = _given(own_x, lengths)
     text = f"""
 def inside(i, lane, floor, start, given, lanes):
@@ -74,7 +74,7 @@ def copy(i, lane, given, lanes):
     def begin(i, lane, data):
         state, given, lanes, results = data
         number, c, p, w = parts_of(lane, lanes)
-        reset(i, c, p, w, state)
+        begin_run(i, c, p, w, state)
         copy(i, number, given, lanes)
 
     @kernel
@@ -135,7 +135,7 @@ def _kernel_of(unit, key, own_x, own_sigma, lengths, together, words):
         else:
             value, grad = squares_direct.alone(pieces)
             _KERNELS[whole] = _thread_kernel(
-                source(unit), value, grad, own_x, own_sigma, lengths, again, pieces.single, words, pieces.n
+                source(unit), value, grad, own_x, own_sigma, lengths, again, pieces.single, words
             )
     return _KERNELS[whole]
 

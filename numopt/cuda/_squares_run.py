@@ -13,28 +13,11 @@ _NAN = float("nan")
 @kernel
 def begin_run(i, c, p, w, data):
     """Set a run back to its beginning, for problem i."""
-    c0, p0 = data[0], data[1]
+    c0, p0, X0, where, scale, lower, upper = data
     for k in range(c0.size):
         c[k] = c0[k]
     for k in range(p0.size):
         p[k] = p0[k]
-    _set_variables(i, c, p, w, data)
-
-
-def unrolled_begin(n):
-    """The same for n variables without a loop over counters and scalars: then they need no memory, but registers."""
-    text = "def made(i, c, p, w, data):\n    c0, p0 = data[0], data[1]\n"
-    text += "".join(f"    c[{k}] = c0[{k}]\n" for k in range(s.N_COUNTERS)) + f"    c[{s.N}] = {n}\n"
-    text += "".join(f"    p[{k}] = p0[{k}]\n" for k in range(s.N_SCALARS))
-    space = {"set_variables": _set_variables}
-    exec(text + "    set_variables(i, c, p, w, data)\n", space)
-    return kernel(space["made"])
-
-
-@kernel
-def _set_variables(i, c, p, w, data):
-    """Start, scaling and bounds of problem i."""
-    c0, p0, X0, where, scale, lower, upper = data
     n, finite, row = where.size, True, (i if lower.shape[0] > 1 else 0)
     for j in range(n):
         x = X0[i, where[j]]
