@@ -56,21 +56,13 @@ def _barrier(typingctx):
     return types.void(), codegen
 
 
+@njit
 def barrier():
     """A barrier of a block that threads of the same warp may come to at different places of the program.
 
     ``cuda.syncthreads`` is ``bar.sync``, which is undefined there: it takes all threads of a warp for one.
     """
-    from numba import cuda
-
-    if _device.simulated():
-        return cuda.syncthreads
-
-    @njit
-    def wait():
-        _barrier()
-
-    return wait
+    _barrier()
 
 
 @contextmanager

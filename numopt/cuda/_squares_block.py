@@ -11,8 +11,7 @@ result: each order has a number, and who has done it says so.
 
 from numba import cuda, float64, int64
 
-from numopt.cuda import _device
-from numopt.cuda._compiling import barrier as make_barrier
+from numopt.cuda import _compiling, _device
 from numopt.cuda._compiling import jit
 from numopt.cuda._squares_run import begin_run, end_run, put_triangle
 from numopt.kernels import slots as s
@@ -23,11 +22,17 @@ from numopt.kernels.status import Status
 from numopt.kernels.triangle import gradient
 
 _FAILED = int(Status.FAILED)
-barrier = make_barrier()
 _VALUE, _TRIANGLE, _AGAIN, _END = range(4)  # _AGAIN: with the weights of a covariance
 ORDER, NUMBER, PROBLEM, BEFORE = range(4)  # of the words that a block shares; BEFORE: number of the last problem's end
 FLOOR = 0.1  # of rho', as in numopt.callbacks.residuals
 _NEVER = 2**62
+
+
+def _in_the_simulator():
+    cuda.syncthreads()
+
+
+barrier = _in_the_simulator if _device.simulated() else _compiling.barrier
 
 
 def THREADS():
