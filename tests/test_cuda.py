@@ -179,6 +179,19 @@ def test_without_the_extra(monkeypatch):
     assert numopt.cuda.why_not() == "numba-cuda is not installed: pip install numopt-jit[cuda]"
 
 
+def test_a_numpy_that_is_too_new_is_told_of(monkeypatch):
+    from numopt.cuda import _device
+
+    assert _device._unfit() is None
+
+    def gone(name):
+        raise AttributeError("module 'numpy' has no attribute 'row_stack'")
+
+    monkeypatch.setattr(_device.importlib, "import_module", gone)
+    text = _device._unfit()
+    assert text.endswith("has no attribute 'row_stack'): take an earlier NumPy") and np.__version__ in text
+
+
 def test_where_there_is_no_device_it_says_why():
     reason = numopt.cuda.why_not()
     assert reason is None or (len(reason) > 20 and "\n" not in reason)

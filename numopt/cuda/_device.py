@@ -1,5 +1,6 @@
 """The device: whether there is one, what is missing if not, its memory, how many threads it holds at a time."""
 
+import importlib
 import importlib.util
 import os
 
@@ -37,7 +38,7 @@ def why_not():
         from numba import cuda
 
         if cuda.is_available():
-            return None
+            return _unfit()
         cuda.current_context()
         return "Numba finds no usable CUDA device"
     except Exception as error:  # whatever is wrong with drivers and libraries, it is no reason to stop
@@ -47,6 +48,17 @@ def why_not():
         if "NO_DEVICE" in text or "no CUDA-capable device" in text:
             return "the NVIDIA driver finds no CUDA device"
         return f"the CUDA device can't be used: {text or type(error).__name__}"
+
+
+def _unfit():
+    """Why numba-cuda does not compile with this NumPy, if so: 0.30 asks 2.5 for names that are gone."""
+    try:
+        importlib.import_module("numba.cuda.np.arrayobj")
+    except AttributeError as error:
+        return f"this numba-cuda does not work with NumPy {np.__version__} ({error}): take an earlier NumPy"
+    except ImportError:  # it keeps such things elsewhere
+        return None
+    return None
 
 
 def available():

@@ -54,7 +54,7 @@ def minimize_batch(fun, X0, args=(), method=None, jac=None, hess=None, hessp=Non
     options : dict, optional
         As for :func:`minimize`, but for ``disp``, ``history``, ``return_all`` and ``max_time``.
     device : {'cpu', 'cuda', 'auto'}
-        Where the problems are solved; ``'auto'`` is a CUDA GPU where there is one.
+        Where the problems are solved; ``'auto'`` is a CUDA GPU where there is one that takes such problems.
     dtype : {None, 'float32', 'float64'}
         Of the results; real data in arrays is then handed to the functions in double precision on the CPU, in this one
         on a GPU.  Default: double precision, and data as they are.

@@ -81,7 +81,7 @@ def curve_fit_batch(f, xdata, Y, p0=None, sigma=None, absolute_sigma=False, boun
     covariance : bool, default True
         Whether to compute covariances: n * n numbers for each problem, and with a robust loss one Jacobian more.
     device : {'cpu', 'cuda', 'auto'}
-        Where the problems are solved; ``'auto'`` is a CUDA GPU where there is one.
+        Where the problems are solved; ``'auto'`` is a CUDA GPU where there is one that takes such problems.
     dtype : {None, 'float32', 'float64'}
         Of the results, and on a GPU of the data; the CPU computes in double precision.
     n_threads, chunk_size, max_time, progress, client : optional

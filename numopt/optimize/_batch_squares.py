@@ -78,7 +78,7 @@ def least_squares_batch(fun, X0, jac="2-point", bounds=(float("-inf"), float("in
     covariance : bool, default True
         Whether to compute covariances: n * n numbers for each problem, and with a robust loss one Jacobian more.
     device : {'cpu', 'cuda', 'auto'}
-        Where the problems are solved; ``'auto'`` is a CUDA GPU where there is one.
+        Where the problems are solved; ``'auto'`` is a CUDA GPU where there is one that takes such problems.
     dtype : {None, 'float32', 'float64'}
         Of the results; real data in arrays is then handed to the functions in double precision on the CPU, in this one
         on a GPU.  Default: double precision, and data as they are.
