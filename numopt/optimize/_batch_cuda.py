@@ -8,7 +8,7 @@ import numpy as np
 from numopt.kernels.status import Status
 from numopt.optimize._batch_covariance import covariances
 from numopt.optimize._batch_run import Progress
-from numopt.optimize._batch_squares_run import Results
+from numopt.optimize._batch_squares_arrays import Results
 from numopt.optimize._runs import hand_over
 from numopt.optimize._warn import warn
 

@@ -18,7 +18,8 @@ from numopt.optimize._batch_squares import (
     read_boxes,
     result_of,
 )
-from numopt.optimize._batch_squares_run import Results, solve
+from numopt.optimize._batch_squares_arrays import Results
+from numopt.optimize._batch_squares_run import solve
 from numopt.optimize._curve_fit import curve_fit, read_likelihood, read_run, read_settings
 from numopt.optimize._fit_input import (
     check_finite_data,

@@ -16,7 +16,8 @@ from numopt.optimize._batch_input import Arguments, Each, check_each, on_device,
 from numopt.optimize._batch_problem import SquaresProblem
 from numopt.optimize._batch_result import BatchResult
 from numopt.optimize._batch_run import read_chunk_size, read_dtype
-from numopt.optimize._batch_squares_run import Results, solve
+from numopt.optimize._batch_squares_arrays import Results
+from numopt.optimize._batch_squares_run import solve
 from numopt.optimize._least_squares import (
     check_jac,
     check_loss,
