@@ -198,6 +198,10 @@ if __name__ == "__main__":
         "cs": _said(jac="cs"),
         "memory": [_memory(), _memory(dtype="float32", sigma=numopt.each(SIGMA)), _memory(covariance=False),
                    _memory(bounds=(np.zeros((COUNT, 3)), 9 * np.ones((COUNT, 3)))), _memory(bounds=(0.0, 9.0)), long],
+        "stale": np.isnan(numopt.curve_fit_batch(
+            decay, X, np.where(np.arange(COUNT)[:, None] == 4, np.nan, Y), P0, SIGMA[0], absolute_sigma=True,
+            device="cuda",
+        ).covariance[:, 0, 0]).tolist(),
         "interrupted": _interrupted(), "raising": _raising(),
         "inverse": [_inverse(np.array([[2.0, 1.0], [0.0, 3.0]])), _inverse(np.array([[2.0, 1.0], [0.0, 1e-4]]))],
         "all fixed": _said(fixed={"a": 1.0, "b": 1.0, "c": 1.0}),

@@ -111,6 +111,10 @@ def test_covariances_of_clear_triangles_are_made_on_the_device(simulator):
     assert delicate[:5] == [2.0, 1.0, 1.0, 0.0, 1e-4] and delicate[-1] == 0.0
 
 
+def test_a_problem_that_is_not_finite_has_no_covariance_of_its_neighbours(simulator):
+    assert simulator[1]["stale"] == [False] * 4 + [True]
+
+
 def test_auto_falls_back_to_the_cpu_for_what_only_it_can_do(monkeypatch):
     from numopt.cuda import _device
 

@@ -91,7 +91,6 @@ def _covariances(problem, v, T, cost, m):
     m = np.broadcast_to(m, len(T))
     central = np.zeros(others.size, bool)
     theirs = covariances(problem, v, T[others].reshape(-1, k, k + 1), cost[others], m[others], central)
-    theirs[~np.isfinite(cost[others])] = np.nan
     C = T[:, : k * k]
     if problem.scaled:
         with np.errstate(all="ignore"):
@@ -103,4 +102,5 @@ def _covariances(problem, v, T, cost, m):
         with np.errstate(invalid="ignore"):
             C = A.T @ C @ A
     C[others] = theirs
+    C[~np.isfinite(cost)] = np.nan  # no triangle is that of such a problem
     return C
