@@ -251,17 +251,7 @@ class MinimizeBatch:
         if boxes is not None:
             found["active_mask"] = active_bounds(found["x"], *boxes.of(slice(None)))
             if "jac" in found:
-<<<<<<< HEAD
                 z = np.where(found["active_mask"] == 2, np.nan, found["jac"])
                 found["bound_multipliers"] = np.where(found["active_mask"] == 0, 0.0, z)
-        failed = np.flatnonzero(found["status"] == int(Status.FAILED))
-        if failed.size:
-            warn(
-                f"{failed.size} of {self.count} problems have status FAILED, problem {failed[0]} the first: fun raised "
-                "an exception on the device; device='cpu' tells which"
-            )
-=======
-                found["multipliers"] = np.where(found["active_mask"] == 0, 0.0, -found["active_mask"] * found["jac"])
         warn_of_failed(found["status"])
->>>>>>> h8-gpu
         return BatchResult(found)
