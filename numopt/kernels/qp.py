@@ -82,7 +82,8 @@ SEMIDEFINITE = 1e-13  # times n: what is added to the diagonal of a semidefinite
 SHIFT = 1e-7  # D over the diagonal of B
 LINEAR_SHIFT = 1e-3  # D over the largest component of g where B = 0
 CONVERGED = 1e-13  # D (d - d_k) over the terms of B d + g
-RAY = 1e-11  # of a ray: B s and steps out of the limits, over their terms
+RAY = 1e-11  # of a ray: steps out of the limits, over their terms
+STRAIGHT = 1e-13  # of a ray: B s over the largest entry of B
 PROXIMAL = 60  # proximal points at most
 
 
@@ -98,7 +99,7 @@ def _is_ray(n, m, B, g, A, low, high, nu, s, size):
         terms += abs(g[j] * s[j])
         most = max(most, abs(B[j * n + j]))
         curved = max(curved, abs(dot(B, j * n, s, 0, n)))
-    if not (whole > 0.0 and curved <= RAY * most * whole):
+    if not (whole > 0.0 and curved <= STRAIGHT * most * whole):
         return False
     whole = RAY * length(s, size, n, m)
     for k in range(m + n):
@@ -154,7 +155,7 @@ def _report(n, m, B, g, A, low, high, nu, d, lam, size, r, info, top, least):
 @kernel
 def _active_set(n, m, B, g, A, low, high, nu, size, shift, centre, T, R, W, q, d, lam, marks, c, r, s, u, top):
     """From the working set of ``marks`` to the solution; (status, members, steps, largest d)."""
-    q = settle(n, m, B, g, A, low, high, nu, shift, centre, T, R, W, q, d, lam, marks, r, u, c, 1)
+    q = settle(n, m, B, g, A, low, high, nu, size, shift, centre, T, R, W, q, d, lam, marks, r, u, c, 1)
     settled, iterations, open_proofs, reach = False, 0, 0, VANISHED * top
     loose, patience = 1.0, 50 + 10 * (n + m)
     while iterations <= 10 * (50 + 10 * (n + m)):
@@ -178,7 +179,7 @@ def _active_set(n, m, B, g, A, low, high, nu, size, shift, centre, T, R, W, q, d
                 marks[p] = UNRESOLVED
         elif settled:
             return SOLVED, q, iterations, top
-        q = settle(n, m, B, g, A, low, high, nu, shift, centre, T, R, W, q, d, lam, marks, r, u, c, 4)
+        q = settle(n, m, B, g, A, low, high, nu, size, shift, centre, T, R, W, q, d, lam, marks, r, u, c, 4)
         settled, reach = True, VANISHED * top
         iterations += 1
     return MAXITER, q, iterations, top
