@@ -67,7 +67,7 @@ def certify(found, P, q, A, b, G, h, lb, ub):
         return
     values = rows @ found.x
     # an element of x has an error of 1e-14 of the largest one
-    size = np.abs(rows) @ np.maximum(np.abs(found.x), 1e-5 * np.abs(found.x).max() + 1e-11)
+    size = np.abs(rows) @ np.maximum(np.abs(found.x), 1e-5 * np.abs(found.x).max() + 1e-7)
     size += np.where(np.isfinite(low), np.abs(low), 0.0) + np.where(np.isfinite(high), np.abs(high), 0.0)
     violation = np.maximum(low - values, values - high)
     assert (violation <= TOL * size).all() and (lb <= found.x).all() and (found.x <= ub).all()
@@ -266,6 +266,12 @@ class TestDegenerate:
             X, q = rng.standard_normal((2, 5)), rng.standard_normal(5)
             assert numopt.solve_qp(X.T @ X, q).status == numopt.Status.UNBOUNDED
             assert numopt.solve_qp(X.T @ X, X.T @ [1.0, 2.0]).success
+
+    def test_proximal_points_end_where_the_gradient_vanishes(self):
+        v = np.array([0.083, -0.2])
+        for P in (np.outer(v, v), None):
+            found = numopt.solve_qp(P, [0, 0], lb=[-1.7, -0.8], ub=[-0.8, 0.5])
+            assert found.success and found.nit < 10 and abs(found.fun) < 1e-15
 
     def test_a_narrow_valley_has_an_end(self):
         found = numopt.solve_qp([[1, 1 - 1e-12], [1 - 1e-12, 1]], [1, -1])

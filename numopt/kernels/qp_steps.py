@@ -1,9 +1,9 @@
 """Steps of the dual active-set method for quadratic programs; what they belong to is described in ``qp``.
 
 All constraints stand in one row, those of A first, then the variables: their limits ``low`` and ``high``, multipliers
-``lam``, ``marks``, and ``size``: with u_j the norm of row j of J, which any vector of norm 1 in the metric of K changes
-d_j by at most, that of a variable is u_j and that of a row (sum_j a_j^2 u_j^2)^1/2, about |J'a|.  So a violation over
-its size is a distance, and scales of rows and variables do not matter.
+``lam``, ``marks``, and ``size``.  That of a variable is u_j, the norm of row j of J, by which a step of length 1 in the
+metric of K changes d_j at most; that of a row is (sum_j a_j^2 u_j^2)^1/2, about |J'a|.  So a violation over its size is
+a distance, and scales of rows and variables do not matter.
 """
 
 from numopt.kernels.compiling import kernel
@@ -23,7 +23,7 @@ from numopt.kernels.qp_factors import (
     solve_upper,
     value_of,
 )
-from numopt.kernels.views import segment  # fmt: skip
+from numopt.kernels.views import segment
 
 INFINITE = 1e300  # limits from here on are none
 UNRESOLVED = 3.0  # mark of a constraint that rounding errors keep from its limit
