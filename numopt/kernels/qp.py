@@ -247,8 +247,8 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
         for j in range(n):
             s[j], centre[j] = d[j] - centre[j], d[j]
             t, terms = shift[j] * abs(s[j]), abs(g[j]) + abs(dot(B, j * n, d, 0, n))
-            rounding = 8.0 * EPS * absolute_dot(B, j * n, d, n) + shift[j] * size[m + j] * reach
-            there = there and t <= max(CONVERGED * terms, rounding)
+            terms += 1e-3 * absolute_dot(B, j * n, d, n)  # where the other two vanish
+            there = there and t <= max(CONVERGED * terms, shift[j] * size[m + j] * reach)
             pull = max(pull, t * size[m + j])
         if there:
             break
