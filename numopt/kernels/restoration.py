@@ -178,7 +178,7 @@ def restoration_step(R):
     good, shift, _ = ip.factorise(R, k, mu, True, 1.0)
     found, t = False, 0.0
     theta_t, phi_t = 0.0, 0.0
-    if good and ip.direction(R, k, mu, shift, y, none, d, ds):
+    if good and ip.direction(R, k, mu, y, none, d, ds):
         slope, value = ip.slope_along(R, k, mu, d, ds), _value(R, x, s, r, mu)
         t = longest(R, k, d, ds, mu)
         while t > EPS:

@@ -23,7 +23,7 @@ filter takes the point, or the violation has a stationary point: then the constr
 
 mu is lowered as soon as the conditions (4) hold to 10 mu, to min(mu / 5, mu^1.5) (7).
 
-Workspace: see :mod:`numopt.kernels.interior`; 5 n + 14 m + 6 (n + m) + n^2 + (n + m)^2 doubles and the filter.
+Workspace: see :mod:`numopt.kernels.interior`; 5 n + 15 m + 6 (n + m) + n^2 + (n + m)^2 doubles and the filter.
 
 References
 ----------
@@ -176,7 +176,7 @@ def _factorise(R, k, mu):
             reset(R, p[ip.CURVATURE])
             c[ip.SCALED] = 1
             good, shift, below = ip.factorise(R, k, mu, True, below)
-        if not good or not ip.direction(R, k, mu, shift, y, r, d, ds):
+        if not good or not ip.direction(R, k, mu, y, r, d, ds):
             return False, shift
         # rows that depend on others, and contradict them, would have multipliers without bound
         if below >= _BELOW_MOST or ip.multipliers_reasonable(R, below):
@@ -185,7 +185,7 @@ def _factorise(R, k, mu):
 
 
 @kernel
-def _correct(R, k, mu, shift, theta, phi, slope, t):
+def _correct(R, k, mu, theta, phi, slope, t):
     """Steps for the residual of the trial point added to t times that of the point (section 2.4).
 
     (Verdict of the filter, length.)  On success d, ds and the last solution are those of the correction.
@@ -199,7 +199,7 @@ def _correct(R, k, mu, shift, theta, phi, slope, t):
     for _ in range(_CORRECTIONS):
         for i in range(r.size):
             rc[i] = t_c * rc[i] + rt[i]
-        if not ip.direction(R, k, mu, shift, y, rc, dc, dsc):
+        if not ip.direction(R, k, mu, y, rc, dc, dsc):
             break
         t_c = longest(R, k, dc, dsc, mu)
         if not trial(R, k, dc, dsc, t_c):
@@ -214,7 +214,7 @@ def _correct(R, k, mu, shift, theta, phi, slope, t):
             break
         before = theta_t
     if R.c[ABORT] == 0:
-        ip.direction(R, k, mu, shift, y, r, vector(R, D), ip.slack_step(R))
+        ip.direction(R, k, mu, y, r, vector(R, D), ip.slack_step(R))
     return 0, t
 
 
@@ -254,7 +254,7 @@ def _barrier_step(R):
             theta_t, phi_t = measure(R, 1 - k, mu)
             verdict = 1 if blind else _suits(R, theta, phi, slope, t, theta_t, phi_t)
             if verdict == 0 and first and theta_t >= theta:
-                verdict, t = _correct(R, k, mu, shift, theta, phi, slope, t)
+                verdict, t = _correct(R, k, mu, theta, phi, slope, t)
         if c[ABORT] != 0:
             return FAILED
         if verdict != 0:
