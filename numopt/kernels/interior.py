@@ -7,7 +7,7 @@ scaled limits; of an equality s is the limit itself and never moves; a row witho
 There are two phases.  In the first place the barrier problem of f is solved.  Where that is stuck, in the *restoration
 phase*, the one of half the squared violation and a term that keeps x near its place,
 
-    |e c(x) - s|^2 / 2 + zeta |D (x - x_R)|^2 / 2
+    norm(e c(x) - s)^2 / 2 + zeta norm(D (x - x_R))^2 / 2
 
 The Newton system of the latter is that of the former with y = s - e c(x), no residual of the rows, and -I in place of
 the zeros below the Jacobian.
