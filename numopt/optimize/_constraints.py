@@ -51,6 +51,7 @@ class Constraint:
 
     fun = jac = hess = A = rel_step = rows = first = None
     simplex = ball = False
+    known_key = None
     args: tuple = ()
     keep = False
 
@@ -86,6 +87,8 @@ class Constraint:
 
     def key(self):
         """What a run prepared for this constraint depends on; None where it serves no other."""
+        if self.known_key is not None:
+            return self.known_key
         if self.rel_step is not None:
             return None
         functions = []
@@ -148,20 +151,63 @@ class Constraint:
         return c.reshape(-1).astype(float)
 
 
-def read_constraints(constraints, scheme="2-point"):
-    """(list of :class:`Constraint`, whether they were given by name).
+_KNOWN: dict = {}  # (id of a constraint whose functions are jitted, number of variables) -> (what it holds, as read)
+
+
+def read_constraints(constraints, x, scheme="2-point"):
+    """(list of :class:`Constraint`, whether they were given by name), with their numbers of rows, looked at at x.
 
     ``scheme``: the differences for dictionaries without a Jacobian.
     """
     if _is_one(constraints):
-        return [_read(constraints, "constraints", "constraint", scheme)], False
+        return [_look_up(constraints, "constraints", "constraint", scheme, x)], False
     if isinstance(constraints, dict):
-        return [_read(con, f"constraints[{name!r}]", str(name), scheme) for name, con in constraints.items()], True
+        return [_look_up(con, f"constraints[{k!r}]", str(k), scheme, x) for k, con in constraints.items()], True
     try:
         given = list(constraints)
     except TypeError:
         raise TypeError(f"constraints must be {ACCEPTED}; got {type(constraints).__name__}") from None
-    return [_read(con, f"constraints[{k}]", f"constraints[{k}]", scheme) for k, con in enumerate(given)], False
+    return [_look_up(con, f"constraints[{k}]", f"constraints[{k}]", scheme, x) for k, con in enumerate(given)], False
+
+
+def _contents(con):
+    """All that a constraint holds, for comparison with what it held before; None for what can't be compared quickly."""
+    if type(con) is dict:
+        return None if "args" in con else [*con, *con.values()]
+    try:
+        held = vars(con)
+    except TypeError:
+        return None
+    found = list(held.values())
+    for k, value in enumerate(found):
+        if type(value) is list or type(value) is np.ndarray:
+            found[k] = bytes(str(value), "ascii") if type(value) is list else value.tobytes()
+    return found
+
+
+def _same(a, b):
+    return a is b or (type(a) is bytes and type(b) is bytes and a == b)
+
+
+def _look_up(con, label, name, scheme, x):
+    """A constraint as read, its rows known; jitted ones are read once."""
+    known, contents = _KNOWN.get((id(con), x.size)), None
+    if known is not None:
+        contents, held, part, of = _contents(con), *known
+        if of == (label, scheme) and contents is not None and len(held) == len(contents):
+            if all(map(_same, held, contents)):
+                return part
+    part = _read(con, label, name, scheme)
+    measure(part, x)
+    functions = [f for f in (part.fun, part.jac, part.hess) if f is not None and type(f) is not str]
+    if functions and not part.args and all(kind_of(f) == "jitted" for f in functions):
+        contents = contents or _contents(con)
+        if contents is not None:
+            if len(_KNOWN) >= 256:
+                _KNOWN.clear()
+            part.of, part.known_key = con, part.key()  # kept alive: its identity is the key
+            _KNOWN[id(con), x.size] = contents, part, (label, scheme)
+    return part
 
 
 def is_empty(constraints):
@@ -169,9 +215,11 @@ def is_empty(constraints):
     return constraints is None or (isinstance(constraints, (list, tuple, dict)) and len(constraints) == 0)
 
 
-def with_simplex(parts, bounds, n):
+def with_simplex(constraints, bounds, n):
     """The bounds that a simplex among the constraints asks for besides those given."""
-    if not any(part.simplex for part in parts):
+    given = constraints.values() if isinstance(constraints, dict) else constraints
+    several = isinstance(constraints, (dict, list, tuple))
+    if Simplex not in (map(type, given) if several else (type(given),)):
         return bounds
     lower, upper = (np.zeros(n), np.full(n, _INF)) if bounds is None else read_bounds(bounds, n)
     return Bounds(np.maximum(lower, 0.0), upper)
@@ -333,20 +381,23 @@ def is_update(hess):
     return any(kind.__name__ == "HessianUpdateStrategy" for kind in type(hess).__mro__)
 
 
-def measure(parts, x):
-    """Set the number of rows of each constraint, and the values at x of those that had to be asked for it."""
-    for part in parts:
-        if part.simplex:
-            part.A = np.ones((1, x.size))
-        if part.fun is None:
-            rows, n = part.A.shape
-            if n != x.size:
-                raise ValueError(
-                    f"{part.label}: A must have {x.size} columns, one for each variable; got shape {part.A.shape}"
-                )
-        elif kind_of(part.fun) == "pointer":
+def measure(part, x):
+    """Set the number of rows; the values at x, where a Python function had to be asked for it, are kept."""
+    if part.simplex:
+        part.A = np.ones((1, x.size))
+    if part.fun is None:
+        rows, n = part.A.shape
+        if n != x.size:
+            raise ValueError(
+                f"{part.label}: A must have {x.size} columns, one for each variable; got shape {part.A.shape}"
+            )
+    else:
+        kind = kind_of(part.fun)
+        if kind == "pointer":
             rows = max(np.size(part.lower), np.size(part.upper))
         else:
-            part.first = part.evaluate(x)
-            rows = part.first.size
-        part.set_rows(rows)
+            values = part.evaluate(x)
+            rows = values.size
+            if kind == "python":
+                part.first = values
+    part.set_rows(rows)
