@@ -14,6 +14,7 @@ from numopt.kernels.status import NEW, RUNNING, Status
 from numopt.optimize._bounds import active_bounds, expand
 from numopt.optimize._constrained_checks import inconsistent_rows
 from numopt.optimize._constrained_report import ConstrainedResult
+from numopt.optimize._inner import Inner
 from numopt.optimize._interrupt import TICK
 from numopt.optimize._kkt import relative_violation, residuals
 from numopt.optimize._launch import launch, raise_what_ended
@@ -99,8 +100,6 @@ class ConstrainedRun:
         table[s.A_TICK], table[s.A_C], table[s.A_P] = TICK, self.here, there
         table[s.A_W], table[s.A_W_SIZE] = there + 8 * s.N_SCALARS, w.size
         if row.inner:
-            from numopt.optimize._inner import Inner  # not above: it needs Numba, and the front door of its own runs
-
             self.inner = Inner(row, n)
             table[s.A_SEARCH] = self.inner.address
 

@@ -10,6 +10,8 @@ by the active-set method of ``numopt.kernels.qp``, which begins from the working
 multipliers are those of the next point.
 """
 
+from numpy import int64
+
 from numopt.drivers.constrained import make_constrained_run
 from numopt.kernels.compiling import kernel
 from numopt.kernels.constrained import (
@@ -49,16 +51,38 @@ from numopt.kernels.slots import (
     T,
 )
 from numopt.kernels.sqp_model import (
+    B_MODEL,
+    BEFORE,
+    CORRECTION,
+    CORRECTION_WORKING,
     DECREASE,
+    DL,
+    DU,
     ELASTIC,
     F_FIRST,
+    G_MODEL,
+    GAP,
+    H_EXACT,
     LOOKED,
+    M1,
+    M2,
+    MU,
     NOWHERE,
     NU,
     READY,
     RESTORED,
+    RL,
+    RU,
+    STEP,
+    STEP_Y,
+    STEP_Z,
     STRAIGHT,
+    V1,
+    V2,
+    V3,
     V_STUCK,
+    W1,
+    WORKING,
     begin_model,
     column,
     find_step,
@@ -93,6 +117,7 @@ _BOTTOMLESS = 1e12
 _SHORTER, _LONGER = 0.1, 0.5
 # share of the violation that elastic rows may leave for a second-order correction to make sense
 _NEARLY = 0.1
+_CORRECTED = int64(1)
 _INF = float("inf")
 
 
@@ -107,18 +132,18 @@ def _identity(B, n, gamma):
 @kernel
 def _take_multipliers(R, k):
     """The model's multipliers to place k; without bound, as where there are none, they are cut off."""
-    y, found, most = y_at(R, k), row(R, 0), _NO_MULTIPLIER * max(1.0, norm_inf(g_at(R, k)))
+    y, found, most = y_at(R, k), row(R, STEP_Y), _NO_MULTIPLIER * max(1.0, norm_inf(g_at(R, k)))
     for i in range(y.size):
         y[i] = min(max(found[i], -most), most)
-    copy(column(R, 1), z_at(R, k))
+    copy(column(R, STEP_Z), z_at(R, k))
 
 
 @kernel
 def init(R):
     """Begin with B = I, no working set and no penalties; at the start the model's multipliers are the first ones."""
     c, k = R.c, R.c[PARITY]
-    _identity(matrix(R, 0), c[N], 1.0)
-    mu, marking = row(R, 4), marks(R, 0)
+    _identity(matrix(R, B_MODEL), c[N], 1.0)
+    mu, marking = row(R, MU), marks(R, WORKING)
     for i in range(mu.size):
         mu[i] = 0.0
     for i in range(marking.size):
@@ -140,20 +165,27 @@ def _prepare(R):
     begin_model(R, k)
     if c[EXACT_HESSIAN] == 0:
         return find_step(R, k)
-    H, J, g, marking, active, gap = matrix(R, 1), jacobian_at(R, k), column(R, 9), marks(R, 0), marks(R, 2), marks(R, 3)
+    H, J, g, marking, active, gap = (
+        matrix(R, H_EXACT),
+        jacobian_at(R, k),
+        column(R, G_MODEL),
+        marks(R, WORKING),
+        marks(R, BEFORE),
+        marks(R, GAP),
+    )
     if not evaluate_lagrangian(R, k, y_at(R, k), 1.0, H):
         return c[ABORT] == 0 and find_step(R, k)
-    rl, ru, dl, du = row(R, 2), row(R, 3), column(R, 4), column(R, 5)
+    rl, ru, dl, du = row(R, RL), row(R, RU), column(R, DL), column(R, DU)
     for i in range(m + n):
         active[i] = 1.0 if abs(marking[i]) == 1.0 else 0.0
         if i < m:
             gap[i] = rl[i] if marking[i] < 0.0 else ru[i]
         else:
             gap[i] = dl[i - m] if marking[i] < 0.0 else du[i - m]
-    v, lam = column(R, 6), column(R, 7)
+    v, lam = column(R, V1), column(R, V2)
     lagrangian_gradient(g_at(R, k), J, y_at(R, k), z_at(R, k), v)
     least = norm_inf(v) / (_LONGEST * max(1.0, norm_inf(x_at(R, k))))
-    convexify(H, J, active, gap, n, least, matrix(R, 0), g, matrix(R, 2), matrix(R, 3), lam, v)
+    convexify(H, J, active, gap, n, least, matrix(R, B_MODEL), g, matrix(R, M1), matrix(R, M2), lam, v)
     return find_step(R, k)
 
 
@@ -165,7 +197,7 @@ def _corrected(R):
     Rows that no point may violate, and that x + d does, are asked for as much again.
     """
     k = R.c[PARITY]
-    c, J, d, rl, ru, keep = c_at(R, 1 - k), jacobian_at(R, k), column(R, 0), row(R, 2), row(R, 3), kept_rows(R)
+    c, J, d, rl, ru, keep = c_at(R, 1 - k), jacobian_at(R, k), column(R, STEP), row(R, RL), row(R, RU), kept_rows(R)
     cl, cu, n = lower_limits(R), upper_limits(R), R.c[N]
     for i in range(c.size):
         t, more, less = 0.0, 0.0, 0.0
@@ -174,10 +206,10 @@ def _corrected(R):
         if keep[i] != 0.0:
             more, less = max(0.0, cl[i] - c[i]), max(0.0, c[i] - cu[i])
         rl[i], ru[i] = cl[i] - c[i] + t + more, cu[i] - c[i] + t - less
-    copy(marks(R, 0), marks(R, 1))
-    status = solve_model(R, k, R.p[NU] if R.c[ELASTIC] != 0 else _INF, 2)
+    copy(marks(R, WORKING), marks(R, CORRECTION_WORKING))
+    status = solve_model(R, k, R.p[NU] if R.c[ELASTIC] != 0 else _INF, _CORRECTED)
     limits_of_rows(R, k)
-    d2, e = column(R, 2), column(R, 7)
+    d2, e = column(R, CORRECTION), column(R, V2)
     for j in range(n):
         e[j] = d2[j] - d[j]
     return status == SOLVED and dot(e, e) <= dot(d, d)
@@ -200,16 +232,16 @@ def _lagrangian_change(R, y, out):
 def _update(R):
     """B from the change of the gradient of the Lagrangian."""
     c, k, n = R.c, R.c[PARITY], R.c[N]
-    B, s, v = matrix(R, 0), column(R, 6), column(R, 7)
+    B, s, v = matrix(R, B_MODEL), column(R, V1), column(R, V2)
     x, xt = x_at(R, k), x_at(R, 1 - k)
     for j in range(n):
         s[j] = xt[j] - x[j]
-    _lagrangian_change(R, row(R, 0), v)
+    _lagrangian_change(R, row(R, STEP_Y), v)
     if c[UPDATES] == 0:
         sv, vv = dot(s, v), dot(v, v)
         if sv > 1e-8 * (dot(s, s) * vv) ** 0.5:
             _identity(B, n, max(_LEAST_SCALE, min(1.0, vv / sv)))
-    share = damped_update(B, s, v, column(R, 8))
+    share = damped_update(B, s, v, column(R, V3))
     if share == share:
         c[UPDATES] += 1
     c[STRAIGHT] = c[STRAIGHT] + 1 if abs(share) < _NO_CURVATURE else 0
@@ -223,7 +255,7 @@ def _residual(R, k):
     """The larger of stationarity and complementarity at place k; leaves the current point's as they are."""
     p = R.p
     v, s, a, g = p[VIOLATION], p[STATIONARITY], p[COMPLEMENTARITY], p[GNORM]
-    assess(R, k, column(R, 8))
+    assess(R, k, column(R, V3))
     found = p[GNORM]
     p[VIOLATION], p[STATIONARITY], p[COMPLEMENTARITY], p[GNORM] = v, s, a, g
     return found
@@ -245,7 +277,7 @@ def _accept(R):
     begin_model(R, kt)
     if find_step(R, kt):
         # of the multipliers of the two models, the one before and the one at this very point, those that do better
-        before, y0, z0 = _residual(R, kt), row(R, 5), column(R, 2)
+        before, y0, z0 = _residual(R, kt), row(R, W1), column(R, CORRECTION)
         copy(y, y0)
         copy(z, z0)
         _take_multipliers(R, kt)
@@ -308,7 +340,7 @@ def step(R):
         c[RESTORED] = 0
     elif c[NOWHERE] != 0 or c[RESTORED] > 0:
         return _restore(R)
-    d, mu = column(R, 0), row(R, 4)
+    d, mu = column(R, STEP), row(R, MU)
     if c[EXACT_HESSIAN] != 0:
         _take_multipliers(R, k)
         if p[VIOLATION] <= p[CTOL] and _residual(R, k) <= p[GTOL]:
@@ -321,21 +353,20 @@ def step(R):
     if c[ABORT] != 0:
         return FAILED
     merit = p[F] + penalty(mu, c_at(R, k), lower_limits(R), upper_limits(R))
-    noise, t, kt, bent = noise_of(R), 1.0, 1 - k, False
-    left = model_violation(R, k, d, False) if c[ELASTIC] != 0 else 0.0
-    left_weighted = model_violation(R, k, d, True) if c[ELASTIC] != 0 else 0.0
+    noise, t, kt, bend = noise_of(R), 1.0, 1 - k, 0.0
+    left, weighted = model_violation(R, k, d) if c[ELASTIC] != 0 else (0.0, 0.0)
     for trial in range(c[MAX_TRIALS]):
-        phi = attempt(R, t, d, bent)
+        phi = attempt(R, t, d, bend)
         enough = merit - _SUFFICIENT * t * p[DECREASE]
         if trial == 0 and c[ABORT] == 0 and not phi <= enough and left <= _NEARLY * total_violation(R, k):
             # would the step do, were the constraints linear?
             if phi < _INF:
-                if p[F_TRIAL] + left_weighted <= enough and _corrected(R):
-                    again = attempt(R, t, d, True)
+                if p[F_TRIAL] + weighted <= enough and _corrected(R):
+                    again = attempt(R, t, d, 1.0)
                     phi = again if again <= enough else phi
             elif not kept(R) and c[ABORT] == 0 and _corrected(R):
-                bent = True
-                phi = attempt(R, t, d, bent)
+                bend = 1.0
+                phi = attempt(R, t, d, bend)
         if c[ABORT] != 0:
             return FAILED
         if phi <= enough + noise and evaluate_slopes(R, kt) and (phi <= enough or _sharper(R)):
@@ -350,7 +381,7 @@ def step(R):
             shorter = p[DECREASE] * t / (2.0 * (phi - merit + p[DECREASE] * t))
             t *= min(max(shorter, _SHORTER), _LONGER)
         else:
-            t *= 0.5 if bent else 0.2
+            t *= 0.5 if bend > 0.0 else 0.2
     return FLAT if p[DECREASE] <= 1e3 * noise else FAILED
 
 
