@@ -186,7 +186,7 @@ def look_around(R):
     )
     before = squares(c_at(R, k), cl, cu)
     for trial in range(6):
-        h = (0.01, 0.1, 1.0)[trial // 2] * (1.0 if trial % 2 == 0 else -1.0)
+        h = 0.01 * 10.0 ** (trial // 2) * (1.0 if trial % 2 == 0 else -1.0)
         for j in range(n):
             # components of all sizes and both signs, in no pattern: the golden ratio spreads them evenly
             phase = (j + 1) * 0.6180339887498949
