@@ -130,7 +130,10 @@ def main():
                 evaluations[method].append(result.nfev / found["SLSQP"][0].nfev)
             line += f"{result.nfev:12d}{1e6 * took.get(method, float('nan')):12.0f}"
         print(line, flush=True)
-    print(f"\n{len(options.problems)} problems, {options.callables} callables; means are geometric, over those that SLSQP solves")
+    print(
+        f"\n{len(options.problems)} problems, {options.callables} callables; "
+        "means are geometric, over those that SLSQP solves"
+    )
     print(f"{'method':24s}{'solved':>10s}{'evaluations / SLSQP':>24s}{'time / SLSQP':>16s}")
     for method in methods:
         means = geometric_mean(evaluations[method]), geometric_mean(times[method])
