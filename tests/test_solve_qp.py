@@ -118,11 +118,8 @@ def test_a_larger_one(kind):
     certify(numopt.solve_qp(**arguments), **arguments)
 
 
-def kernel(P, q, rows, low, high, nu, marks=None):
-    m, n = rows.shape
-    x, lam, info = np.empty(n), np.empty(m + n), np.empty(s.N_INFO)
-    marks = np.zeros(m + n) if marks is None else marks.copy()
-    return _run(P, q, rows, low, high, x, lam, marks, info, nu), x, lam, marks, info
+def kernel(P, q, rows, low, high, nu, marks=0.0):
+    return _run(P, q, rows, low, high, marks, nu)
 
 
 class TestElastic:

@@ -39,13 +39,21 @@ def absolute_dot(a, i, b, n):
 
 
 @short_reduction
-def absolute_sum(a, i, n):
-    """|a[i:i+n]|_1."""
+def norm_of_products(a, i, b, n):
+    """(sum_k (a[i + k] b[k])^2)^1/2."""
     a = segment(a, i, n)
     s = 0.0
     for k in range(n):
-        s += abs(a[k])
-    return s
+        s += (a[k] * b[k]) * (a[k] * b[k])
+    return s**0.5
+
+
+@kernel
+def add_squares(a, i, b, n):
+    """b += a[i:i+n]^2."""
+    a = segment(a, i, n)
+    for k in range(n):
+        b[k] += a[k] * a[k]
 
 
 @kernel
@@ -170,12 +178,6 @@ def independent(c, n, q, noise):
         return False
     tail = dot(c, q, c, q, n - q)
     return tail > DEPENDENT * DEPENDENT * (tail + dot(c, 0, c, 0, q)) and tail > noise * noise
-
-
-@kernel
-def norm_of(T, n):
-    """The Frobenius norm of J, which Q does not change."""
-    return dot(T, 0, T, 0, n * n) ** 0.5
 
 
 @kernel
