@@ -146,7 +146,7 @@ class TestCallables:
         results = [solve(of, hess="hess", con_hess="con_hess") for of in (PYTHON, JITTED, MIXED)]
         for other in results[1:]:
             assert np.allclose(other.x, results[0].x, rtol=1e-13)
-            assert (other.nit, other.nfev, other.constr_nfev) == tuple(results[0][k] for k in ("nit", "nfev", "constr_nfev"))
+            assert all(other[name] == results[0][name] for name in ("nit", "nfev", "constr_nfev", "nhev"))
 
     @pytest.mark.parametrize("of", [PYTHON, JITTED], ids=["python", "jitted"])
     @pytest.mark.parametrize("scheme", ["2-point", "3-point", "cs"])
@@ -232,7 +232,6 @@ class TestCallables:
             assert np.allclose(result.x, -r / np.sqrt(2.0), atol=1e-6)
 
 
-
 def bowl(x):
     return ((x - 1.0) ** 2).sum()
 
@@ -260,7 +259,7 @@ class TestBadInput:
             ({"a": 3}, TypeError, r"constraints\['a'\] must be one of .*; got int"),
             ([ABOVE, {"type": "eq"}], ValueError, r"constraints\[1\]: the key 'fun' is missing"),
             ({"fun": bowl}, ValueError, "constraints: the key 'type' is missing"),
-            ({"type": "eq", "fun": bowl, "jacobian": 1}, ValueError, r"unknown key 'jacobian' \(did you mean 'jac'\?\)"),
+            ({"type": "eq", "fun": bowl, "jacobian": 1}, ValueError, r"'jacobian' \(did you mean 'jac'\?\); accepted"),
             ({"type": "le", "fun": bowl}, ValueError, r"'type' must be 'eq' \(fun = 0\) or 'ineq' .*; got 'le'"),
             ({"type": "eq", "fun": 3}, TypeError, "constraints: fun must be callable or a C function pointer, not int"),
             ({"type": "eq", "fun": bowl, "jac": "4-point"}, ValueError, "jac='4-point' is not known; accepted are"),
@@ -269,13 +268,13 @@ class TestBadInput:
             ({"type": "eq", "fun": bowl, "name": 3}, TypeError, "'name' must be a string"),
             (optimize.Bounds(0, 1), TypeError, "bounds of the variables are an argument of their own, bounds="),
             (NonlinearConstraint(bowl, 2, 1), ValueError, "the lower limit exceeds the upper one; got 2 and 1"),
-            ([ABOVE, NonlinearConstraint(np.sin, [0, 2], [1, 1])], ValueError, r"\[1\]: the lower .* upper one in row 1"),
+            ([ABOVE, NonlinearConstraint(np.sin, [0, 2], [1, 1])], ValueError, r"\[1\]: the lower .* in row 1; got 2"),
             (NonlinearConstraint(bowl, np.nan, 1), ValueError, "constraints: lb is NaN"),
             (NonlinearConstraint(bowl, -np.inf, np.inf), ValueError, "infinite on both sides; leave it out"),
             (NonlinearConstraint(bowl, np.inf, np.inf), ValueError, "lb is inf, which nothing satisfies"),
             (NonlinearConstraint(bowl, "a", 1), ValueError, "lb must be a number or a vector of numbers; got 'a'"),
-            (NonlinearConstraint(np.sin, [0, 0, 0], 1), ValueError, r"lb must be a number or have length 2.*shape \(3,\)"),
-            (NonlinearConstraint(np.diag, 0, 1), ValueError, r"must return a number or a vector.*shape \(2, 2\)"),
+            (NonlinearConstraint(np.sin, [0, 0, 0], 1), ValueError, r"lb must .* have length 2.*shape \(3,\)"),
+            (NonlinearConstraint(np.diag, 0, 1), ValueError, r"must return a number or a vector.*\(2, 2\)"),
             (NonlinearConstraint(lambda x: 1j * x, 0, 1), TypeError, "must return real numbers; it returned complex128"),
             (LinearConstraint([[1, 2, 3]], 0, 1), ValueError, r"A must have 2 columns.*got shape \(1, 3\)"),
             (LinearConstraint([[1, np.inf]], 0, 1), ValueError, r"A must be finite; A\[0, 1\] is inf"),
@@ -304,7 +303,7 @@ class TestBadInput:
                 bounds=[(0, 1)] * 2)  # fmt: skip
         refused(ValueError, "'projected-gradient' takes bounds, bounds and one linear", ABOVE,
                 method="projected-gradient")  # fmt: skip
-        with pytest.warns(numopt.OptimizeWarning, match="'ctol' for method 'bfgs' is ignored; it is one of '"):
+        with pytest.warns(numopt.OptimizeWarning, match=r"'ctol' for method 'bfgs' .* one of 'lag"):
             minimize(bowl, [0.0, 0.0], method="bfgs", options={"ctol": 1.0})
         with pytest.raises(ValueError, match="'sqp' is one for problems with constraints; numopt.minimize takes it"):
             numopt.minimize_batch(JITTED["fun"], [START], method="sqp")
@@ -349,15 +348,18 @@ class TestBadInput:
 
     def test_nan(self):
         result = minimize(lambda x: x[0] * np.nan, [0.5, 0.5], jac=bowl_grad, constraints=ABOVE)
-        assert result.status is Status.NAN and not result.success and result.message == (
-            "Failed: fun is NaN or infinite at the start."
+        assert (
+            result.status is Status.NAN
+            and not result.success
+            and result.message == ("Failed: fun is NaN or infinite at the start.")
         )
         bad = {"type": "ineq", "fun": lambda x: np.log(-x[0]), "jac": lambda x: [1.0 / x[0], 0.0]}
         with np.errstate(invalid="ignore"):
             result = minimize(bowl, [0.5, 0.5], jac=bowl_grad, constraints=[ABOVE, bad])
         assert result.status is Status.NAN and "constraints[1]: fun is NaN or infinite at the start" in result.message
         # midway: a step back from it
-        barrier = {"type": "ineq", "fun": lambda x: np.log(x[0]) if x[0] > 0 else np.nan, "jac": lambda x: [1 / x[0], 0]}
+        log = lambda x: np.log(x[0]) if x[0] > 0 else np.nan  # noqa: E731
+        barrier = {"type": "ineq", "fun": log, "jac": lambda x: [1 / x[0], 0]}
         assert minimize(bowl, [9.0, 9.0], jac=bowl_grad, constraints=barrier).success
 
     def test_x0_may_be_infeasible(self):
@@ -377,7 +379,8 @@ class Changing:
 
 class TestVerdicts:
     def test_linear_rows_that_contradict_each_other_are_named(self):
-        rows = [LinearConstraint([[1.0, 1.0]], 3.0, np.inf), ABOVE, LinearConstraint([[0, 1.0], [1.0, 0]], -9, [9, 1.0])]
+        last = LinearConstraint([[0.0, 1.0], [1.0, 0.0]], -9.0, [9.0, 1.0])
+        rows = [LinearConstraint([[1.0, 1.0]], 3.0, np.inf), ABOVE, last]
         result = minimize(bowl, [0.5, 0.5], constraints=rows, bounds=[(None, None), (None, 1.5)])
         assert result.status is Status.INFEASIBLE and not result.success and result.constr_violation > 0.1
         assert result.message == (
@@ -410,7 +413,7 @@ class TestVerdicts:
 
     def test_all_variables_fixed(self):
         for value, status in ((2.0, Status.KKT), (1.0, Status.INFEASIBLE)):
-            result = minimize(bowl, [0.0, 0.0], constraints=ABOVE, bounds=[(value, value)] * 2)
+            result = minimize(bowl, [value, value], constraints=ABOVE, bounds=[(value, value)] * 2)
             assert result.status is status and result.nfev == 1 and result.x.tolist() == [value] * 2
             assert result.active_mask.tolist() == [2, 2] and result.fun == bowl(result.x)
 
@@ -607,7 +610,8 @@ class TestMaximize:
         assert np.isclose(result.history["f"][-1], expected, atol=1e-6)
         if bounds is not None and jac is not None:
             # at an upper bound of a maximum: what the value gains when it gives way
-            assert np.allclose(result.bound_multipliers, [1.0, 0.0], atol=1e-4) and np.allclose(result.jac, [1, 0], atol=1e-4)
+            assert np.allclose(result.bound_multipliers, [1.0, 0.0], atol=1e-4)
+            assert np.allclose(result.jac, [1.0, 0.0], atol=1e-4)
 
     def test_an_objective_without_a_limit(self):
         result = maximize(lambda x: x[0], [0.0, 0.0], constraints=ABOVE, options={"f_upper": 1e3})
@@ -637,9 +641,10 @@ class TestKKT:
     def test_points_that_are_no_solutions(self):
         assert not numopt.kkt(fun, START, jac=grad, bounds=BOX, constraints=DICTIONARIES).holds(1e-2)
         # feasible, stationary for multipliers of the wrong sign alone
-        above = numopt.kkt(lambda x: x[0], [0.0], constraints={"type": "ineq", "fun": lambda x: -x[0]})
+        below = {"type": "ineq", "fun": lambda x: -x[0]}
+        above = numopt.kkt(lambda x: x[0], [0.0], constraints=below)
         assert above.violation == 0.0 and above.stationarity == pytest.approx(1.0) and not above.holds(0.5)
-        wrong = numopt.kkt(lambda x: x[0], [0.0], constraints={"type": "ineq", "fun": lambda x: -x[0]}, multipliers=[-1.0])
+        wrong = numopt.kkt(lambda x: x[0], [0.0], constraints=below, multipliers=[-1.0])
         assert wrong.stationarity < 1e-9 and wrong.complementarity == pytest.approx(1.0) and not wrong.holds(0.5)
 
     def test_dependent_gradients(self):

@@ -267,7 +267,6 @@ class ConstrainedRun:
         where = "at the start" if c[s.NIT] == 0 else "where the method can't step back from it"
         result["message"] = f"Failed: {what} is NaN or infinite {where}."
 
-
     def _name_what_contradicts(self, result):
         """Say which linear rows have no common point within the bounds, where that is so."""
         fixed = self.fixed

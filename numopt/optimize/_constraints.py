@@ -350,4 +350,3 @@ def measure(parts, x):
             part.first = part.evaluate(x)
             rows = part.first.size
         part.set_rows(rows)
-

@@ -48,10 +48,11 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
     args : tuple, optional
         Extra arguments of fun, jac, hess and hessp.  For jitted functions: numbers, arrays, and tuples of them.
     method : str, optional
-        A name from the table of methods (``numopt.METHODS``), or scipy's name of one of them, in any case.
-        Default: chosen by what is given (docs/default_method.md): Newton's method with ``hess``, else BFGS, or
-        limited-memory BFGS for more than 200 variables, all of them with bounds or without; with constraints
-        ``'sqp'``.  Unless ``tol`` or ``gtol`` is given, it aims at a gradient of 1e-8, or of 1e-5 where the gradient is made of differences.
+        A name from the table of methods (``numopt.METHODS``; with constraints those of docs/methods.md), or scipy's
+        name of one of them, in any case.  Default: chosen by what is given (docs/default_method.md): Newton's method
+        with ``hess``, else BFGS, or limited-memory BFGS for more than 200 variables, all of them with bounds or
+        without; with constraints ``'sqp'``.  Unless ``tol`` or ``gtol`` is given, it aims at a gradient of 1e-8, or of
+        1e-5 where the gradient is made of differences.
     jac : {callable, True, 'inplace', '2-point', '3-point', 'cs'}, optional
         The gradient ``jac(x, *args) -> array (n,)``; True if fun returns value and gradient; ``'inplace'`` if
         ``fun(x, g, *args)`` writes the gradient to g and returns the value, which spares a large problem an
