@@ -84,7 +84,7 @@ CONSTRAINED = {
                           "projected-gradient", lambda n, m: 3 * n + 10, defaults={"maxls": 40}, maxiter=10000,
                           linear_sets=True, hessian=False),
         ConstrainedMethod("sqp", "sequential quadratic programming", "sqp",
-                          lambda n, m: 6 * n * n + 27 * n + 15 * m + 6, defaults={"maxls": 40}, maxiter=500,
+                          lambda n, m: 6 * n * n + 25 * n + 14 * m + 8, defaults={"maxls": 40}, maxiter=500,
                           scipy="SLSQP"),
         ConstrainedMethod("interior-point", "primal-dual interior point with a filter line search", "interior-point",
                           lambda n, m: 5 * n + 15 * m + 6 * (n + m) + n * n + (n + m) ** 2 + 128, maxiter=500,
