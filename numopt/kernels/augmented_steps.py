@@ -63,7 +63,6 @@ from numopt.kernels.slots import (
     UNBOUNDED_BELOW,
     UPDATES,
     D,
-    F,
     N,
     T,
 )
@@ -72,6 +71,7 @@ from numopt.kernels.views import segment
 
 _STEEP = 100.0  # rows of larger gradients at the start are scaled down to this (Wächter & Biegler 2006, section 3.8)
 _LEAST_SCALE = 1e-8
+_PENALTY = 10.0  # to begin with
 _AT_BOUND = 1e-9  # relative to max(1, size of the bound)
 _STATIONARY = 1e-6  # of the gradient of the squared violation, relative to the violation
 # between inner runs, within one on L_A, within one on the violation alone from x or from a point beside it
@@ -99,20 +99,31 @@ def set_bound_multipliers(R, k):
     x, xl, xu, z, r = x_at(R, k), lower_bounds(R), upper_bounds(R), z_at(R, k), residual_of(R)
     weighted_slope(jacobian_at(R, k), y_at(R, k), 1.0, g_at(R, k), r)
     for j in range(x.size):
-        low = r[j] > 0.0 and x[j] - xl[j] <= _AT_BOUND * max(1.0, abs(xl[j]))
-        high = r[j] < 0.0 and xu[j] - x[j] <= _AT_BOUND * max(1.0, abs(xu[j]))
+        low = r[j] > 0.0 and x[j] <= xl[j] + _AT_BOUND * max(1.0, abs(xl[j]))  # false where xl is infinite
+        high = r[j] < 0.0 and x[j] >= xu[j] - _AT_BOUND * max(1.0, abs(xu[j]))
         z[j] = r[j] if low or high else 0.0
 
 
 @kernel
 def scaled_violation(R, c):
-    """(the norm, the largest) of the scaled distances from the limits."""
-    scale, cl, cu, total, top = scale_of(R), lower_limits(R), upper_limits(R), 0.0, 0.0
+    """The norm of the scaled distances from the limits."""
+    scale, cl, cu, total = scale_of(R), lower_limits(R), upper_limits(R), 0.0
     for i in range(c.size):
         h = row_distance(c[i], cl[i], cu[i])
         total += scale[i] * h * h
-        top = max(top, scale[i] ** 0.5 * abs(h))
-    return total**0.5, top
+    return total**0.5
+
+
+@kernel
+def measure(R, k):
+    """The largest |s_i - c_i| of place k, scaled: violation, and multipliers of rows that are not active."""
+    c, cl, cu, lam, scale, rho, top = (
+        c_at(R, k), low_of(R), high_of(R), lam_of(R), scale_of(R), R.p[PENALTY], 0.0,
+    )  # fmt: skip
+    for i in range(c.size):
+        v = c[i] - lam[i] / (rho * scale[i])
+        top = max(top, scale[i] ** 0.5 * abs(min(max(v, cl[i]), cu[i]) - c[i]))
+    return top
 
 
 @kernel
@@ -137,8 +148,8 @@ def prepare(R):
                 high[i] -= 0.25 * min(cu[i] - values[i], cu[i] - cl[i], 1.0 / factor)
     p[PENALTY] = p[PENALTY_FIRST]
     if not p[PENALTY] > 0.0:
-        h, _ = scaled_violation(R, c_at(R, k))
-        p[PENALTY] = min(1e4, max(1.0, 10.0 * max(1.0, abs(p[F])) / max(1.0, 0.5 * h * h)))
+        # of the size of f, should its gradient be large as those of the rows are not
+        p[PENALTY] = _PENALTY * max(1.0, norm_inf(g_at(R, k)) / _STEEP)
     c[STAGE], c[WARM], c[READY], c[RESTORED], c[FRESH], p[WEIGHT] = BETWEEN, 0, 0, 0, 1, 1.0
     x_at(R, 1 - k)[0] = float("nan")
     set_bound_multipliers(R, k)
@@ -178,7 +189,7 @@ def violation_slope(R, k):
         if h != 0.0:
             for j in range(n):
                 out[j] += h * J[i * n + j]
-    size, _ = scaled_violation(R, c)
+    size = scaled_violation(R, c)
     if size == 0.0:
         return 0.0
     for j in range(n):

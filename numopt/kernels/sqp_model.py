@@ -49,7 +49,7 @@ _WORDS = int64(N_INFO)
 # that it is called with.)
 # n x n: the model's matrix, the Hessian of the Lagrangian, scratch
 B_MODEL, H_EXACT, M1, M2 = map(int64, range(4))
-# n: the step and multipliers of the bounds, the same of the correction, limits of the step, gradient of the model, scratch
+# n: the step and multipliers of the bounds, the same of a correction, limits of the step, g of the model, scratch
 STEP, STEP_Z, CORRECTION, CORRECTION_Z, DL, DU, G_MODEL, V1, V2, V3 = map(int64, range(10))
 # m: multipliers of the rows, of the correction, limits of the rows, penalties, scratch
 STEP_Y, CORRECTION_Y, RL, RU, MU, W1 = map(int64, range(6))
@@ -122,8 +122,8 @@ def solve_model(R, k, nu, j):
     """Solve the model at place k, j = 0, or the corrected one, j = 1; returns the status of ``qp``."""
     n, m = R.c[N], R.c[M]
     return qp(
-        n, m, matrix(R, B_MODEL), column(R, G_MODEL), jacobian_at(R, k), row(R, RL), row(R, RU), column(R, DL), column(R, DU), nu,
-        column(R, 2 * j), row(R, j), column(R, 2 * j + 1), marks(R, j), work(R), info(R),
+        n, m, matrix(R, B_MODEL), column(R, G_MODEL), jacobian_at(R, k), row(R, RL), row(R, RU), column(R, DL),
+        column(R, DU), nu, column(R, 2 * j), row(R, j), column(R, 2 * j + 1), marks(R, j), work(R), info(R),
     )  # fmt: skip
 
 

@@ -124,7 +124,7 @@ def restore(R):
     Another measure of violation: where the sum of the violations is stationary it need not be.
     """
     c, k, n, m = R.c, R.c[PARITY], R.c[N], R.c[M]
-    x, xt, J, v, ct = x_at(R, k), x_at(R, 1 - k), jacobian_at(R, k), c_at(R, k), c_at(R, 1 - k)
+    xt, J, v, ct = x_at(R, 1 - k), jacobian_at(R, k), c_at(R, k), c_at(R, 1 - k)
     cl, cu, B, d, g, zero = (
         lower_limits(R),
         upper_limits(R),
@@ -153,10 +153,13 @@ def restore(R):
         B[j * n + j] += 1e-6 * most
     for i in range(m + n):
         zero[i] = 0.0
-    if not most > 0.0 or qp(
-        n, NOTHING, B, g, J, row(R, RL), row(R, RU), column(R, DL), column(R, DU), _INF, d, row(R, CORRECTION_Y), column(R, CORRECTION_Z), zero,
-        work(R), info(R),
-    ) != SOLVED:  # fmt: skip
+    if not most > 0.0:
+        return False
+    status = qp(
+        n, NOTHING, B, g, J, row(R, RL), row(R, RU), column(R, DL), column(R, DU), _INF, d, row(R, CORRECTION_Y),
+        column(R, CORRECTION_Z), zero, work(R), info(R),
+    )  # fmt: skip
+    if status != SOLVED:
         return False
     slope, before, t = dot(g, d), squares(v, cl, cu), 1.0
     if not -slope > _WORTHWHILE * before:
@@ -186,7 +189,7 @@ def look_around(R):
     )
     before = squares(c_at(R, k), cl, cu)
     for trial in range(6):
-        h = (0.01, 0.1, 1.0)[trial // 2] * (1.0 if trial % 2 == 0 else -1.0)
+        h = 0.01 * 10.0 ** (trial // 2) * (1.0 if trial % 2 == 0 else -1.0)
         for j in range(n):
             # components of all sizes and both signs, in no pattern: the golden ratio spreads them evenly
             phase = (j + 1) * 0.6180339887498949
@@ -207,9 +210,8 @@ def leave_saddle(R):
     No step would ever move them, and the point that it leads to need not be a minimum: symmetric starts are like that.
     """
     c, p, k, n, m = R.c, R.p, R.c[PARITY], R.c[N], R.c[M]
-    x, xl, xu, g, J, H, d = (
-        x_at(R, k), lower_bounds(R), upper_bounds(R), g_at(R, k), jacobian_at(R, k), matrix(R, H_EXACT), column(R, CORRECTION)
-    )  # fmt: skip
+    x, xl, xu, g, J = x_at(R, k), lower_bounds(R), upper_bounds(R), g_at(R, k), jacobian_at(R, k)
+    H, d = matrix(R, H_EXACT), column(R, CORRECTION)
     some = False
     for j in range(n):
         still = g[j] == 0.0 and not (c[EXACT_HESSIAN] != 0 and H[j * n + j] >= 0.0)

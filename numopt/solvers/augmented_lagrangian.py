@@ -35,10 +35,7 @@ from numopt.drivers.constrained import make_constrained_run
 from numopt.kernels.active_newton import give_inverse, newton_step
 from numopt.kernels.augmented import (
     begin_inner,
-    high_of,
     lam_of,
-    low_of,
-    scale_of,
 )
 from numopt.kernels.augmented_slots import (
     DENSE_UP_TO,
@@ -62,13 +59,14 @@ from numopt.kernels.augmented_steps import (
     SETTLED,
     let_out,
     lost,
+    measure,
     prepare,
     raise_penalty,
     restore,
     run_on,
 )
 from numopt.kernels.compiling import kernel
-from numopt.kernels.constrained import c_at, x_at, y_at
+from numopt.kernels.constrained import x_at, y_at
 from numopt.kernels.constrained_slots import CTOL, EXACT_HESSIAN, PENALTY, M
 from numopt.kernels.slots import (
     ABORT,
@@ -96,18 +94,6 @@ def init(R):
 
 
 @kernel
-def _measure(R, k):
-    """The largest |s_i - c_i| of place k, scaled: violation, and multipliers of rows that are not active."""
-    c, cl, cu, lam, scale, rho, top = (
-        c_at(R, k), low_of(R), high_of(R), lam_of(R), scale_of(R), R.p[PENALTY], 0.0,
-    )  # fmt: skip
-    for i in range(c.size):
-        v = c[i] - lam[i] / (rho * scale[i])
-        top = max(top, scale[i] ** 0.5 * abs(min(max(v, cl[i]), cu[i]) - c[i]))
-    return top
-
-
-@kernel
 def _update(R):
     """lam and rho of the next inner run."""
     c, p = R.c, R.p
@@ -126,7 +112,7 @@ def _settle(R):
     """After an inner run: whether the penalty is to grow, how accurate the next one is to be."""
     c, p = R.c, R.p
     t = 1 - c[PARITY]
-    v = _measure(R, t)
+    v = measure(R, t)
     if v > max(FALL * p[MEASURE], 0.1 * p[CTOL]):
         c[RAISE] = 1
         c[STUCK] += 1

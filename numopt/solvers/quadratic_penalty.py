@@ -20,7 +20,7 @@ References
 """
 
 from numopt.drivers.constrained import make_constrained_run
-from numopt.kernels.augmented import begin_inner, inner_counters
+from numopt.kernels.augmented import begin_inner, high_of, inner_counters, low_of
 from numopt.kernels.augmented_slots import GROWTH, KEEPING, MEASURE, OMEGA, RAISE, STAGE, STUCK, UNBOUNDED_RUNS
 from numopt.kernels.augmented_steps import (
     BETWEEN,
@@ -31,14 +31,14 @@ from numopt.kernels.augmented_steps import (
     SETTLED,
     let_out,
     lost,
+    measure,
     prepare,
     raise_penalty,
     restore,
     run_on,
-    scaled_violation,
 )
 from numopt.kernels.compiling import kernel
-from numopt.kernels.constrained import c_at, lower_limits, upper_limits, x_at
+from numopt.kernels.constrained import c_at, x_at
 from numopt.kernels.constrained_slots import CTOL, PENALTY, M
 from numopt.kernels.kkt import violation_of
 from numopt.kernels.slots import ACCEPT, FLAT, GTOL, PARITY, STATUS
@@ -80,9 +80,9 @@ def step(R):
     if task != SETTLED:
         return task
     values = c_at(R, 1 - c[PARITY])
-    _, v = scaled_violation(R, values)
+    v = measure(R, 1 - c[PARITY])
     c[STUCK] = c[STUCK] + 1 if v > FALL * p[MEASURE] else 0
-    c[RAISE] = violation_of(values, lower_limits(R), upper_limits(R)) > p[CTOL]
+    c[RAISE] = violation_of(values, low_of(R), high_of(R)) > p[CTOL]
     if c[RAISE] == 0 and inner_counters(R)[STATUS] != _CONVERGED:
         c[STUCK] = -1  # a larger penalty would only be worse
     p[MEASURE] = v
