@@ -91,6 +91,8 @@ CONSTRAINED = {
                           scipy="trust-constr"),
         ConstrainedMethod("augmented-lagrangian", "augmented Lagrangian function, bounds by the inner solver",
                           "augmented-lagrangian", a.own_words, defaults=_PENALTY, **_INNER),
+        ConstrainedMethod("quadratic-penalty", "quadratic penalty, for comparison", "quadratic-penalty", a.own_words,
+                          defaults=_PENALTY, hessian=False, **_INNER),
     )
 }  # fmt: skip
 

@@ -4,6 +4,8 @@ import copy
 import ctypes
 import pickle
 import signal
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -100,8 +102,10 @@ def con_hess_jitted(x, v):
     return H
 
 
-JITTED = {"fun": njit(fun), "grad": njit(grad), "hess": njit(hess), "con": njit(con), "con_jac": con_jac_jitted,
+JITTED_FUN, JITTED_GRAD = njit(fun), njit(grad)
+JITTED = {"fun": JITTED_FUN, "grad": JITTED_GRAD, "hess": njit(hess), "con": njit(con), "con_jac": con_jac_jitted,
           "con_hess": con_hess_jitted}  # fmt: skip
+PAIR = njit(lambda x: (JITTED_FUN(x), JITTED_GRAD(x)))
 PYTHON = {"fun": fun, "grad": grad, "hess": hess, "con": con, "con_jac": con_jac, "con_hess": con_hess}
 MIXED = {**JITTED, "grad": grad, "con_jac": con_jac}
 LIMITS = [25.0, 40.0], [np.inf, 40.0]
@@ -141,6 +145,19 @@ class TestCallables:
         exact = solve(of, hess="hess", con_hess="con_hess")
         check(exact, 1e-8)
         assert exact.nhev > 0
+
+    def test_value_and_gradient_in_one(self):
+        rows = NonlinearConstraint(con, *LIMITS, jac=con_jac, hess=con_hess)
+        both = lambda x: (fun(x), grad(x))  # noqa: E731
+        for of, second in ((both, None), (both, hess), (PAIR, None), (PAIR, JITTED["hess"])):
+            result = minimize(of, START, jac=True, hess=second, bounds=BOX, constraints=rows)
+            check(result)
+            assert result.nfev == result.njev and (result.nhev > 0) == (second is not None)
+        products = minimize(fun, START, jac=grad, hessp=lambda x, v: hess(x) @ v, bounds=BOX, constraints=rows)
+        check(products)
+        assert products.nhev > 0
+        with pytest.warns(numopt.OptimizeWarning, match="method 'projected-gradient' makes no use of hess"):
+            minimize(fun, START, jac=grad, hess=hess, bounds=BOX, method="projected-gradient", options={"maxiter": 1})
 
     def test_the_same_path_whatever_the_kind(self):
         results = [solve(of, hess="hess", con_hess="con_hess") for of in (PYTHON, JITTED, MIXED)]
@@ -275,7 +292,7 @@ class TestBadInput:
             (NonlinearConstraint(bowl, "a", 1), ValueError, "lb must be a number or a vector of numbers; got 'a'"),
             (NonlinearConstraint(np.sin, [0, 0, 0], 1), ValueError, r"lb must .* have length 2.*shape \(3,\)"),
             (NonlinearConstraint(np.diag, 0, 1), ValueError, r"must return a number or a vector.*\(2, 2\)"),
-            (NonlinearConstraint(lambda x: 1j * x, 0, 1), TypeError, "must return real numbers; it returned complex128"),
+            (NonlinearConstraint(lambda x: 1j * x, 0, 1), TypeError, "must return real numbers; it returned complex"),
             (LinearConstraint([[1, 2, 3]], 0, 1), ValueError, r"A must have 2 columns.*got shape \(1, 3\)"),
             (LinearConstraint([[1, np.inf]], 0, 1), ValueError, r"A must be finite; A\[0, 1\] is inf"),
             (NonlinearConstraint(np.sin, 0, 1, keep_feasible=[True] * 3), ValueError, "keep_feasible must be"),
@@ -305,7 +322,7 @@ class TestBadInput:
                 method="projected-gradient")  # fmt: skip
         with pytest.warns(numopt.OptimizeWarning, match=r"'ctol' for method 'bfgs' .* one of 'lag"):
             minimize(bowl, [0.0, 0.0], method="bfgs", options={"ctol": 1.0})
-        with pytest.raises(ValueError, match="'sqp' is one for problems with constraints; numopt.minimize takes it"):
+        with pytest.raises(ValueError, match=r"'sqp' is one for problems with constraints; numopt\.minimize takes it"):
             numopt.minimize_batch(JITTED["fun"], [START], method="sqp")
 
     def test_options(self):
@@ -320,6 +337,12 @@ class TestBadInput:
             for _ in range(2):
                 with pytest.warns(numopt.OptimizeWarning, match=words):
                     assert minimize(bowl, [3.0, 3.0], constraints=ABOVE, options=options).success
+
+    def test_options_of_scipys_methods(self):
+        with pytest.warns(numopt.OptimizeWarning, match="'xtol' is ignored: scipy's 'xtol' of trust-constr is a limit"):
+            check(solve(method="trust-constr", options={"xtol": 1e-12, "gtol": 1e-8, "verbose": 0}), 1e-5)
+        check(solve(method="SLSQP", options={"ftol": 1e-14, "maxiter": 100, "disp": False}), 1e-5)
+        assert solve(method="SLSQP", options={"ftol": 1e-2, "ctol": 1e-2}).status is Status.FTOL
 
     def test_bounds(self):
         refused(ValueError, r"bounds: the lower bound of x\[1\], 2, exceeds", ABOVE, bounds=[(0, 1), (2, 1)])
@@ -496,6 +519,18 @@ class TestResult:
         theirs = optimize.minimize(fun, START, jac=grad, bounds=BOX, constraints=DICTIONARIES,
                                    method=numopt.scipy_method("sqp"))  # fmt: skip
         check(theirs)
+
+
+def test_python_functions_in_dictionaries_need_neither_numba_nor_scipy():
+    code = (
+        "import sys, numopt\n"
+        "con = {'type': 'eq', 'fun': lambda x: x[0] + x[1] - 1.0}\n"
+        "assert numopt.minimize(lambda x: (x**2).sum(), [3.0, 2.0], constraints=con, bounds=[(0, 9)] * 2).success\n"
+        "print(sorted({m.split('.')[0] for m in sys.modules} & {'scipy', 'numba', 'sklearn'}))"
+    )
+    for _ in range(2):  # the first compiles what is missing
+        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert out.stdout.strip() == "[]", out.stderr
 
 
 class TestRuns:

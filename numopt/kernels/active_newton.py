@@ -20,14 +20,16 @@ from numopt.kernels.augmented import (
     add_rows,
     estimates,
     evaluate_all,
+    high_of,
     inner_space,
     lam_of,
+    low_of,
     matrix_part,
     residual_of,
     weighted_slope,
 )
-from numopt.kernels.augmented_steps import set_bound_multipliers
 from numopt.kernels.augmented_slots import WARM
+from numopt.kernels.augmented_steps import set_bound_multipliers
 from numopt.kernels.compiling import kernel
 from numopt.kernels.constrained import (
     c_at,
@@ -50,7 +52,7 @@ from numopt.kernels.constrained_slots import (
 from numopt.kernels.dense import cholesky, solve_cholesky
 from numopt.kernels.kkt import assess
 from numopt.kernels.oracle import lower_bounds, upper_bounds, vector
-from numopt.kernels.slots import GNORM, GTOL, N_COMMON, PARITY, D, N, X_LOW
+from numopt.kernels.slots import GNORM, GTOL, N_COMMON, PARITY, X_LOW, D, N
 from numopt.kernels.vectors import copy, dot
 from numopt.kernels.views import segment
 
@@ -127,7 +129,7 @@ def newton_step(R):
     Jh, A = matrix_part(R, 0, size * n), matrix_part(R, size * n, size * size)
     rhs, which = matrix_part(R, size * (n + size), size), matrix_part(R, size * (n + size + 1), size)
     L, H = matrix_part(R, size * (n + size + 2), n * n), segment(inner_space(R), (N_COMMON + 1) * n, n * n)
-    cl, cu = lower_limits(R), upper_limits(R)
+    cl, cu = low_of(R), high_of(R)
     values = c_at(R, k)
     estimates(R, values, y)
     weighted_slope(J, y, 1.0, g_at(R, k), r)

@@ -12,10 +12,14 @@ range needs no slack variable and no doubling)
 
     \nabla^2 L_A = \nabla^2 f - \sum_i y_i \nabla^2 c_i + \sum_{i: y_i \ne 0} \rho_i J_i^T J_i              (3)
 
-A row is active where y_i is not 0.  The inner run is one of the catalogue's solvers for bounds, used through its
-contract alone: a :class:`numopt.kernels.oracle.Run` with counters, scalars and workspace of its own, inside the outer
-run's workspace.  Where callables are addresses ``R.search`` is that of the words of ``augmented_slots`` (I_RUN, ...):
-the inner unit and its line search, this module's functions by address, counters and scalars to begin with.  Otherwise
+A row is active where y_i is not 0.  For rows that no point may violate (keep_feasible) P is the projection onto limits
+a little within the row's own, so that the minimiser, which violates them by (y - lam) / rho, is a point that may be
+evaluated; outside the row's own limits L_A is infinite.
+
+The inner run is one of the catalogue's solvers for bounds, used through its contract alone: a
+:class:`numopt.kernels.oracle.Run` with counters, scalars and workspace of its own, inside the outer run's workspace.
+Where callables are addresses ``R.search`` is that of the words of ``augmented_slots`` (I_RUN, ...): the inner unit and
+its line search, this module's function by address, counters and scalars to begin with.  Otherwise
 ``R.search(fun, R, c, p, w, begin)`` sets counters and scalars to begin with, or runs.
 
 The point evaluated last, with its gradient, constraints and Jacobian, is in the trial place of the outer run, and its
@@ -47,7 +51,6 @@ from numopt.kernels.constrained import (
     c_at,
     call_con,
     call_con_jac,
-    common_words,
     evaluate_constraints,
     g_at,
     jacobian_at,
@@ -59,7 +62,7 @@ from numopt.kernels.constrained import (
     x_at,
     y_at,
 )
-from numopt.kernels.constrained_slots import M, NCEV, NCJEV, PENALTY
+from numopt.kernels.constrained_slots import NCEV, NCJEV, PENALTY, M, common_words
 from numopt.kernels.oracle import call1, evaluate, void_pointer
 from numopt.kernels.slots import (
     A_C,
@@ -77,6 +80,7 @@ from numopt.kernels.slots import (
     A_W_SIZE,
     ABORT,
     BOUNDED,
+    DEADLINE,
     F_LOWER,
     F_TRIAL,
     GIVEN_H,
@@ -90,7 +94,6 @@ from numopt.kernels.slots import (
     PAUSE_AT,
     STATUS,
     TICK_IN,
-    DEADLINE,
     F,
     N,
 )
@@ -139,15 +142,27 @@ def scale_of(R):
 
 
 @inlined
+def low_of(R):
+    """Lower limits that the augmented Lagrangian is made with."""
+    return own(R, LAM + 2 * R.c[M], R.c[M])
+
+
+@inlined
+def high_of(R):
+    """The upper ones."""
+    return own(R, LAM + 3 * R.c[M], R.c[M])
+
+
+@inlined
 def residual_of(R):
     """Room for the gradient of the Lagrangian."""
-    return own(R, LAM + 2 * R.c[M], R.c[N])
+    return own(R, LAM + 4 * R.c[M], R.c[N])
 
 
 @inlined
 def matrix_part(R, start, count):
     """Of what the Newton step needs."""
-    return own(R, LAM + 2 * R.c[M] + R.c[N] + start, count)
+    return own(R, LAM + 4 * R.c[M] + R.c[N] + start, count)
 
 
 # --- the function
@@ -213,7 +228,7 @@ def bring(R, x):
 @kernel
 def estimates(R, c, y):
     """y by (2); returns what (1) adds to f."""
-    lam, scale, cl, cu, rho = lam_of(R), scale_of(R), lower_limits(R), upper_limits(R), R.p[PENALTY]
+    lam, scale, cl, cu, rho = lam_of(R), scale_of(R), low_of(R), high_of(R), R.p[PENALTY]
     total = 0.0
     for i in range(c.size):
         ri = rho * scale[i]

@@ -4,14 +4,15 @@
     scalars                       of the inner run
     lam          m                multipliers that the augmented Lagrangian is made with
     scale        m                squares of the factors of the constraints
+    low, high    2 m              limits of the augmented Lagrangian: within those of rows that no point may violate
     r            n                gradient of the Lagrangian
     Jh           (n + m) n        gradients of the active rows and bounds times the inverse Hessian
     M            (n + m)^2        their products with each other
     rhs, which   2 (n + m)        right-hand side and solution; numbers of the active rows and bounds
     inverse      n^2              of the Hessian of the augmented Lagrangian, where that is exact
-    inner w                       workspace of the inner run; marks of free variables and bounds are those of the outer one
+    inner w                       workspace of the inner run; marks and bounds are those of the outer one
 
-The four before the last are there only for up to ``DENSE_UP_TO`` variables; beyond, the inner solver keeps no matrices.
+The four before the last are there for up to ``DENSE_UP_TO`` variables; beyond, the inner solver keeps no matrices.
 """
 
 from numopt.kernels.constrained_slots import OWN_C, OWN_P
@@ -50,12 +51,12 @@ LAM = HEAD + N_SCALARS
 def inner_start(n, m):
     """Where the inner run's workspace begins."""
     k = n + m
-    return LAM + 2 * m + n + (k * n + k * k + 2 * k + n * n if n <= DENSE_UP_TO else 0)
+    return LAM + 4 * m + n + (k * n + k * k + 2 * k + n * n if n <= DENSE_UP_TO else 0)
 
 
 def own_words(n, m):
     """Size of the own workspace; the inner one ends with the bounds of the outer one."""
     k, pairs = n + m, MEMORY_PAIRS
     if n <= DENSE_UP_TO:  # bounded BFGS, Newton: see numopt.catalog.Method.words
-        return LAM + 2 * m + n + k * n + k * k + 2 * k + n * n + (N_COMMON + 3) * n + 2 * n * n
-    return LAM + 2 * m + n + (N_COMMON + 2 * pairs) * n + 9 * pairs * pairs + 10 * pairs
+        return LAM + 4 * m + n + k * n + k * k + 2 * k + n * n + (N_COMMON + 3) * n + 2 * n * n
+    return LAM + 4 * m + n + (N_COMMON + 2 * pairs) * n + 9 * pairs * pairs + 10 * pairs

@@ -16,190 +16,83 @@ the zeros below the Jacobian.
 import math
 
 from numopt.kernels import barrier
-from numopt.kernels.compiling import inlined, kernel
-from numopt.kernels.constrained import g_at, jacobian_at, lower_limits, own, upper_limits, x_at
-from numopt.kernels.constrained_slots import OWN_C, OWN_P, M
+from numopt.kernels.compiling import kernel
+from numopt.kernels.constrained import g_at, jacobian_at, lower_limits, upper_limits, x_at
+from numopt.kernels.constrained_slots import OWN_C, OWN_P, M, common_words
+from numopt.kernels.constrained_views import part
 from numopt.kernels.filters import SIZE
 from numopt.kernels.ldlt import ldlt, refine_ldlt, solve_ldlt
 from numopt.kernels.oracle import lower_bounds, upper_bounds
 from numopt.kernels.slots import N
-from numopt.kernels.views import segment as segment
 
 FREE, INEQUALITY, EQUALITY = 0.0, 1.0, 2.0
 
-PHASE, BEGUN, COUNT, SHAKEN, SCALED, TINY = range(OWN_C, OWN_C + 6)
-# PHASE: 1 during restoration;  BEGUN: 1 once the start is within the bounds;  COUNT: pairs in the filter;  SHAKEN: times
-# that a stationary point of the violation was left at random;  SCALED: 1 once the quasi-Newton matrix has its size
-# TINY: steps in a row too short for f to tell
-MU, MU_R, DF, SHIFT, THETA_MAX, THETA_MIN, THETA_R, STUCK_AT = range(OWN_P, OWN_P + 8)
-# SHIFT: of the Hessian, when one was last needed;  THETA_R: violation when restoration began;  STUCK_AT: that of the
-# stationary point
+PHASE, BEGUN, COUNT, SHAKEN, SCALED = range(OWN_C, OWN_C + 5)
+# PHASE: 1 during restoration;  BEGUN: 1 once the start is within the bounds;  COUNT: pairs in the filter
+# SHAKEN: times that a stationary point of the violation was left at random
+# SCALED: 1 once the quasi-Newton matrix has its size
+MU, MU_R, DF, SHIFT, THETA_MAX, THETA_MIN, THETA_R, STUCK_AT, CURVATURE = range(OWN_P, OWN_P + 9)
+# MU, MU_R: of the barrier problem, of restoration;  SHIFT: of the Hessian, when one was last needed
+# THETA_R: violation when restoration began;  STUCK_AT: its norm at the stationary point
+# CURVATURE: of the quasi-Newton matrix along the last step
 
 _INF = math.inf
+KAPPA_E, _KAPPA_MU, _THETA_MU = 10.0, 0.2, 1.5  # (7)
 _SHIFT_FIRST, _SHIFT_LEAST, _SHIFT_MOST = 1e-4, 1e-20, 1e40  # section 3.1
+_Y_GROWTH, _Y_GROWTH_SINGULAR = 1e8, 1e3  # of multipliers in one step, the latter where rows depend on each other
 _S_MAX = 100.0  # (6)
 _GRADIENT_MOST = 100.0
 _SCALE_LEAST = 1e-8
 
 
-# --- the method's own workspace: vectors of n, of m, of n + m, matrices, the filter
-
-
-@inlined
-def _of_n(R, j):
-    return own(R, j * R.c[N], R.c[N])
-
-
-@inlined
-def _of_m(R, j):
-    return own(R, 5 * R.c[N] + j * R.c[M], R.c[M])
-
-
-@inlined
-def of_both(R, j):
-    """diagonal, perm, rhs, solution and two of scratch."""
-    n, m = R.c[N], R.c[M]
-    return own(R, 5 * n + 14 * m + j * (n + m), n + m)
-
-
-@inlined
-def hessian(R):
-    """That of the Lagrangian, or what is put in its place."""
-    n, m = R.c[N], R.c[M]
-    return own(R, 5 * n + 14 * m + 6 * (n + m), n * n)
-
-
-@inlined
-def system(R):
-    """The matrix and its factor."""
-    n, m = R.c[N], R.c[M]
-    return own(R, 5 * n + 14 * m + 6 * (n + m) + n * n, (n + m) * (n + m))
-
-
-@inlined
-def pairs(R):
-    """The filter."""
-    n, m = R.c[N], R.c[M]
-    return own(R, 5 * n + 14 * m + 6 * (n + m) + n * n + (n + m) * (n + m), 2 * SIZE)
+# --- the method's own workspace
 
 
 def own_words(n, m):
     """Size of the workspace."""
-    return 5 * n + 14 * m + 6 * (n + m) + n * n + (n + m) * (n + m) + 2 * SIZE
+    return _after_vectors(n, m) + n * n + (n + m) * (n + m) + 2 * SIZE
 
 
-@inlined
-def lower_z(R):
-    """Multipliers of the lower bounds."""
-    return _of_n(R, 0)
+def _after_vectors(n, m):
+    return 5 * n + 14 * m + 6 * (n + m)
 
 
-@inlined
-def upper_z(R):
-    """Multipliers of the upper bounds."""
-    return _of_n(R, 1)
+def _part(place):
+    """A part of the method's own workspace, as ``part``."""
+
+    def from_start(n, m, k=0):
+        start, count = place(n, m, k)
+        return common_words(n, m) + start, count
+
+    return from_start
 
 
-@inlined
-def held(R):
-    """x_R."""
-    return _of_n(R, 2)
+def _of_n(j):
+    return part(_part(lambda n, m, k: (j * n, n)))
 
 
-@inlined
-def scratch_n(R):
-    """n doubles."""
-    return _of_n(R, 3)
+def _of_m(j):
+    return part(_part(lambda n, m, k: (5 * n + j * m, m)))
 
 
-@inlined
-def slack(R):
-    """s."""
-    return _of_m(R, 0)
+# vectors of n: multipliers of lower and upper bounds, x_R, scratch, and d of a second-order correction
+lower_z, upper_z, held, scratch_n, step_corrected = map(_of_n, range(5))
+# vectors of m: s, ds, s of the trial point; scaled limits (infinite where there is no slack) and their multipliers; y
+slack, slack_step, slack_trial, slack_lower, slack_upper, lower_v, upper_v, scaled_y = map(_of_m, range(8))
+# e; FREE, INEQUALITY or EQUALITY; e c - s of the point, of the trial point, and as corrected; ds of a correction
+row_scale, kind, residual, residual_trial, residual_corrected, slack_corrected = map(_of_m, range(8, 14))
+# vectors of n + m: diagonal, order of the pivots, right-hand side, solution, and two of scratch
+of_both = part(_part(lambda n, m, k: (5 * n + 14 * m + k * (n + m), n + m)), 1)
+# the Hessian of the Lagrangian, or what is put in its place; the matrix of the system and its factor; the filter
+hessian = part(_part(lambda n, m, k: (_after_vectors(n, m), n * n)))
+system = part(_part(lambda n, m, k: (_after_vectors(n, m) + n * n, (n + m) * (n + m))))
+pairs = part(_part(lambda n, m, k: (_after_vectors(n, m) + n * n + (n + m) * (n + m), 2 * SIZE)))
 
 
-@inlined
-def slack_step(R):
-    """ds."""
-    return _of_m(R, 1)
-
-
-@inlined
-def slack_trial(R):
-    """s of the trial point."""
-    return _of_m(R, 2)
-
-
-@inlined
-def slack_lower(R):
-    """Scaled lower limits, -inf where there is no slack."""
-    return _of_m(R, 3)
-
-
-@inlined
-def slack_upper(R):
-    """Scaled upper limits."""
-    return _of_m(R, 4)
-
-
-@inlined
-def lower_v(R):
-    """Multipliers of the lower limits."""
-    return _of_m(R, 5)
-
-
-@inlined
-def upper_v(R):
-    """Multipliers of the upper limits."""
-    return _of_m(R, 6)
-
-
-@inlined
-def scaled_y(R):
-    """Multipliers of the rows, scaled."""
-    return _of_m(R, 7)
-
-
-@inlined
-def row_scale(R):
-    """e."""
-    return _of_m(R, 8)
-
-
-@inlined
-def kind(R):
-    """FREE, INEQUALITY or EQUALITY."""
-    return _of_m(R, 9)
-
-
-@inlined
-def residual(R):
-    """e c - s, of the point or of a correction."""
-    return _of_m(R, 10)
-
-
-@inlined
-def residual_trial(R):
-    """e c - s of the trial point."""
-    return _of_m(R, 11)
-
-
-@inlined
-def residual_corrected(R):
-    """The residual that a second-order correction is to cancel."""
-    return _of_m(R, 12)
-
-
-@inlined
-def slack_corrected(R):
-    """ds of a correction."""
-    return _of_m(R, 13)
-
-
-@inlined
-def step_corrected(R):
-    """d of a correction."""
-    return _of_n(R, 4)
+@kernel
+def lower_mu(mu):
+    """The next mu (7)."""
+    return min(_KAPPA_MU * mu, mu**_THETA_MU)
 
 
 # --- scaling and residuals
@@ -347,37 +240,43 @@ def _diagonal(R, k, with_hessian, shift, below):
 
 
 @kernel
-def factorise(R, k, mu, with_hessian):
-    """Factorise, the Hessian shifted until the inertia is (n, m, 0) (algorithm IC); (whether it is, shift)."""
+def factorise(R, k, mu, with_hessian, below):
+    """Factorise, the Hessian shifted until the inertia is (n, m, 0) (algorithm IC); (whether it is, shift, ``below``).
+
+    ``below``: what stands below the Jacobian, with a minus; it becomes positive where rows depend on each other.
+    """
     n, m = R.c[N], R.c[M]
-    K, d, perm, scratch = system(R), of_both(R, 0), of_both(R, 1), of_both(R, 4)
+    K, d, perm, scratch, last = system(R), of_both(R, 0), of_both(R, 1), of_both(R, 4), R.p[SHIFT]
     _fill(R, k, with_hessian)
-    below = 1.0 if R.c[PHASE] == 1 else 0.0
-    last = R.p[SHIFT]
     shift = 0.0
     while True:
         _diagonal(R, k, with_hessian, shift, below)
         _, negative, zero = ldlt(K, d, n + m, perm, scratch)
         if negative == m and zero == 0:
-            return True, shift
+            return True, shift, below
         if zero > 0 and below == 0.0 and m > 0:
             below = 1e-8 * mu**0.25
-            if shift == 0.0:
-                _diagonal(R, k, with_hessian, shift, below)
-                _, negative, zero = ldlt(K, d, n + m, perm, scratch)
-                if negative == m and zero == 0:
-                    return True, 0.0
+            continue
         if shift == 0.0:
             shift = _SHIFT_FIRST if last == 0.0 else max(_SHIFT_LEAST, last / 3.0)
         else:
             shift *= 100.0 if last == 0.0 else 8.0
         if not shift < _SHIFT_MOST:
-            return False, shift
+            return False, shift, below
+
+
+@kernel
+def multipliers_reasonable(R, below):
+    """Whether the step of y is not out of all proportion."""
+    n, y, q, most, change = R.c[N], scaled_y(R), of_both(R, 3), 1.0, 0.0
+    for i in range(y.size):
+        most, change = max(most, abs(y[i])), max(change, abs(q[n + i]))
+    return change <= (_Y_GROWTH if below == 0.0 else _Y_GROWTH_SINGULAR) * most
 
 
 @kernel
 def direction(R, k, mu, shift, y, r, d, ds):
-    """d, ds and, as the last m of ``of_both(R, 3)``, the change of -y; whether they are finite.  r: residual of rows."""
+    """d, ds and, as the last m of ``of_both(R, 3)``, the change of -y, for the residual r; whether they are finite."""
     n, m = R.c[N], R.c[M]
     x, xl, xu = x_at(R, k), lower_bounds(R), upper_bounds(R)
     s, sl, su, sort = slack(R), slack_lower(R), slack_upper(R), kind(R)
@@ -426,7 +325,7 @@ def slope_along(R, k, mu, d, ds):
 
 @kernel
 def least_squares_multipliers(R, k, most):
-    """y that makes the gradient of the Lagrangian smallest, given the bounds' multipliers; 0 if larger than ``most``."""
+    """y that makes the gradient of the Lagrangian smallest, given those of the bounds; 0 if larger than ``most``."""
     n, m = R.c[N], R.c[M]
     size = n + m
     K, d, perm, rhs, q, scratch = system(R), of_both(R, 0), of_both(R, 1), of_both(R, 2), of_both(R, 3), of_both(R, 4)

@@ -6,20 +6,39 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from numopt.catalog import METHODS
+from numopt.catalog import LINE_SEARCHES, METHODS
 from numopt.constrained_catalog import CONSTRAINED_OPTIONS, constrained_defaults
 from numopt.drivers.units import source
 from numopt.kernels import constrained_slots as k
 from numopt.kernels import slots as s
 from numopt.kernels.augmented_slots import DENSE_UP_TO
 from numopt.kernels.constrained import ConstrainedRun
+from numopt.kernels.oracle import Run
 from numopt.kernels.status import Status
+from numopt.kernels.vectors import copy
 from numopt.optimize._constrained_run import new_constrained_state
-from numopt.optimize._inner import direct_inner
+from numopt.optimize._inner import inner_state
 from numopt.optimize._options import read_number
 
 _BOUNDS = "bounds must be an array of shape (2, n), lower <= upper, a row of lower ones and one of upper ones, or None"
 _LIMITS = "limits must be an array of shape (2, m), lower <= upper, a row of lower ones and one of upper ones"
+
+
+def _inner_solver(row):
+    """What ``R.search`` is, for a run inside compiled code."""
+    run, search = source(row.unit_for(True)), source(LINE_SEARCHES[row.line_search][1])
+    c0, p0 = inner_state(row)
+
+    @njit(error_model="numpy", nogil=True)
+    def inner(fun, R, c, p, w, begin):
+        if begin:
+            copy(c0, c)
+            copy(p0, p)
+        else:
+            run(Run(fun, None, None, None, None, R, search, 0, 0, c, p, w, R.history))
+        return 0.0
+
+    return inner
 
 
 def constrained_solver(row, options):
@@ -35,7 +54,7 @@ def constrained_solver(row, options):
     p0[s.DEADLINE] = math.inf
     c0[s.TICK_IN], c0[s.PAUSE_AT] = 2**62, 2**62
     run, own, common = source(row.unit), njit(row.own), njit(k.common_words)
-    search: Any = direct_inner(METHODS[row.inner]) if row.inner else 0
+    search: Any = _inner_solver(METHODS[row.inner]) if row.inner else 0
     most = DENSE_UP_TO if row.inner else 2**62
     too_many = f"method {row.name!r} takes at most {most} variables inside compiled code"
     needs = f"method {row.name!r} needs lag_hess(x, w, H, data)"

@@ -1,15 +1,11 @@
 """The inner solver of a method that makes runs of another method of the catalogue."""
 
 import numpy as np
-from numba import njit
 
 from numopt.catalog import LINE_SEARCHES, METHODS
 from numopt.drivers import units
 from numopt.kernels import augmented_slots as a
 from numopt.kernels import slots as s
-from numopt.kernels.oracle import Run
-from numopt.kernels.vectors import copy
-from numopt.optimize._minimize import new_state
 from numopt.optimize._options import read_options
 
 
@@ -20,28 +16,13 @@ def inner_method(row, n):
 
 def inner_state(row):
     """(counters, scalars) that an inner run of a method begins with."""
+    from numopt.optimize._minimize import new_state  # which imports what imports this module
+
     values, _ = read_options(row, {"maxiter": 0}, None, 1)
     words, p = new_state(row, values)
     c = words[: s.N_COUNTERS].copy()
     c[s.LINE_SEARCH] = LINE_SEARCHES[row.line_search][0]
     return c, p
-
-
-def direct_inner(row):
-    """What ``R.search`` is, for a run inside compiled code."""
-    run, search = units.source(row.unit_for(True)), units.source(LINE_SEARCHES[row.line_search][1])
-    c0, p0 = inner_state(row)
-
-    @njit(error_model="numpy", nogil=True)
-    def inner(fun, R, c, p, w, begin):
-        if begin:
-            copy(c0, c)
-            copy(p0, p)
-        else:
-            run(Run(fun, None, None, None, None, R, search, 0, 0, c, p, w, R.history))
-        return 0.0
-
-    return inner
 
 
 class Inner:

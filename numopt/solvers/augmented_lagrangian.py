@@ -34,21 +34,13 @@ R. T. Rockafellar, Augmented Lagrange multiplier functions and duality in noncon
 from numopt.drivers.constrained import make_constrained_run
 from numopt.kernels.active_newton import give_inverse, newton_step
 from numopt.kernels.augmented import (
-    UNBOUNDED,
     begin_inner,
-    bring,
-    estimates,
-    go_on_inner,
-    inner_counters,
-    inner_point,
-    inner_space,
     lam_of,
-    residual_of,
-    scale_of,
 )
 from numopt.kernels.augmented_slots import (
     DENSE_UP_TO,
     GROWTH,
+    KEEPING,
     MEASURE,
     OMEGA,
     RAISE,
@@ -60,40 +52,34 @@ from numopt.kernels.augmented_slots import (
 )
 from numopt.kernels.augmented_steps import (
     BETWEEN,
+    FALL,
+    LARGEST_PENALTY,
     MINIMISING,
+    OMEGA_FIRST,
+    SETTLED,
+    let_out,
+    lost,
+    measure,
     prepare,
+    raise_penalty,
     restore,
-    restored,
-    scaled_violation,
-    set_bound_multipliers,
-    violation_slope,
+    run_on,
 )
 from numopt.kernels.compiling import kernel
-from numopt.kernels.constrained import c_at, jacobian_at, lower_limits, upper_limits, x_at, y_at
-from numopt.kernels.constrained_slots import CTOL, EXACT_HESSIAN, PENALTY, VIOLATION, M
+from numopt.kernels.constrained import x_at, y_at
+from numopt.kernels.constrained_slots import CTOL, EXACT_HESSIAN, PENALTY, M
 from numopt.kernels.slots import (
     ABORT,
     ACCEPT,
     FAILED,
     FLAT,
     GTOL,
-    N_COMMON,
     PARITY,
-    UNBOUNDED_BELOW,
-    UPDATES,
     N,
     T,
 )
-from numopt.kernels.vectors import dot
-from numopt.kernels.views import segment
 
-_FALL = 0.5  # of the violation, or rho grows
 _LARGEST_LAM = 1e12
-_LARGEST_PENALTY = 1e16  # beyond it f is lost in the rounding of L_A
-_OMEGA_FIRST = 1e-2
-_MORE = 4  # times that rho grows, a hundredfold, where L_A is unbounded
-_STUCK_RUNS = 3  # inner runs in a row that did not lower the violation
-_NEARLY_STATIONARY = 1e-2
 _INF = float("inf")
 
 
@@ -104,45 +90,7 @@ def init(R):
     prepare(R)
     c[UNBOUNDED_RUNS], c[STUCK], c[RAISE] = 0, 0, 0
     p[MEASURE] = _INF
-    p[OMEGA] = max(_OMEGA_FIRST, 0.1 * p[GTOL]) if c[M] > 0 else p[GTOL]
-
-
-@kernel
-def _measure(R, k):
-    """The largest |s_i - c_i| of place k, scaled: violation, and multipliers of rows that are not active."""
-    c, cl, cu, lam, scale, rho, top = (
-        c_at(R, k), lower_limits(R), upper_limits(R), lam_of(R), scale_of(R), R.p[PENALTY], 0.0,
-    )  # fmt: skip
-    for i in range(c.size):
-        v = c[i] - lam[i] / (rho * scale[i])
-        top = max(top, scale[i] ** 0.5 * abs(min(max(v, cl[i]), cu[i]) - c[i]))
-    return top
-
-
-@kernel
-def _stiffen(R, growth):
-    """Bring the inner solver's inverse Hessian up to date for rho times ``growth``, by (1)."""
-    n, k, rho = R.c[N], R.c[PARITY], R.p[PENALTY]
-    H, J, y, scale, Ha = segment(inner_space(R), (N_COMMON + 1) * n, n * n), jacobian_at(R, k), y_at(R, k), scale_of(
-        R
-    ), residual_of(R)
-    for i in range(y.size):
-        if y[i] == 0.0:
-            continue
-        a = segment(J, i * n, n)
-        for r in range(n):
-            Ha[r] = dot(segment(H, r * n, n), a)
-        s = 1.0 / (1.0 / (rho * (growth - 1.0) * scale[i]) + dot(a, Ha))
-        for r in range(n):
-            for q in range(n):
-                H[r * n + q] -= s * Ha[r] * Ha[q]
-
-
-@kernel
-def _raise_penalty(R, growth):
-    if R.c[WARM] != 0:
-        _stiffen(R, growth)
-    R.p[PENALTY] *= growth
+    p[OMEGA] = max(OMEGA_FIRST, 0.1 * p[GTOL]) if c[M] > 0 else p[GTOL]
 
 
 @kernel
@@ -153,42 +101,26 @@ def _update(R):
     for i in range(y.size):
         lam[i] = min(max(y[i], -_LARGEST_LAM), _LARGEST_LAM)
     if c[RAISE] != 0:
-        _raise_penalty(R, p[GROWTH])
+        raise_penalty(R, p[GROWTH])
         c[RAISE] = 0
+    if c[KEEPING] != 0:
+        let_out(R)
 
 
 @kernel
 def _settle(R):
-    """After an inner run that ended well: multipliers of its point, what comes next.  The task."""
+    """After an inner run: whether the penalty is to grow, how accurate the next one is to be."""
     c, p = R.c, R.p
     t = 1 - c[PARITY]
-    estimates(R, c_at(R, t), y_at(R, t))
-    set_bound_multipliers(R, t)
-    v = _measure(R, t)
-    if v > max(_FALL * p[MEASURE], 0.1 * p[CTOL]):
+    v = measure(R, t)
+    if v > max(FALL * p[MEASURE], 0.1 * p[CTOL]):
         c[RAISE] = 1
         c[STUCK] += 1
     else:
         c[STUCK] = 0
     p[MEASURE] = v
-    _, top = scaled_violation(R, c_at(R, t))
-    p[OMEGA] = max(0.1 * p[GTOL], min(p[OMEGA], 0.1 * top))
-    dense = c[N] <= DENSE_UP_TO
-    c[WARM] = dense and inner_counters(R)[UPDATES] > 0
-    c[READY] = dense and c[M] > 0 and (c[WARM] != 0 or c[EXACT_HESSIAN] != 0)
-    c[STAGE], c[UNBOUNDED_RUNS], p[T] = BETWEEN, 0, 1.0
-    return ACCEPT
-
-
-@kernel
-def _lost(R):
-    """Whether the violation stays though rho grows, and hardly depends on x any more."""
-    c, p = R.c, R.p
-    return (
-        c[STUCK] >= _STUCK_RUNS
-        and p[VIOLATION] > p[CTOL]
-        and (c[STUCK] > 2 * _STUCK_RUNS or violation_slope(R, c[PARITY]) <= _NEARLY_STATIONARY)
-    )
+    p[OMEGA] = max(0.1 * p[GTOL], min(p[OMEGA], 0.1 * v))
+    c[READY] = c[N] <= DENSE_UP_TO and c[M] > 0 and (c[WARM] != 0 or c[EXACT_HESSIAN] != 0)
 
 
 @kernel
@@ -204,10 +136,10 @@ def step(R):
             if c[ABORT] != 0:
                 return FAILED
             c[READY] = 0
-        if _lost(R):
+        if lost(R):
             c[STUCK] = 0
             restore(R)
-        elif p[PENALTY] > _LARGEST_PENALTY:
+        elif p[PENALTY] > LARGEST_PENALTY:
             return FLAT
         else:
             _update(R)
@@ -217,31 +149,11 @@ def step(R):
                     return FAILED
             begin_inner(R, x, p[OMEGA])
             c[STAGE] = MINIMISING
-    while True:
-        status = go_on_inner(R)
-        if c[ABORT] != 0:
-            return FAILED
-        if c[STAGE] != MINIMISING:
-            task = restored(R)
-            if task >= 0:
-                c[RAISE], p[MEASURE] = 0, _INF
-                return task
-        elif status == UNBOUNDED:
-            c[UNBOUNDED_RUNS] += 1
-            if c[UNBOUNDED_RUNS] <= _MORE and c[M] > 0:
-                c[WARM] = 0
-                _raise_penalty(R, p[GROWTH] ** 2)
-                begin_inner(R, x, p[OMEGA])
-            elif p[VIOLATION] <= p[CTOL]:
-                c[STAGE], c[UNBOUNDED_RUNS] = BETWEEN, 0
-                return UNBOUNDED_BELOW
-            else:
-                c[UNBOUNDED_RUNS] = 0
-                restore(R)
-        elif bring(R, inner_point(R)):
-            return _settle(R)
-        else:
-            return FAILED
+    task = run_on(R)
+    if task != SETTLED:
+        return task
+    _settle(R)
+    return ACCEPT
 
 
 run = make_constrained_run(init, step)
