@@ -4,6 +4,8 @@ import copy
 import ctypes
 import pickle
 import signal
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -517,6 +519,18 @@ class TestResult:
         theirs = optimize.minimize(fun, START, jac=grad, bounds=BOX, constraints=DICTIONARIES,
                                    method=numopt.scipy_method("sqp"))  # fmt: skip
         check(theirs)
+
+
+def test_python_functions_in_dictionaries_need_neither_numba_nor_scipy():
+    code = (
+        "import sys, numopt\n"
+        "con = {'type': 'eq', 'fun': lambda x: x[0] + x[1] - 1.0}\n"
+        "assert numopt.minimize(lambda x: (x**2).sum(), [3.0, 2.0], constraints=con, bounds=[(0, 9)] * 2).success\n"
+        "print(sorted({m.split('.')[0] for m in sys.modules} & {'scipy', 'numba', 'sklearn'}))"
+    )
+    for _ in range(2):  # the first compiles what is missing
+        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert out.stdout.strip() == "[]", out.stderr
 
 
 class TestRuns:

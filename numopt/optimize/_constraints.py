@@ -62,7 +62,8 @@ def _look_up(con, label, name, scheme, x):
     """A constraint as read, its rows known; jitted ones are read once."""
     known, contents = _KNOWN.get((id(con), x.size)), None
     if known is not None:
-        contents, held, part, of = _contents(con), *known
+        contents = _contents(con)
+        held, part, of = known
         if of == (label, scheme) and contents is not None and len(held) == len(contents):
             if all(map(_same, held, contents)):
                 return part
