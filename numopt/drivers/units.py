@@ -27,6 +27,7 @@ UNITS = {
     "first-order": ("numopt.solvers.first_order", "run", 1),
     "sqp": ("numopt.solvers.sqp", "run", 0),
     "lagrange-newton": ("numopt.solvers.lagrange_newton", "run", 0),
+    "interior-point": ("numopt.solvers.interior_point", "run", 0),
     "projected-gradient": ("numopt.solvers.projected_gradient", "run", 0),
     "augmented-lagrangian": ("numopt.solvers.augmented_lagrangian", "run", 0),
     "quadratic-penalty": ("numopt.solvers.quadratic_penalty", "run", 0),

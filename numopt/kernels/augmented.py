@@ -51,7 +51,6 @@ from numopt.kernels.constrained import (
     c_at,
     call_con,
     call_con_jac,
-    common_words,
     evaluate_constraints,
     g_at,
     jacobian_at,
@@ -63,7 +62,7 @@ from numopt.kernels.constrained import (
     x_at,
     y_at,
 )
-from numopt.kernels.constrained_slots import NCEV, NCJEV, PENALTY, M
+from numopt.kernels.constrained_slots import NCEV, NCJEV, PENALTY, M, common_words
 from numopt.kernels.oracle import call1, evaluate, void_pointer
 from numopt.kernels.slots import (
     A_C,

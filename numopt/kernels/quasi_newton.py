@@ -18,30 +18,32 @@ CURVATURE = 10.0
 def damped_update(B, s, y, bs):
     """BFGS with Powell's damping (Nocedal & Wright, procedure 18.2); B flat, ``bs``: n doubles.  Overwrites y.
 
-    r = theta y + (1 - theta) B s with s'r >= 0.2 s'Bs, then B += r r' / s'r - B s s'B / s'Bs.
+    r = theta y + (1 - theta) B s with s'r >= 0.2 s'Bs, then B += r r' / s'r - B s s'B / s'Bs.  Returns s'y / s'Bs, or
+    NaN where there is no update.
     """
     n = s.size
     sbs = times(B, s, bs)
     sy = dot(s, y)
     if not sbs > 0.0:
-        return False
+        return float("nan")
+    share = sy / sbs
     if sy < DAMPING * sbs:
         theta = (1.0 - DAMPING) * sbs / (sbs - sy)
         for j in range(n):
             y[j] = theta * y[j] + (1.0 - theta) * bs[j]
         sy = dot(s, y)
     if not sy > 0.0:
-        return False
+        return float("nan")
     for i in range(n):
         a, b = y[i] / sy, bs[i] / sbs
         for j in range(n):
             B[i * n + j] += a * y[j] - b * bs[j]
-    return True
+    return share
 
 
 @kernel
 def convexify(H, J, rows, gap, n, least, B, g, V, L, lam, work):
-    """Sets B, positive definite, from the Hessian H, and adds to g what makes the model agree on the active constraints.
+    """Sets B, positive definite, from the Hessian H, and g so that the model agrees on the active constraints.
 
     Where H is not positive definite, rho / a'a (a'd - gap)^2 / 2 is added first for each active constraint, which
     changes the step on them not at all.  What is still not convex is so along them: eigenvalues are replaced by their
@@ -83,6 +85,8 @@ def convexify(H, J, rows, gap, n, least, B, g, V, L, lam, work):
         B[i] = 0.0
     for k in range(n):
         size = max(abs(lam[k]), floor, least)
+        if not size > 0.0:
+            size = 1.0
         if not converged:
             B[k * n + k] = max(most, 1.0)
             continue

@@ -38,6 +38,38 @@ def new_constrained_state(row, values):
     return words, p
 
 
+_NEAR = 1e-6  # of a bound, relative to max(1, its size)
+_FEW = 16  # numbers for which a loop in Python takes less time than NumPy's functions
+
+
+def _largest_violation(c, lower, upper):
+    """The largest violation, absolute."""
+    if c.size > _FEW:
+        return float(np.maximum(lower - c, c - upper).max())
+    return max([max(a - v, v - b) for v, a, b in zip(c.tolist(), lower.tolist(), upper.tolist(), strict=True)])
+
+
+def _active(x, lower, upper, z):
+    """-1 at the lower bound, 1 at the upper, 2 where they are equal, else 0.
+
+    Interior points are at no bound.  One counts as active where x is near it and nearer than its multiplier is to 0.
+    """
+    if x.size > _FEW:
+        with np.errstate(invalid="ignore"):
+            down = np.minimum(_NEAR * np.maximum(1.0, np.abs(lower)), np.maximum(z, 0.0))
+            up = np.minimum(_NEAR * np.maximum(1.0, np.abs(upper)), np.maximum(-z, 0.0))
+            return active_bounds(np.where(x - lower <= down, lower, np.where(upper - x <= up, upper, x)), lower, upper)
+    found = []
+    for v, a, b, m in zip(x.tolist(), lower.tolist(), upper.tolist(), z.tolist(), strict=True):
+        if a == b:
+            found.append(2)
+        elif v <= a or (m > 0.0 and v - a <= min(m, _NEAR * max(1.0, abs(a)))):
+            found.append(-1)
+        else:
+            found.append(int(v >= b or (m < 0.0 and b - v <= min(-m, _NEAR * max(1.0, abs(b))))))
+    return np.array(found, int)
+
+
 class ConstrainedRun:
     """A run that is about to begin, or to go on.
 
@@ -63,6 +95,7 @@ class ConstrainedRun:
         self.address = self.here + 8 * s.N_COUNTERS
         table, w, n = self.table, self.w, self.n
         self.lower, self.upper = w[-2 * n : -n], w[-n:]
+        self.all_fixed = bool((self.lower == self.upper).all())
         self._bind(exact)
         table[s.A_TICK], table[s.A_C], table[s.A_P] = TICK, self.here, there
         table[s.A_W], table[s.A_W_SIZE] = there + 8 * s.N_SCALARS, w.size
@@ -149,7 +182,7 @@ class ConstrainedRun:
         """Run, report; raises what ended the run from outside."""
         c, p, front = self.c, self.p, self.front
         watch = ConstrainedWatch(self, callback) if front or callback is not None else None
-        if (self.lower == self.upper).all():
+        if self.all_fixed:
             self._evaluate()
         else:
             run = units.function(self.row.unit)  # compiled now, if need be: that is no part of max_time
@@ -207,8 +240,9 @@ class ConstrainedRun:
         g, z = self.vector(s.G0 + at if at < 2 else s.G_BEST), self.vector(s.N_COMMON + at)
         values, y = self.rows(at), self.rows(3 + at)
         if violation > 0.0 and m:
-            violation = float(np.maximum(self.rows(6) - values, values - self.rows(7)).max())
+            violation = _largest_violation(values, self.rows(6), self.rows(7))
         status, success, message = _STATUS[status]
+        mask = _active(x, self.lower, self.upper, z)
         if c[s.MAXIMISE]:
             f, g, y, z, message = -f, -g, -y, -z, message.replace("below", "above")
         result = ConstrainedResult({
@@ -216,7 +250,7 @@ class ConstrainedRun:
             "status": status, "message": message, "nit": nit, "nfev": nfev, "njev": njev, "nhev": nhev,
             "constr_nfev": c.item(k.NCEV), "constr_njev": c.item(k.NCJEV), "constr": problem.split(values, x),
             "multipliers": problem.split(y), "bound_multipliers": expand(z.copy(), fixed, np.nan),
-            "active_mask": expand(active_bounds(x, self.lower, self.upper), fixed, 2),
+            "active_mask": expand(mask, fixed, 2),
             "constr_violation": violation, "stationarity": stationarity, "complementarity": complementarity,
             "optimality": max(stationarity, complementarity),
         })  # fmt: skip

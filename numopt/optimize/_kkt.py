@@ -9,10 +9,11 @@ from numopt.callbacks.bind import as_callable
 from numopt.callbacks.constraints import as_jacobian, as_python, complex_jacobian
 from numopt.callbacks.python import as_array, as_value, complex_step
 from numopt.optimize._bounds import read_bounds
-from numopt.optimize._constraints import is_empty, measure, read_constraints
+from numopt.optimize._constraints import is_empty, read_constraints
 from numopt.optimize._options import check_callables, check_x0
 
 _SCALE = 100.0  # as in numopt.kernels.kkt
+_FAR = 1e-3  # from its limit, relative to max(1, its size): without a multiplier
 _EPS3 = 2.220446049250313e-16 ** (1.0 / 3.0)
 
 
@@ -127,11 +128,12 @@ def kkt(fun, x=None, args=(), jac=None, bounds=None, constraints=(), multipliers
         As for :func:`minimize`; without ``jac`` the gradient is made of central differences.
     multipliers : sequence or mapping of arrays, or array (m,), optional
         y as in ``result.multipliers``: by constraint, or all of them one after the other.  Default: estimated together
-        with ``bound_multipliers``, by least squares on the gradients of what is active, with their signs kept.
+        with ``bound_multipliers``, by least squares of stationarity and complementarity with the signs kept.
     bound_multipliers : array_like, shape (n,), optional
-        z; default: as far as ``multipliers`` are given, what is left of the gradient at active bounds.
+        z; default: estimated.
     active_tol : float
-        A constraint or bound no farther than this from its limit, relative to max(1, size of the limit), is active.
+        A constraint or bound no farther than this from its limit, relative to max(1, size of the limit), is called
+        active in the answer.
     maximize : bool
         Whether x is to be a maximum; multipliers then are those of :func:`maximize`.
 
@@ -167,8 +169,7 @@ def kkt(fun, x=None, args=(), jac=None, bounds=None, constraints=(), multipliers
     args = args if isinstance(args, tuple) else (args,)
     n = x.size
     x_lower, x_upper = (np.full(n, -np.inf), np.full(n, np.inf)) if bounds is None else read_bounds(bounds, n)
-    parts, named = ([], False) if is_empty(constraints) else read_constraints(constraints, "3-point")
-    measure(parts, x)
+    parts, named = ([], False) if is_empty(constraints) else read_constraints(constraints, x, "3-point")
     f, g = _value_and_gradient(fun, jac, x, args, x_lower, x_upper)
     if maximize:
         g = -g
@@ -179,7 +180,7 @@ def kkt(fun, x=None, args=(), jac=None, bounds=None, constraints=(), multipliers
     sign = -1.0 if maximize else 1.0
     y = None if multipliers is None else sign * _given(multipliers, parts, c.size)
     z = None if bound_multipliers is None else sign * _given_bounds(bound_multipliers, n)
-    y, z = _estimate(g, J, active, mask, y, z)
+    y, z = _estimate(g, J, c, lower, upper, x, x_lower, x_upper, y, z)
     stationarity, complementarity = residuals(x, g, J, c, y, z, lower, upper, x_lower, x_upper)
     gradients = np.concatenate([J[active != 0], np.eye(n)[mask != 0]])
     sizes = np.abs(gradients).max(axis=1, initial=0.0)
@@ -276,40 +277,63 @@ def _given_bounds(z, n):
     return np.where(np.isnan(z), 0.0, z)
 
 
-def _estimate(g, J, active, mask, y, z):
+def _estimate(g, J, c, lower, upper, x, x_lower, x_upper, y, z):
     """(y, z): those given, and what is not given by least squares with the signs kept (Lawson & Hanson's nnls).
 
-    A fixed variable and an equality have a multiplier of either sign: two columns.
+    The residuals are those of the KKT conditions: g - J'y - z, and the products of multipliers and distances from their
+    limits, so that points of interior methods, which are at no limit, have their multipliers too.
     """
-    if y is None or z is None:
-        n = g.size
-        rows = np.flatnonzero(active != 0) if y is None else np.empty(0, int)
-        bounds = np.flatnonzero(mask != 0) if z is None else np.empty(0, int)
-        columns = np.concatenate([J[rows], np.eye(n)[bounds]]).T
-        sides = np.concatenate([active[rows], mask[bounds]])
-        left = g - (0.0 if y is None else J.T @ y) - (0.0 if z is None else z)
-        found = _signed_least_squares(columns, left, sides)
-        if y is None:
-            y = np.zeros(len(J))
-            y[rows] = found[: rows.size]
-        if z is None:
-            z = np.zeros(n)
-            z[bounds] = found[rows.size :]
+    n, m = g.size, c.size
+    left, pieces = g.copy(), []
+    if y is None:
+        pieces.append((J, _sides(c, lower, upper)))
+    else:
+        left -= J.T @ y
+    if z is None:
+        pieces.append((np.eye(n), _sides(x, x_lower, x_upper)))
+    else:
+        left -= z
+    gradients = [sign * rows[i] for rows, sides in pieces for i, sign, _ in sides]
+    distances = np.array([distance for _, sides in pieces for _, _, distance in sides])
+    found = _nonnegative(np.array(gradients).reshape(-1, n), distances, left)
+    first = 0
+    if y is None:
+        y, first = _gathered(found, 0, pieces[0][1], m)
+    if z is None:
+        z, _ = _gathered(found, first, pieces[-1][1], n)
     return y, z
 
 
-def _signed_least_squares(A, b, sides):
-    """Least squares with v >= 0 where sides is -1, <= 0 where it is 1, free where it is 2."""
-    if A.shape[1] == 0:
+def _sides(c, lower, upper):
+    """(row, sign of its multiplier, distance) of the limits that are not far; of an equality both signs, distance 0."""
+    found = []
+    for i in range(c.size):
+        a, b, v = float(lower[i]), float(upper[i]), float(c[i])
+        if a == b:
+            found += [(i, 1.0, 0.0), (i, -1.0, 0.0)]
+            continue
+        for sign, limit in ((1.0, a), (-1.0, b)):
+            if abs(limit) < np.inf and sign * (v - limit) <= _FAR * max(1.0, abs(limit)):
+                found.append((i, sign, abs(v - limit)))
+    return found
+
+
+def _gathered(found, first, sides, count):
+    """Multipliers of rows from those of their sides."""
+    values = np.zeros(count)
+    for (i, sign, _), v in zip(sides, found[first : first + len(sides)].tolist(), strict=True):
+        values[i] += sign * v
+    return values, first + len(sides)
+
+
+def _nonnegative(gradients, distances, b):
+    """The v >= 0 with the least sum of squares of b - gradients'v and distances * v."""
+    if not len(distances):
         return np.zeros(0)
     from scipy.optimize import nnls
 
-    free = sides == 2
-    sizes = np.linalg.norm(A, axis=0)
+    sizes = np.linalg.norm(gradients, axis=1)
     sizes[sizes == 0.0] = 1.0
-    scaled = A / sizes
-    signs = np.where(sides == 1, -1.0, 1.0)
-    found, _ = nnls(np.hstack([scaled * signs, -scaled[:, free]]), b)
-    v = signs * found[: sides.size]
-    v[free] -= found[sides.size :]
-    return v / sizes
+    near = distances > 0.0
+    A = np.vstack([gradients.T, np.diag(distances)[near]]) / sizes
+    return nnls(A, np.append(b, np.zeros(near.sum())))[0] / sizes
