@@ -7,7 +7,9 @@ from scipy.optimize import Bounds, LinearConstraint, NonlinearConstraint
 
 import numopt
 from numopt import Status, problems
+from numopt.constrained_catalog import CONSTRAINED
 from numopt.kernels import barrier, filters
+from numopt.kernels.interior import own_words
 
 DEGENERATE = (
     "dependent_equalities", "dependent_circles", "degenerate_vertex", "complementarity", "stationary_square",
@@ -154,6 +156,11 @@ def test_a_budget_of_evaluations_is_kept():
     for limit in (1, 3, 20):
         _, result = solve("hs65", True, maxfev=limit)
         assert result.status is Status.MAXFEV and result.nfev <= limit
+
+
+def test_the_catalogue_knows_the_size_of_the_workspace():
+    for n, m in ((1, 0), (3, 2), (5, 17)):
+        assert CONSTRAINED["interior-point"].own(n, m) == own_words(n, m)
 
 
 @njit(error_model="numpy")

@@ -110,7 +110,7 @@ class _Trampolines(PythonCallables):
                         out[:] = first
                         return 0.0
                 c = part.fun(x.copy(), *part.args)
-                if type(c) is float and rows == 1:
+                if isinstance(c, float) and rows == 1:
                     out[0] = c
                 elif type(c) is np.ndarray and c.shape == out.shape and c.dtype == out.dtype:
                     out[:] = c

@@ -138,7 +138,7 @@ def minimize_constrained(fun, x0, args=(), method=None, jac=None, hess=None, hes
     parts, named = _read(constraints, start, jac)
     key = None
     if fixed is None and callback is None and not (bounds is not None and box.all_fixed):
-        key = key_of(row, x.size, (fun, jac, hess, hessp), args, parts, named, tol, options, bounded, maximise)
+        key = key_of(method, x.size, (fun, jac, hess, hessp), args, parts, named, tol, options, bounded, maximise)
         found = take(key)
         if found is not None:
             found.set_back(x, lower, upper, fun, args, jac, hess, hessp, parts)
@@ -172,7 +172,7 @@ def minimize_constrained(fun, x0, args=(), method=None, jac=None, hess=None, hes
     if bounds is not None:
         w[-2 * n : -n], w[-n:] = lower, upper
     run = ConstrainedRun(row, words, reals, problem, exact, front)
-    other = front or not row.hessian or kept or index is not None or not options_are_plain(options, values)
+    other = front or not row.hessian or kept or index is not None or not options_are_plain(method, options, values)
     if key is None or other or reals.size > LARGEST:
         return run.go(callback)
     run.keep_template()

@@ -22,6 +22,11 @@ _NO_EQUAL = {
 _XTOL = "scipy's 'xtol' of trust-constr is a limit on the trust region's radius, which there is none of here"
 
 
+def is_trust_constr(method):
+    """Whether it is named by scipy's name, whose options have meanings of their own."""
+    return isinstance(method, str) and method.lower() == "trust-constr"
+
+
 def row_for_constraints(method):
     """The row that is meant where there are constraints; ValueError for a method that takes none."""
     if method is None:
@@ -45,7 +50,7 @@ def read_options(row, method, options, tol, n, differences):
         values["gtol"] = DIFFERENCES_GTOL
     if tol is not None:
         values["gtol"] = read_number("tol", tol, float, 0.0)
-    scipys = isinstance(method, str) and method.lower() == "trust-constr"
+    scipys = is_trust_constr(method)
     for name, value in (options or {}).items():
         if name == "maxfun":
             name = "maxfev"

@@ -5,6 +5,7 @@ kept when it is over, with all that it points to; the next of its kind begins wi
 """
 
 from numopt.callbacks.bind import kind_of
+from numopt.optimize._constrained_options import is_trust_constr
 from numopt.optimize._constraints import is_update
 
 LARGEST = 1 << 14  # doubles in the blocks; beyond, what there is to prepare does not matter
@@ -14,8 +15,8 @@ _UNUSED: dict = {}  # key -> runs that are over
 _PLAIN = {int, float, bool, str}
 
 
-def key_of(row, n, functions, args, parts, named, tol, options, bounded, maximise):
-    """What a run depends on, or None for one that serves no other."""
+def key_of(method, n, functions, args, parts, named, tol, options, bounded, maximise):
+    """What a run depends on, or None for one that serves no other; ``method``: as the user named it."""
     kinds, modes = [], []
     for function in functions:
         if function is None or function is True or function is False or type(function) is str:
@@ -30,7 +31,7 @@ def key_of(row, n, functions, args, parts, named, tol, options, bounded, maximis
     jitted = "python" not in kinds
     if jitted and args:
         return None
-    key = [row.name, n, named, bounded, maximise, tol, type(tol)]
+    key = [method, n, named, bounded, maximise, tol, type(tol)]
     for function, mode in zip(functions, modes, strict=True):
         key.append(mode if mode is not None or function is None else id(function) if jitted else "python")
     for part in parts:
@@ -45,9 +46,9 @@ def key_of(row, n, functions, args, parts, named, tol, options, bounded, maximis
     return tuple(key)
 
 
-def options_are_plain(options, values):
+def options_are_plain(method, options, values):
     """Whether all that was asked for stands in the blocks: nothing was to be said about it."""
-    return not options or all(name in values for name in options)
+    return not options or (all(name in values for name in options) and not is_trust_constr(method))
 
 
 def take(key):

@@ -129,6 +129,8 @@ class Constraint:
         c = as_python(self.fun, "fun", self.rows, self.args)(x.copy(), *self.args)
         if type(c) is np.ndarray and c.ndim == 1 and c.dtype == float and c.size:
             return c.copy()
+        if isinstance(c, float):
+            return np.array([c])
         c = np.asarray(c)
         if c.ndim > 1 or c.size == 0:
             raise ValueError(
