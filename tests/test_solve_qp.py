@@ -81,13 +81,16 @@ def certify(found, P, q, A, b, G, h, lb, ub):
     assert found.status == numopt.Status.KKT and found.success, found.message
     lam = np.concatenate([found.eq_multipliers, found.ineq_multipliers, found.bound_multipliers])
     assert (found.ineq_multipliers <= 0.0).all()
-    terms = max((np.abs(P) @ np.abs(found.x)).max(), np.abs(q).max(), np.abs(rows.T * lam).max())
+    large = np.abs(found.x).max()
+    terms = max((np.abs(P) @ np.abs(found.x)).max(), np.abs(q).max(), np.abs(rows.T * lam).max(), 1e-5 * large)
     residual = np.abs(P @ found.x + q - rows.T @ lam).max()
     assert residual <= TOL * terms
     # complementarity: each multiplier times the distance to its limit
     active = lam != 0.0
     off = np.abs(lam[active] * (values - np.where(lam > 0.0, low, high))[active])
-    assert off.max(initial=0.0) <= TOL * max(abs(q @ found.x), np.abs(lam * values).max(), 1e-7 * terms)
+    assert off.max(initial=0.0) <= TOL * max(
+        np.abs(q * found.x).max(), np.abs(lam * values).max(), terms * (large * 1e-5 + 1e-7)
+    )
     np.testing.assert_allclose(found.fun, 0.5 * found.x @ P @ found.x + q @ found.x, rtol=1e-9, atol=1e-12 * terms)
     assert found.primal_residual == pytest.approx(max(violation.max(), 0.0), abs=1e-12 * size.max())
     assert set(found.active_set) <= {-1, 0, 1} and (found.active_set[:k][found.eq_multipliers != 0.0] != 0).all()

@@ -28,7 +28,7 @@ from numopt.kernels.views import segment
 INFINITE = 1e300  # limits from here on are none
 UNRESOLVED = 3.0  # mark of a constraint that rounding errors keep from its limit
 ZERO = 64.0 * EPS  # a multiplier over the largest one, both times the sizes of their constraints
-NOISE = 256.0 * EPS  # error of J'a over the size of a
+NOISE = 4096.0 * EPS  # error of J'a over the size of a
 _ENDLESS = 1e308
 
 
