@@ -87,7 +87,7 @@ CONSTRAINED = {
                           lambda n, m: 6 * n * n + 25 * n + 14 * m + 8, defaults={"maxls": 40}, maxiter=500,
                           scipy="SLSQP"),
         ConstrainedMethod("interior-point", "primal-dual interior point with a filter line search", "interior-point",
-                          lambda n, m: 5 * n + 14 * m + 6 * (n + m) + n * n + (n + m) ** 2 + 128, maxiter=500,
+                          lambda n, m: 5 * n + 15 * m + 6 * (n + m) + n * n + (n + m) ** 2 + 128, maxiter=500,
                           scipy="trust-constr"),
         ConstrainedMethod("augmented-lagrangian", "augmented Lagrangian function, bounds by the inner solver",
                           "augmented-lagrangian", a.own_words, defaults=_PENALTY, **_INNER),

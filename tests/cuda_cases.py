@@ -134,10 +134,12 @@ FORMS = {hess_inplace: hess_array, hessp_inplace: hessp_array}
 FIELDS = "x", "fun", "jac", "optimality", "status", "nit", "nfev", "njev", "nhev"
 
 
-def solve(device, **more):
-    """{case/field: array} of all cases."""
+def solve(device, only=None, **more):
+    """{case/field: array} of all cases, or of those named."""
     found = {}
     for name, (fun, args, given) in cases().items():
+        if only is not None and name not in only:
+            continue
         given = {key: FORMS.get(item, item) if device == "cpu" and callable(item) else item
                  for key, item in given.items()}  # fmt: skip
         if device == "cpu" and fun is single:
@@ -213,19 +215,32 @@ def scenarios():
     _device.empty = empty
     found["no time"] = bowls(max_time=0.0).status.tolist()
 
-    launch, calls = _transfer._Slot._launch, []
+    launch, begin, calls = _transfer._Slot._launch, _transfer._Slot.begin, []
 
-    def interrupted(self, size):
-        calls.append(size)
+    def interrupted(self, *arguments):
+        calls.append(self)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        launch(self, size)
+        begin(self, *arguments)
 
-    _transfer._Slot._launch = interrupted
+    _transfer._Slot.begin = interrupted
     try:
         bowls(chunk_size=4)
     except KeyboardInterrupt as error:
         found["interrupted"] = error.result.status.tolist()
+    _transfer._Slot.begin, calls[:] = begin, []
+
+    def interrupted_there(self, size):
+        calls.append(size)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        launch(self, size)
+
+    _transfer._Slot._launch = interrupted_there
+    try:
+        bowls(chunk_size=4)
+    except KeyboardInterrupt as error:
+        found["interrupted at the launch"] = error.result.status.tolist()
 
     def lost(self, size):
         """As if the last lanes had ended without a word."""
@@ -235,11 +250,14 @@ def scenarios():
 
     _transfer._Slot._launch = lost
     calls[:] = ["lost", "", "", ""]
-    found["launched again"] = [bool((bowls().x == whole.x).all()), len(calls)]
+    found["launched again"] = [bool((bowls(chunk_size=12).x == whole.x).all()), len(calls)]
     _transfer._Slot._launch = launch
     starts = np.array([[0.0, 1.0], [np.nan, 0.0], [2.0, 2.0]])
     result = numopt.minimize_batch(inplace, starts, (1.0, SHIFT), "bfgs", "inplace", device="cuda")
     found["not finite"] = [result.status.tolist(), np.isnan(result.jac).tolist()]
+    no_axes = numopt.minimize_batch(inplace, STARTS, (numopt.each(SCALES), SHIFT), "bfgs", "inplace", device="cuda")
+    shared = numopt.minimize_batch(inplace, STARTS, (np.array(10.0), SHIFT), "bfgs", "inplace", device="cuda")
+    found["no axes"] = bool((shared.x[0] == no_axes.x[0]).all())
     found["none at all"] = list(numopt.minimize_batch(inplace, np.zeros((0, 2)), ARGS[1:] * 2, device="cuda").x.shape)
     return found
 

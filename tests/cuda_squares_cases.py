@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 import numopt
+from numopt.kernels import slots as s
 
 
 @njit
@@ -118,16 +119,67 @@ def _memory(**keywords):
     from numopt.cuda import _squares, _transfer, memory_per_fit
 
     seen, run = [], _squares.Fits.run
-    _squares.Fits.run = lambda fits: (seen.append(fits.data), run(fits))[1]
+    _squares.Fits.run = lambda fits, look: (seen.append(fits), run(fits, look))[1]
     numopt.curve_fit_batch(decay, X, Y, P0, device="cuda", max_nfev=1, **keywords)
     _squares.Fits.run = run
+    own = 8 * (s.N_COUNTERS + s.N_SCALARS + seen[0].words) if seen[0].words else 0  # in the thread's own memory
     sigma = "sigma" in keywords
     bounds = keywords.get("bounds")
     said = memory_per_fit(
         3, X.size, dtype=keywords.get("dtype", "float64"), own_sigma=sigma, bounded=bounds is not None,
         own_bounds=bounds is not None and np.ndim(bounds[0]) == 2, covariance=keywords.get("covariance", True),
     )  # fmt: skip
-    return [_transfer.problem_bytes(seen[0]), _transfer.lane_bytes(seen[0])], list(said)
+    taken = [_transfer.problem_bytes(seen[0].data), own + _transfer.lane_bytes(seen[0].data)]
+    if own:
+        taken[1] -= sum(item.nbytes for item in seen[0].data[2] if isinstance(item, np.ndarray) and item.size == 0)
+    return taken, list(said)
+
+
+def _interrupted():
+    """Statuses where Ctrl-C comes before the third chunk."""
+    from numopt.cuda import _transfer
+
+    begin, calls = _transfer._Slot.begin, []
+
+    def interrupted(self, *arguments):
+        calls.append(self)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        begin(self, *arguments)
+
+    _transfer._Slot.begin = interrupted
+    try:
+        numopt.curve_fit_batch(decay, X, Y, P0, device="cuda", chunk_size=2)
+    except KeyboardInterrupt as error:
+        return error.result.status.tolist(), np.isnan(error.result.x[:, 0]).tolist()
+    finally:
+        _transfer._Slot.begin = begin
+
+
+def _raising():
+    """(statuses, warnings) where the model raises for one problem: a device ends the thread, as SystemExit does."""
+
+    def picky(x, a, b, c):
+        if a > 2.9:
+            raise SystemExit
+        return decay(x, a, b, c)
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = numopt.curve_fit_batch(picky, X, Y[:3], np.array([P0, [3.0, 1.0, 1.0], P0]), device="cuda")
+    return found.status.tolist(), [str(one.message) for one in told], np.isnan(found.covariance[:, 0, 0]).tolist()
+
+
+def _inverse(R):
+    """What is written of a triangle."""
+    from numopt.cuda._squares_run import put_triangle
+    from numopt.kernels import squares_slots as q
+
+    n = len(R)
+    w, out = np.zeros((q.VECTORS + 4 * (n + 1)) * n), np.zeros((1, n * (n + 1)))
+    w[q.VECTORS * n : (q.VECTORS + n + 1) * n] = np.column_stack([R, np.ones(n)]).ravel()
+    put_triangle(0, w, n, 0, out)
+    return out[0].tolist()
 
 
 if __name__ == "__main__":
@@ -146,5 +198,11 @@ if __name__ == "__main__":
         "cs": _said(jac="cs"),
         "memory": [_memory(), _memory(dtype="float32", sigma=numopt.each(SIGMA)), _memory(covariance=False),
                    _memory(bounds=(np.zeros((COUNT, 3)), 9 * np.ones((COUNT, 3)))), _memory(bounds=(0.0, 9.0)), long],
+        "stale": np.isnan(numopt.curve_fit_batch(
+            decay, X, np.where(np.arange(COUNT)[:, None] == 4, np.nan, Y), P0, SIGMA[0], absolute_sigma=True,
+            device="cuda",
+        ).covariance[:, 0, 0]).tolist(),
+        "interrupted": _interrupted(), "raising": _raising(),
+        "inverse": [_inverse(np.array([[2.0, 1.0], [0.0, 3.0]])), _inverse(np.array([[2.0, 1.0], [0.0, 1e-4]]))],
         "all fixed": _said(fixed={"a": 1.0, "b": 1.0, "c": 1.0}),
     }))  # fmt: skip

@@ -495,6 +495,10 @@ class TestResult:
         none = minimize(bowl, [3.0, 3.0], method="sqp").report()
         assert none.endswith("no constraint, and no bound is active")
 
+    def test_report_calls_no_row_active_that_has_room_on_one_side_and_no_limit_on_the_other(self):
+        free = {"free": {"type": "ineq", "fun": lambda x: x[0] + 5.0}}
+        assert "at" not in minimize(bowl, [3.0, 3.0], constraints=free).report().splitlines()[-1]
+
     def test_multipliers_are_derivatives_of_the_least_value(self):
         def least(a, b):
             rows = NonlinearConstraint(JITTED["con"], [25.0 + a, 40.0], [np.inf, 40.0], jac=JITTED["con_jac"])

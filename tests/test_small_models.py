@@ -10,6 +10,7 @@ import pytest
 from sklearn.linear_model import Lasso as SklearnLasso
 
 import numopt
+import numopt.cuda
 from numopt import Status, each
 from numopt.linear_model import ElasticNet
 from numopt.neural_network import MLPClassifier, MLPRegressor
@@ -305,16 +306,28 @@ def test_in_the_simulator(tmp_path):
         out = subprocess.run([sys.executable, "-W", "ignore", "-c", DEVICE, device, str(tmp_path / "cuda.npz")],
                              capture_output=True, text=True, timeout=300, env={**os.environ, **env})  # fmt: skip
         assert out.returncode == 0, out.stderr[-2000:]
-    with np.load(tmp_path / "cpu.npz") as cpu, np.load(tmp_path / "cuda.npz") as cuda:
+    _same(tmp_path, 1e-12)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not numopt.cuda.available(), reason=str(numopt.cuda.why_not()))
+def test_small_models_on_the_device(tmp_path):
+    for device in ("cpu", "cuda"):
+        _here(tmp_path / f"{device}.npz", device)
+    _same(tmp_path, 1e-10)
+
+
+def _same(folder, tolerance):
+    with np.load(folder / "cpu.npz") as cpu, np.load(folder / "cuda.npz") as cuda:
         assert (cpu["0_status"] == Status.GAP).sum() == 5 and cpu["0_status"][4] == Status.NAN
         for name in cpu:
-            tolerance = 1e-5 if name.startswith(("1", "3")) else 1e-12  # single precision; sums in another order
-            assert np.allclose(cpu[name], cuda[name], rtol=tolerance, atol=tolerance, equal_nan=True), name
+            rtol = 1e-5 if name.startswith(("1", "3")) else tolerance  # single precision; sums in another order
+            assert np.allclose(cpu[name], cuda[name], rtol=rtol, atol=rtol, equal_nan=True), name
 
 
-def _here(path):
+def _here(path, device="cpu"):
     """The same in this process."""
-    argv, sys.argv = sys.argv, ["", "cpu", str(path)]
+    argv, sys.argv = sys.argv, ["", device, str(path)]
     try:
         exec(compile(DEVICE, "device", "exec"), {})
     finally:

@@ -14,7 +14,7 @@ from numopt.kernels import qp_slots as s
 from numopt.optimize._solve_qp import _run
 
 TOL = 1e-9
-KINDS = ("definite", "semidefinite", "linear", "whole numbers", "copies", "scaled")
+KINDS = ("definite", "semidefinite", "linear", "whole numbers", "copies", "scaled", "small")
 
 
 def problem(kind, n, m, seed, bounded=0.7, shifted=0.0):
@@ -23,12 +23,12 @@ def problem(kind, n, m, seed, bounded=0.7, shifted=0.0):
     X = rng.standard_normal((rng.integers(0, n + 1), n))
     rows, q, x = rng.standard_normal((m, n)), 2.0 * rng.standard_normal(n), rng.standard_normal(n)
     slack = rng.exponential(size=(2, m + n))
-    if kind in ("whole numbers", "copies"):
+    if kind in ("whole numbers", "copies", "small"):
         X, rows, q, x = (np.round(v) for v in (X, rows, q, x))
         slack = np.round(slack)
     if kind == "copies" and m > 1:
         rows[: m // 2] = rows[m - 1 : m - 1 - m // 2 : -1] * rng.choice([-1.0, 1.0, 2.0], (m // 2, 1))
-    P = np.zeros((n, n)) if kind == "linear" else X.T @ X
+    P = np.zeros((n, n)) if kind in ("linear", "small") else X.T @ X
     if kind == "definite":
         P += 0.1 * np.eye(n)
     if kind == "scaled":
@@ -40,7 +40,8 @@ def problem(kind, n, m, seed, bounded=0.7, shifted=0.0):
     low, high = values - slack[0], values + slack[1]
     low[:m] += shifted * rng.standard_normal(m) * (rng.random(m) < 0.3)
     low[rng.random(m + n) > bounded], high[rng.random(m + n) > bounded] = -np.inf, np.inf
-    return P, q, rows, low, np.maximum(low, high)
+    unit = 1e-7 if kind == "small" else 1.0  # far from what q / P is
+    return P, q, rows, unit * low, unit * np.maximum(low, high)
 
 
 def one_sided(P, q, rows, low, high):
@@ -66,7 +67,7 @@ def certify(found, P, q, A, b, G, h, lb, ub):
         return
     values = rows @ found.x
     # an element of x has an error of 1e-14 of the largest one
-    size = np.abs(rows) @ np.maximum(np.abs(found.x), 1e-5 * np.abs(found.x).max() + 1e-11)
+    size = np.abs(rows) @ np.maximum(np.abs(found.x), 1e-5 * np.abs(found.x).max() + 1e-7)
     size += np.where(np.isfinite(low), np.abs(low), 0.0) + np.where(np.isfinite(high), np.abs(high), 0.0)
     violation = np.maximum(low - values, values - high)
     assert (violation <= TOL * size).all() and (lb <= found.x).all() and (found.x <= ub).all()
@@ -86,7 +87,7 @@ def certify(found, P, q, A, b, G, h, lb, ub):
     # complementarity: each multiplier times the distance to its limit
     active = lam != 0.0
     off = np.abs(lam[active] * (values - np.where(lam > 0.0, low, high))[active])
-    assert off.max(initial=0.0) <= TOL * max(abs(q @ found.x), np.abs(lam * values).max(), TOL * terms)
+    assert off.max(initial=0.0) <= TOL * max(abs(q @ found.x), np.abs(lam * values).max(), 1e-7 * terms)
     np.testing.assert_allclose(found.fun, 0.5 * found.x @ P @ found.x + q @ found.x, rtol=1e-9, atol=1e-12 * terms)
     assert found.primal_residual == pytest.approx(max(violation.max(), 0.0), abs=1e-12 * size.max())
     assert set(found.active_set) <= {-1, 0, 1} and (found.active_set[:k][found.eq_multipliers != 0.0] != 0).all()
@@ -257,6 +258,24 @@ class TestDegenerate:
         other = np.array([[0.5, -5.5, -2.5, 9], [0.5, -1.5, -0.5, 1], [1, 0, 0, 0]])
         found = numopt.solve_qp(None, [-10, 57, 9, 24], G=other, h=[0, 0, 1], lb=0)
         assert found.success and found.fun == pytest.approx(-1.0, rel=1e-10)
+
+    def test_a_matrix_of_low_rank_is_not_taken_for_a_definite_one(self):
+        # what is left of it in the factorisation is rounding error, of either sign
+        for seed in range(20):
+            rng = np.random.default_rng(seed)
+            X, q = rng.standard_normal((2, 5)), rng.standard_normal(5)
+            assert numopt.solve_qp(X.T @ X, q).status == numopt.Status.UNBOUNDED
+            assert numopt.solve_qp(X.T @ X, X.T @ [1.0, 2.0]).success
+
+    def test_proximal_points_end_where_the_gradient_vanishes(self):
+        v = np.array([0.083, -0.2])
+        for P in (np.outer(v, v), None):
+            found = numopt.solve_qp(P, [0, 0], lb=[-1.7, -0.8], ub=[-0.8, 0.5])
+            assert found.success and found.nit < 10 and abs(found.fun) < 1e-15
+
+    def test_a_narrow_valley_has_an_end(self):
+        found = numopt.solve_qp([[1, 1 - 1e-12], [1 - 1e-12, 1]], [1, -1])
+        assert found.success and found.x[1] == pytest.approx(1e12, rel=1e-3)
 
     def test_a_vertex_of_very_many_constraints(self):
         angle = np.linspace(0.0, np.pi, 200)

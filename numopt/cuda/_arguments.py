@@ -22,6 +22,8 @@ def _shared(arg, dtype):
         return tuple(_shared(item, dtype) for item in arg)
     if arg is None or hasattr(arg, "__cuda_array_interface__"):
         return arg
+    if isinstance(arg, np.ndarray) and arg.ndim == 0:
+        arg = arg[()]  # a device has no use for an array without axes
     if isinstance(arg, np.ndarray):
         return np.ascontiguousarray(arg, _wanted(dtype, arg.dtype))
     if isinstance(arg, (float, np.floating, complex, np.complexfloating)):

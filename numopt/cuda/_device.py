@@ -1,5 +1,6 @@
 """The device: whether there is one, what is missing if not, its memory, how many threads it holds at a time."""
 
+import importlib
 import importlib.util
 import os
 
@@ -37,7 +38,7 @@ def why_not():
         from numba import cuda
 
         if cuda.is_available():
-            return None
+            return _unfit()
         cuda.current_context()
         return "Numba finds no usable CUDA device"
     except Exception as error:  # whatever is wrong with drivers and libraries, it is no reason to stop
@@ -47,6 +48,17 @@ def why_not():
         if "NO_DEVICE" in text or "no CUDA-capable device" in text:
             return "the NVIDIA driver finds no CUDA device"
         return f"the CUDA device can't be used: {text or type(error).__name__}"
+
+
+def _unfit():
+    """Why numba-cuda does not compile with this NumPy, if so: 0.30 asks 2.5 for names that are gone."""
+    try:
+        importlib.import_module("numba.cuda.np.arrayobj")
+    except AttributeError as error:
+        return f"this numba-cuda does not work with NumPy {np.__version__} ({error}): take an earlier NumPy"
+    except ImportError:  # it keeps such things elsewhere
+        return None
+    return None
 
 
 def available():
@@ -163,8 +175,11 @@ def compile(kernel, signature, fun):
     """Compile a kernel for the device; TypeError in one line where the user's function can't be."""
     if simulated():
         return
+    from numopt.cuda._compiling import small_code
+
     try:
-        kernel.compile(signature)
+        with small_code():
+            kernel.compile(signature)
     except Exception as error:
         raise TypeError(reason(error, fun)) from None
 
@@ -181,6 +196,8 @@ def reason(error, fun):
     text = text.removesuffix(" found for signature:")
     if "NRT" in str(error) or any(f"function {name}" in text for name in ("zeros", "empty", "ones", "full")):
         text = "it makes new arrays (results of array expressions are such), and there is no memory for them there"
+    if isinstance(error, KeyError) and isinstance(next(iter(error.args), None), np.ufunc):
+        text = f"there is no np.{error.args[0].__name__} there"
     name = getattr(fun, "__name__", "fun")
     return f"{name} can't be compiled for the CUDA device: {text}; device='cpu' would do"
 

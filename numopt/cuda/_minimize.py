@@ -101,12 +101,21 @@ def kernel_of(unit, search, values_only, second_order, products, *what):
 objective = lru_cache(maxsize=64)(o.Objective)
 
 
-def minimize_on_device(problem):
+def compiled(problem):
+    """(kernel, description of its data) of a batch; TypeError where a function can't be compiled for the device."""
+    made, data = describe(problem)
+    _device.compile(made, signature_of(data), problem.fun)
+    return made, data
+
+
+def minimize_on_device(problem, made, data):
     """Run a batch on the device.
 
     Parameters
     ----------
     problem : numopt.optimize._batch_problem.MinimizeProblem
+    made, data
+        What :func:`compiled` has returned.
 
     Returns
     -------
@@ -115,15 +124,11 @@ def minimize_on_device(problem):
 
     Raises
     ------
-    TypeError
-        For a function that can't be compiled for the device.
     MemoryError
         Where not even a few problems fit.
     KeyboardInterrupt
         On Ctrl-C, when what is under way has ended; all finished results are in ``problem.arrays``.
     """
-    made, data = describe(problem)
-    _device.compile(made, signature_of(data), problem.fun)
     run_chunks(made, data, problem.arrays["status"], chunk_size=problem.chunk_size, max_time=problem.max_time,
                look=problem.look)  # fmt: skip
     return problem.results()

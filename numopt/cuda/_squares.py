@@ -12,6 +12,7 @@ from numopt.catalog import squares_words
 from numopt.cuda import _device
 from numopt.cuda._lanes import make_kernel
 from numopt.cuda._squares_block import THREADS, make_block_kernel
+from numopt.cuda._squares_run import begin_run, end_run, put_triangle
 from numopt.cuda._transfer import Blocks, Lanes, Results, Rows, run_chunks, signature_of
 from numopt.drivers.units import source
 from numopt.kernels import slots as s
@@ -22,75 +23,14 @@ from numopt.kernels.oracle import Run
 from numopt.kernels.status import RUNNING, Status
 
 LONG = 1024  # rows: from so many on, a problem has a block of threads, eight rows for each of them
-LOOK_EVERY = 2  # iterations: each may be many trials
+LOCAL = 512  # words of a workspace that is in the thread's own memory: eight parameters
+LOOK_EVERY = 64  # iterations: fits differ little in length, and lanes that begin together share their instructions
 # In single precision the rounding of residuals a tenth of the data shows in f from 1e-6 on: no tolerance is less than
 # this, and differences are central, since those of one side leave the gradient an error that no step makes good.
 SINGLE_TOLERANCE = 1e-5
 FLOOR = 0.1  # of rho', as in numopt.callbacks.residuals
 _NEVER = 2**62
-_NAN_STATUS, _NOT_RUN, _FTOL = int(Status.NAN), int(Status.NOT_RUN), int(Status.FTOL)
-_NO_STEP, _STALLED = int(Status.LINE_SEARCH), int(Status.STALLED)
-_NAN = float("nan")
-
-
-@kernel
-def begin_run(i, c, p, w, data):
-    """Set a run back to its beginning, for problem i."""
-    c0, p0, X0, where, scale, lower, upper = data
-    for k in range(c0.size):
-        c[k] = c0[k]
-    for k in range(p0.size):
-        p[k] = p0[k]
-    n, finite, row = where.size, True, (i if lower.shape[0] > 1 else 0)
-    for j in range(n):
-        x = X0[i, where[j]]
-        w[j] = x
-        finite = finite and abs(x) < float("inf")
-        if c[s.GIVEN_SCALE] != 0:
-            w[s.N_COMMON * n + j] = w[(s.N_COMMON + 1) * n + j] = 1.0 / scale[j]
-        if c[s.BOUNDED] != 0:
-            w[w.size - 3 * n + j] = 1.0
-            w[w.size - 2 * n + j] = lower[row, where[j]]
-            w[w.size - n + j] = upper[row, where[j]]
-    if not finite:
-        c[s.STATUS], p[s.F], p[s.GNORM] = _NAN_STATUS, _NAN, _NAN
-
-
-@kernel
-def _no_less(c, p, w):
-    """Whether a run in single precision has ended because what f may still fall by is within ftol: less than shows."""
-    n = c[s.N]
-    if c[s.STATUS] != _NO_STEP and c[s.STATUS] != _STALLED:
-        return False
-    first, promise = q.VECTORS * n + c[s.PARITY] * n * (n + 1), 0.0
-    for k in range(n):
-        promise += w[first + k * (n + 1) + n] ** 2
-    return promise <= 2.0 * p[s.LSQ_FTOL] * p[s.F]
-
-
-@kernel
-def end_run(i, c, p, w, X0, where, results, single):
-    """Write the result of problem i, but for its triangle; its status."""
-    x, g, f, gnorm, counts, triangle = results
-    n, place = where.size, c[s.PARITY]
-    for k in range(X0.shape[1]):
-        x[i, k], g[i, k] = X0[i, k], 0.0
-    for j in range(n):
-        x[i, where[j]] = w[place * n + j]
-        g[i, where[j]] = w[(s.G0 + place) * n + j]
-    f[i], gnorm[i] = p[s.F], p[s.GNORM]
-    counts[i, 0], counts[i, 1], counts[i, 2] = c[s.NIT], c[s.NFEV], c[s.NJEV]
-    if single and _no_less(c, p, w):
-        return _FTOL
-    return c[s.STATUS]
-
-
-@kernel
-def put_triangle(i, w, n, place, triangle):
-    """Write the triangle of a place."""
-    first = q.VECTORS * n + place * n * (n + 1)
-    for k in range(n * (n + 1)):
-        triangle[i, k] = w[first + k]
+_NOT_RUN, _FAILED = int(Status.NOT_RUN), int(Status.FAILED)
 
 
 def _given(own_x, lengths):
@@ -98,8 +38,21 @@ def _given(own_x, lengths):
     return ("x[i]" if own_x else "x"), ("lengths[i]" if lengths else "y.shape[1]")
 
 
-def _thread_kernel(run, value, grad, own_x, own_sigma, lengths, again, single):
+@kernel
+def _number(lane, lanes):
+    """The lane's number, counters, scalars and workspace, of its own memory."""
+    return lane
+
+
+@kernel
+def _views(lane, lanes):
+    """The same, of the memory of all lanes."""
+    return lane, lanes[0][:, lane], lanes[1][:, lane], lanes[2][:, lane]
+
+
+def _thread_kernel(run, value, grad, own_x, own_sigma, lengths, again, single, words):
     """One problem a thread; ``again``: the triangle at the end is one with other weights."""
+    parts_of = _number if words else _views
     x, m = _given(own_x, lengths)
     text = f"""
 def inside(i, lane, floor, start, given, lanes):
@@ -120,28 +73,41 @@ def copy(i, lane, given, lanes):
     @kernel
     def begin(i, lane, data):
         state, given, lanes, results = data
-        begin_run(i, lanes[0][:, lane], lanes[1][:, lane], lanes[2][:, lane], state)
-        copy(i, lane, given, lanes)
+        number, c, p, w = parts_of(lane, lanes)
+        begin_run(i, c, p, w, state)
+        copy(i, number, given, lanes)
 
     @kernel
     def go_on(i, lane, data):
         state, given, lanes, results = data
-        c, p, w = lanes[0][:, lane], lanes[1][:, lane], lanes[2][:, lane]
+        k, c, p, w = parts_of(lane, lanes)
         c[s.PAUSE_AT] = c[s.NIT] + LOOK_EVERY
-        run(Run(None, value, grad, None, None, inside(i, lane, FLOOR, state[2], given, lanes), None, 0, 0, c, p, w, p))
+        run(Run(None, value, grad, None, None, inside(i, k, FLOOR, state[2], given, lanes), None, 0, 0, c, p, w, p))
         return c[s.STATUS] == RUNNING
 
     @kernel
     def end(i, lane, everything):
         state, given, lanes, results = everything
-        c, p, w = lanes[0][:, lane], lanes[1][:, lane], lanes[2][:, lane]
+        number, c, p, w = parts_of(lane, lanes)
         n = c[s.N]
         status = end_run(i, c, p, w, state[2], state[3], results, single)
         if results[5].shape[0] > 0:
             place = c[s.PARITY]
             if again and c[s.NFEV] > 0:
                 R = Run(
-                    None, value, grad, None, None, inside(i, lane, 0.0, state[2], given, lanes), None, 0, 0, c, p, w, p
+                    None,
+                    value,
+                    grad,
+                    None,
+                    None,
+                    inside(i, number, 0.0, state[2], given, lanes),
+                    None,
+                    0,
+                    0,
+                    c,
+                    p,
+                    w,
+                    p,
                 )
                 other = 1 - place
                 grad(R, w[place * n : (place + 1) * n], w[(s.G0 + other) * n : (s.G0 + other + 1) * n])
@@ -149,15 +115,15 @@ def copy(i, lane, given, lanes):
             put_triangle(i, w, n, place, results[5])
         return status
 
-    return make_kernel(begin, go_on, end)
+    return make_kernel(begin, go_on, end, words=words)
 
 
 _KERNELS: dict = {}  # what a kernel depends on -> kernel
 
 
-def _kernel_of(unit, key, own_x, own_sigma, lengths, together):
+def _kernel_of(unit, key, own_x, own_sigma, lengths, together, words):
     """The kernel of a method and an objective, kept."""
-    whole = (unit, key, own_x, own_sigma, lengths, together)
+    whole = (unit, key, own_x, own_sigma, lengths, together, words)
     if whole not in _KERNELS:
         pieces = squares_direct.rows(*key)
         again = pieces.loss not in (q.LINEAR, q.POISSON)
@@ -168,7 +134,9 @@ def _kernel_of(unit, key, own_x, own_sigma, lengths, together):
             _KERNELS[whole] = make_block_kernel(source(unit), pieces, x, m, own_sigma, again, together)
         else:
             value, grad = squares_direct.alone(pieces)
-            _KERNELS[whole] = _thread_kernel(source(unit), value, grad, own_x, own_sigma, lengths, again, pieces.single)
+            _KERNELS[whole] = _thread_kernel(
+                source(unit), value, grad, own_x, own_sigma, lengths, again, pieces.single, words
+            )
     return _KERNELS[whole]
 
 
@@ -207,7 +175,11 @@ class Fits:
         free = tuple(bool(k in where) for k in range(n))
         key = (problem.fun, jac, free, ndim, scheme, loss, "none" if problem.sigma is None else "array", single)
         self.together = THREADS() if problem.m >= LONG else 0
-        self.kernel = _kernel_of(problem.row.unit, key, own_x, own_sigma, lengths is not None, self.together)
+        words = squares_words(where.size, len(lower) > 0)
+        self.words = 0 if self.together or words > LOCAL else words
+        self.kernel = _kernel_of(
+            problem.row.unit, key, own_x, own_sigma, lengths is not None, self.together, self.words
+        )
         steps = np.full(where.size, -1.0) if problem.steps is None else np.abs(problem.steps[where])
         none = np.zeros(1, np.int64)
         given = (where, steps, problem.f_scale, x, Y, sigma, none if lengths is None else Rows(lengths))
@@ -267,33 +239,44 @@ class Fits:
             kinds = Blocks(s.N_COUNTERS, np.int64), Blocks(s.N_SCALARS), Blocks(words)
             return *kinds, Blocks(self.together * (n + 2) * (n + 1))
         own = Lanes(m, real) if own_sigma else np.zeros((1, 1), real)
-        return Lanes(s.N_COUNTERS, np.int64), Lanes(s.N_SCALARS), Lanes(words), Lanes(m, real), own
+        data = Lanes(m, real), own
+        if self.words:
+            nowhere = np.zeros((1, 1), np.int64), np.zeros((1, 1)), np.zeros((1, 1))
+            return *nowhere, *data
+        return Lanes(s.N_COUNTERS, np.int64), Lanes(s.N_SCALARS), Lanes(words), *data
 
     def _results(self, count, n):
         k = self.where.size
         self.results = {
-            "x": np.full((count, n), np.nan), "grad": np.full((count, n), np.nan), "fun": np.full(count, np.nan),
-            "optimality": np.full(count, np.nan), "counts": np.zeros((count, 3), np.int64),
-            "triangle": np.full((count if self.problem.covariance else 0, k * (k + 1)), np.nan),
+            "x": np.empty((count, n)), "grad": np.empty((count, n)), "fun": np.empty(count),
+            "optimality": np.empty(count), "counts": np.zeros((count, 3), np.int64),
+            "triangle": np.empty((count if self.problem.covariance else 0, k * (k + 1))),
             "status": np.full(count, _NOT_RUN),
         }  # fmt: skip
         found = [Results(self.results[name]) for name in ("x", "grad", "fun", "optimality", "counts")]
         T = self.results["triangle"]
         return *found, Results(T) if self.problem.covariance else T
 
-    def run(self):
-        """Run the batch; the dict of arrays that ``SquaresProblem`` describes."""
+    def compile(self):
+        """Compile the kernel; TypeError in one line where the user's function can't be."""
+        _device.compile(self.kernel, signature_of(self.data), self.problem.fun)
+
+    def run(self, look=None):
+        """Run the batch; ``look`` is that of :func:`numopt.cuda._transfer.run_chunks`."""
         problem = self.problem
-        _device.compile(self.kernel, signature_of(self.data), problem.fun)
         limit = None if np.isinf(problem.max_time) else problem.max_time
         run_chunks(self.kernel, self.data, self.results["status"], chunk_size=problem.chunk_size, max_time=limit,
-                   together=self.together)  # fmt: skip
-        found = dict(self.results)
+                   look=look, together=self.together)  # fmt: skip
+
+    def found(self):
+        """The dict of arrays that ``SquaresProblem`` describes, but for the triangles: see ``put_triangle``."""
+        problem, found = self.problem, dict(self.results)
+        lost = np.flatnonzero((found["status"] == _NOT_RUN) | (found["status"] == _FAILED))
+        for name in ("x", "grad", "fun", "optimality", *(("triangle",) if problem.covariance else ())):
+            found[name][lost] = np.nan
         counts = found.pop("counts")
         found |= {name: counts[:, k].copy() for k, name in enumerate(("nit", "nfev", "njev"))}
-        k = self.where.size
         found["rows"] = self.rows
-        found["triangle"] = found["triangle"].reshape(-1, k, k + 1)
         if problem.lower is not None:
             x, g = found["x"], found["grad"]
             with np.errstate(invalid="ignore"):
@@ -319,25 +302,3 @@ def _check(problem):
             raise ValueError(f"on a GPU jac must be '2-point', '3-point' or a function; got {problem.jac!r}")
     if not isinstance(problem.loss, str):
         raise ValueError("a loss that is a function can't be had on a GPU; device='cpu' takes it")
-
-
-def least_squares_on_device(problem):
-    """Run a batch of sums of squares on the device.
-
-    Parameters
-    ----------
-    problem : numopt.optimize._batch_problem.SquaresProblem
-
-    Returns
-    -------
-    dict
-        Arrays, one row a problem, as :class:`numopt.optimize._batch_problem.SquaresProblem` describes them.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For a function that can't be compiled for the device, and for what only the CPU can do.
-    MemoryError
-        Where not even a few problems fit.
-    """
-    return Fits(problem).run()

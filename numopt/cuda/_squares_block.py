@@ -11,7 +11,9 @@ result: each order has a number, and who has done it says so.
 
 from numba import cuda, float64, int64
 
-from numopt.cuda import _device
+from numopt.cuda import _compiling, _device
+from numopt.cuda._compiling import jit
+from numopt.cuda._squares_run import begin_run, end_run, put_triangle
 from numopt.kernels import slots as s
 from numopt.kernels import squares_direct as d
 from numopt.kernels.compiling import kernel
@@ -24,6 +26,13 @@ _VALUE, _TRIANGLE, _AGAIN, _END = range(4)  # _AGAIN: with the weights of a cova
 ORDER, NUMBER, PROBLEM, BEFORE = range(4)  # of the words that a block shares; BEFORE: number of the last problem's end
 FLOOR = 0.1  # of rho', as in numopt.callbacks.residuals
 _NEVER = 2**62
+
+
+def _in_the_simulator():
+    cuda.syncthreads()
+
+
+barrier = _in_the_simulator if _device.simulated() else _compiling.barrier
 
 
 def THREADS():
@@ -43,7 +52,7 @@ def _order(R, what):
     order = R.data[1][0]
     order[ORDER] = what
     order[NUMBER] += 1
-    cuda.syncthreads()
+    barrier()
 
 
 def _shares(pieces, T):
@@ -56,12 +65,12 @@ def _shares(pieces, T):
         part[t] = float("nan")
         part[t] = rows_value(data, z, t, T)
         done[t] = order[NUMBER]
-        cuda.syncthreads()
+        barrier()
         half = T // 2
         while half > 0:
             if t < half:
                 part[t] += part[t + half]
-            cuda.syncthreads()
+            barrier()
             half //= 2
 
     @kernel
@@ -72,14 +81,14 @@ def _shares(pieces, T):
         mine, most = V[t:size:T], V[size + t : changes : T]
         rows_triangle(data, z, S, mine, most, V[changes + t : row : T], t, T)
         done[t] = order[NUMBER]
-        cuda.syncthreads()
+        barrier()
         half = T // 2
         while half > 0:
             if t < half:
                 d.merge(mine, V[t + half : size : T], n, V[changes + t : row : T])
                 for j in range(n + 1):
                     V[size + j * T + t] = max(V[size + j * T + t], V[size + j * T + t + half])
-            cuda.syncthreads()
+            barrier()
             half //= 2
 
     return value, triangle
@@ -141,8 +150,6 @@ def make_block_kernel(run, pieces, x, m, own_sigma, again, T):
     T : int
         A power of 2.
     """
-    from numopt.cuda._squares import begin_run, end_run, put_triangle
-
     value, grad, value_share, triangle_share = together(pieces, T)
     single = pieces.single
     space: dict = {}
@@ -162,7 +169,7 @@ def inside(i, floor, start, given):
         order = team[0]
         there, S = w[10 * n : 11 * n], w[4 * n : 9 * n + 1]
         while True:
-            cuda.syncthreads()
+            barrier()
             if order[NUMBER] == seen:
                 return -1
             seen = order[NUMBER]
@@ -199,12 +206,12 @@ def inside(i, floor, start, given):
             for t in range(T):
                 gone = gone or done[t] != number
         order[BEFORE] = number + 1
-        cuda.syncthreads()
+        barrier()
         if gone:
             return _FAILED
         return status
 
-    @cuda.jit
+    @jit
     def block(count, lanes, queue, status, data):
         order = cuda.shared.array(4, int64)  # each on a line of its own: the simulator tells them apart by that
         done = cuda.shared.array(T, int64)
@@ -215,12 +222,12 @@ def inside(i, floor, start, given):
         done[t] = 0
         if t == 0:
             order[NUMBER], order[BEFORE] = 0, 0
-        cuda.syncthreads()
+        barrier()
         over = lane >= lanes
         while True:
             if t == 0:
                 order[PROBLEM] = count if over else cuda.atomic.add(queue, 0, 1)
-            cuda.syncthreads()
+            barrier()
             i = order[PROBLEM]
             if i >= count:
                 break

@@ -7,15 +7,17 @@ stream computes, the other sends and fetches.
 """
 
 import time
+import warnings
 
 import numpy as np
+from numba.core.errors import NumbaPerformanceWarning
 
 from numopt.cuda import _device
 from numopt.kernels.status import Status
 
 STREAMS = 2
-_CHUNK_BYTES = 2**28  # of a chunk's rows, unless the caller says how many problems
-_WAVES = 8  # problems of a chunk for each lane, at least: the lanes that end last leave the others idle
+_CHUNK_BYTES = 2**25  # of a chunk's rows, unless the caller says how many problems: page-locked memory is slow to get
+_WAVES = 2  # problems of a chunk for each lane, at least; those of the next begin where lanes of this one have ended
 _FEWEST = 32  # problems; where not even they fit there is no point in going on
 _FAILED = int(Status.FAILED)
 
@@ -169,15 +171,21 @@ class _Slot:
         self.host["queue"][0] = 0
         self.device["queue"].copy_to_device(self.host["queue"], stream=stream)
         self.kernel, self.arguments = kernel, _device.plain(self._filled(self.data, first, last))
-        self._launch(size)
-        self.under_way = first, last
+        self.under_way = first, last  # before it is: one who interrupts this is waited for by `end`
+        try:
+            self._launch(size)
+        except Exception:
+            self.under_way = None
+            raise
 
     def _launch(self, size):
         status, queue, threads = self.device["status"], self.device["queue"], _device.block()
         blocks = -(-min(self.lanes, size) // threads)
         if self.together:
             blocks, threads = min(self.lanes, size), self.together
-        launch = self.kernel[blocks, threads, self.stream]
+        with warnings.catch_warnings():  # a small grid is all that a small batch needs
+            warnings.simplefilter("ignore", NumbaPerformanceWarning)
+            launch = self.kernel[blocks, threads, self.stream]
         launch(size, self.lanes, *_device.plain((queue, status)), self.arguments)
         for key in (*(id(item) for item in self.results), "status"):
             self.device[key][:size].copy_to_host(self.host[key][:size], stream=self.stream)
@@ -196,6 +204,7 @@ class _Slot:
             self.stream.synchronize()
         # where a function has raised nobody wrote a result: what the buffers hold there is of another problem
         written = self.host["status"][:size] != _FAILED
+        written = slice(None) if written.all() else written
         for item in self.results:
             item.array[first:last][written] = self.host[id(item)][:size][written]
         status[first:last] = self.host["status"][:size]

@@ -308,6 +308,7 @@ def _value_grad(x, g, R):
 
 def _defaults(R, c, p):
     """Counters and scalars that the inner solver begins with."""
+    return R.search(_value_grad, R, c, p, R.w, True)
 
 
 @overload(_defaults, target="generic")
@@ -318,14 +319,17 @@ def _set_defaults(R, c, p):
             words = carray(void_pointer(R.search), (I_P + 1,), types.intp)
             copy(carray(void_pointer(words[I_C]), (N_COUNTERS,), types.int64), c)
             copy(carray(void_pointer(words[I_P]), (N_SCALARS,), types.float64), p)
+            return 0.0
 
         return by_address
 
-    return lambda R, c, p: R.search(_value_grad, R, c, p, R.w, True)
+    return _defaults
 
 
 def _call_inner(R):
     """Run the inner solver."""
+    c, p, w = segment(inner_counters(R), 0, N_COUNTERS), inner_scalars(R), inner_space(R)
+    return R.search(_value_grad, R, c, p, w, False)
 
 
 @overload(_call_inner, target="generic")
@@ -342,15 +346,11 @@ def _run_inner(R):
             table[A_SEARCH], table[A_TICK] = words[I_SEARCH], 0
             table[A_C], table[A_P] = types.intp(c.ctypes.data), types.intp(inner_scalars(R).ctypes.data)
             table[A_W], table[A_W_SIZE], table[A_HISTORY] = types.intp(w.ctypes.data), w.size, outer[A_HISTORY]
-            call1(words[I_RUN], types.intp(table.ctypes.data))
+            return call1(words[I_RUN], types.intp(table.ctypes.data))
 
         return by_address
 
-    def direct(R):
-        c, p, w = segment(inner_counters(R), 0, N_COUNTERS), inner_scalars(R), inner_space(R)
-        R.search(_value_grad, R, c, p, w, False)
-
-    return direct
+    return _call_inner
 
 
 @kernel

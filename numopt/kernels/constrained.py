@@ -24,6 +24,7 @@ from numba.extending import overload
 from numopt.kernels import slots as s
 from numopt.kernels.compiling import inlined, kernel
 from numopt.kernels.constrained_slots import HISTORY_WIDTH, NCEV, NCJEV, M
+from numopt.kernels.constrained_slots import common_words as common_words
 from numopt.kernels.constrained_views import c_at as c_at
 from numopt.kernels.constrained_views import g_at as g_at
 from numopt.kernels.constrained_views import jacobian_at as jacobian_at

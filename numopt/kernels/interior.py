@@ -7,7 +7,7 @@ scaled limits; of an equality s is the limit itself and never moves; a row witho
 There are two phases.  In the first place the barrier problem of f is solved.  Where that is stuck, in the *restoration
 phase*, the one of half the squared violation and a term that keeps x near its place,
 
-    |e c(x) - s|^2 / 2 + zeta |D (x - x_R)|^2 / 2
+    norm(e c(x) - s)^2 / 2 + zeta norm(D (x - x_R))^2 / 2
 
 The Newton system of the latter is that of the former with y = s - e c(x), no residual of the rows, and -I in place of
 the zeros below the Jacobian.
@@ -54,7 +54,7 @@ def own_words(n, m):
 
 
 def _after_vectors(n, m):
-    return 5 * n + 14 * m + 6 * (n + m)
+    return 5 * n + 15 * m + 6 * (n + m)
 
 
 def _part(place):
@@ -79,10 +79,11 @@ def _of_m(j):
 lower_z, upper_z, held, scratch_n, step_corrected = map(_of_n, range(5))
 # vectors of m: s, ds, s of the trial point; scaled limits (infinite where there is no slack) and their multipliers; y
 slack, slack_step, slack_trial, slack_lower, slack_upper, lower_v, upper_v, scaled_y = map(_of_m, range(8))
-# e; FREE, INEQUALITY or EQUALITY; e c - s of the point, of the trial point, and as corrected; ds of a correction
-row_scale, kind, residual, residual_trial, residual_corrected, slack_corrected = map(_of_m, range(8, 14))
+# e; FREE, INEQUALITY or EQUALITY; e c - s of the point, of the trial point, and as corrected; ds of a correction;
+# Sigma of s with its shift
+row_scale, kind, residual, residual_trial, residual_corrected, slack_corrected, slack_sigma = map(_of_m, range(8, 15))
 # vectors of n + m: diagonal, order of the pivots, right-hand side, solution, and two of scratch
-of_both = part(_part(lambda n, m, k: (5 * n + 14 * m + k * (n + m), n + m)), 1)
+of_both = part(_part(lambda n, m, k: (5 * n + 15 * m + k * (n + m), n + m)), 1)
 # the Hessian of the Lagrangian, or what is put in its place; the matrix of the system and its factor; the filter
 hessian = part(_part(lambda n, m, k: (_after_vectors(n, m), n * n)))
 system = part(_part(lambda n, m, k: (_after_vectors(n, m) + n * n, (n + m) * (n + m))))
@@ -133,14 +134,6 @@ def set_residual(c, e, s, sort, r):
 
 
 @kernel
-def objective_slope(R, k, j):
-    """Component j of the gradient of what the phase minimises."""
-    if R.c[PHASE] == 0:
-        return R.p[DF] * g_at(R, k)[j]
-    return proximity(R, j) * (x_at(R, k)[j] - held(R)[j])
-
-
-@kernel
 def proximity(R, j):
     """zeta D_j^2"""
     size = max(1.0, abs(held(R)[j]))
@@ -148,11 +141,23 @@ def proximity(R, j):
 
 
 @kernel
+def objective_slopes(R, k, out):
+    """out = the gradient of what the phase minimises."""
+    if R.c[PHASE] == 0:
+        g, df = g_at(R, k), R.p[DF]
+        for j in range(out.size):
+            out[j] = df * g[j]
+    else:
+        x, centre = x_at(R, k), held(R)
+        for j in range(out.size):
+            out[j] = proximity(R, j) * (x[j] - centre[j])
+
+
+@kernel
 def lagrangian_slopes(R, k, y, out):
     """out = the gradient of what the phase minimises, less J'y."""
     n, J, e = R.c[N], jacobian_at(R, k), row_scale(R)
-    for j in range(n):
-        out[j] = objective_slope(R, k, j)
+    objective_slopes(R, k, out)
     for i in range(y.size):
         a = e[i] * y[i]
         if a != 0.0:
@@ -213,17 +218,12 @@ def _fill(R, k, with_hessian):
 
 
 @kernel
-def _slack_diagonal(R, i, shift):
-    s, sl, su, vl, vu = slack(R), slack_lower(R), slack_upper(R), lower_v(R), upper_v(R)
-    return barrier.sigma_at(s[i], sl[i], su[i], vl[i], vu[i]) + shift
-
-
-@kernel
 def _diagonal(R, k, with_hessian, shift, below):
     """The diagonal: the Hessian's, Sigma and the shift; -1/Sigma_s and -``below``."""
     n, m = R.c[N], R.c[M]
     x, xl, xu, zl, zu = x_at(R, k), lower_bounds(R), upper_bounds(R), lower_z(R), upper_z(R)
-    H, d, sort = hessian(R), of_both(R, 0), kind(R)
+    s, sl, su, vl, vu = slack(R), slack_lower(R), slack_upper(R), lower_v(R), upper_v(R)
+    H, d, sort, sigma_s = hessian(R), of_both(R, 0), kind(R), slack_sigma(R)
     for j in range(n):
         d[j] = barrier.sigma_at(x[j], xl[j], xu[j], zl[j], zu[j]) + shift
         if with_hessian:
@@ -236,7 +236,8 @@ def _diagonal(R, k, with_hessian, shift, below):
         elif sort[i] == EQUALITY:
             d[n + i] = -below
         else:
-            d[n + i] = -1.0 / _slack_diagonal(R, i, shift) - below
+            sigma_s[i] = barrier.sigma_at(s[i], sl[i], su[i], vl[i], vu[i]) + shift
+            d[n + i] = -1.0 / sigma_s[i] - below
 
 
 @kernel
@@ -275,11 +276,11 @@ def multipliers_reasonable(R, below):
 
 
 @kernel
-def direction(R, k, mu, shift, y, r, d, ds):
+def direction(R, k, mu, y, r, d, ds):
     """d, ds and, as the last m of ``of_both(R, 3)``, the change of -y, for the residual r; whether they are finite."""
     n, m = R.c[N], R.c[M]
     x, xl, xu = x_at(R, k), lower_bounds(R), upper_bounds(R)
-    s, sl, su, sort = slack(R), slack_lower(R), slack_upper(R), kind(R)
+    s, sl, su, sort, sigma_s = slack(R), slack_lower(R), slack_upper(R), kind(R), slack_sigma(R)
     rhs, q, out = of_both(R, 2), of_both(R, 3), scratch_n(R)
     lagrangian_slopes(R, k, y, out)
     for j in range(n):
@@ -288,7 +289,7 @@ def direction(R, k, mu, shift, y, r, d, ds):
         rhs[n + i] = 0.0 if sort[i] == FREE else -r[i]
         if sort[i] == INEQUALITY:
             rs = y[i] - barrier.slope_at(s[i], sl[i], su[i], mu)
-            rhs[n + i] -= rs / _slack_diagonal(R, i, shift)
+            rhs[n + i] -= rs / sigma_s[i]
     K, diagonal, perm = system(R), of_both(R, 0), of_both(R, 1)
     solve_ldlt(K, n + m, perm, rhs, q, of_both(R, 4))
     refine_ldlt(K, diagonal, n + m, perm, rhs, q, of_both(R, 4), of_both(R, 5), 3)
@@ -301,7 +302,7 @@ def direction(R, k, mu, shift, y, r, d, ds):
         finite = finite and abs(q[n + i]) < _INF
         if sort[i] == INEQUALITY:
             rs = y[i] - barrier.slope_at(s[i], sl[i], su[i], mu)
-            ds[i] = (q[n + i] - rs) / _slack_diagonal(R, i, shift)
+            ds[i] = (q[n + i] - rs) / sigma_s[i]
     return finite
 
 
@@ -310,9 +311,10 @@ def slope_along(R, k, mu, d, ds):
     """The derivative, along (d, ds), of what the phase minimises with its barrier; in restoration the violation too."""
     x, xl, xu = x_at(R, k), lower_bounds(R), upper_bounds(R)
     s, sl, su, r, e, J = slack(R), slack_lower(R), slack_upper(R), residual(R), row_scale(R), jacobian_at(R, k)
-    n, total = R.c[N], 0.0
+    n, total, out = R.c[N], 0.0, scratch_n(R)
+    objective_slopes(R, k, out)
     for j in range(n):
-        total += (objective_slope(R, k, j) - barrier.slope_at(x[j], xl[j], xu[j], mu)) * d[j]
+        total += (out[j] - barrier.slope_at(x[j], xl[j], xu[j], mu)) * d[j]
     for i in range(s.size):
         total -= barrier.slope_at(s[i], sl[i], su[i], mu) * ds[i]
         if R.c[PHASE] == 1:

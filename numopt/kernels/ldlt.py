@@ -14,6 +14,7 @@ in terms of its own row and column: a matrix with entries of very different size
 
 from numopt.kernels.compiling import kernel
 from numopt.kernels.dense import EPS
+from numopt.kernels.views import segment
 
 _ALPHA = 0.6403882032022076  # (1 + 17^(1/2)) / 8: makes two 1 x 1 steps and one 2 x 2 step grow the entries alike
 _LOST = 4.0  # units of n EPS: what dependent rows of 10,000 random KKT matrices left was less than 1 of them
@@ -64,6 +65,14 @@ def _largest(A, n, k, r, noise, size):
         if a > most:
             most, at = a, j
     return most, at
+
+
+@kernel
+def _eliminate(A, n, i, k, l):
+    """Row i, from the diagonal on, less l times row k."""
+    to, row = segment(A, i * n + i, n - i), segment(A, k * n + i, n - i)
+    for j in range(to.size):
+        to[j] -= l * row[j]
 
 
 @kernel
@@ -120,8 +129,8 @@ def ldlt(A, d, n, perm, size):
             for i in range(k + 2, n):
                 u, v = A[k * n + i], A[(k + 1) * n + i]
                 lu, lv = t * (cb * u - v), t * (ab * v - u)
-                for j in range(i, n):
-                    A[i * n + j] -= lu * A[k * n + j] + lv * A[(k + 1) * n + j]
+                _eliminate(A, n, i, k, lu)
+                _eliminate(A, n, i, k + 1, lv)
                 size[i] += (abs(a) + abs(b)) * lu * lu + (abs(b) + abs(c)) * lv * lv
                 A[k * n + i], A[(k + 1) * n + i] = lu, lv
             perm[k] = -1.0 - perm[k]
@@ -144,8 +153,7 @@ def ldlt(A, d, n, perm, size):
                 u = A[k * n + i]
                 if u != 0.0:
                     l = u / a
-                    for j in range(i, n):
-                        A[i * n + j] -= l * A[k * n + j]
+                    _eliminate(A, n, i, k, l)
                     size[i] += abs(l * u)
                     A[k * n + i] = l
         k += 1

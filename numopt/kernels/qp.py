@@ -29,8 +29,8 @@ ray: B s = 0, g's < 0 and no limit in its way prove that the objective is unboun
 **Rounding**: before a solution is returned, d and multipliers are refined with residuals of the problem itself, and all
 constraints are looked at again; only then the working set counts as final.
 
-Workspace (``qp_words(n, m)`` doubles): T and R (n, n) (see ``qp_factors``); limits, multipliers and sizes
-of all constraints (4, m + n); working set W, D, d_k and scratch (7, n).
+Workspace (``qp_words(n, m)`` doubles): T and R (n, n) (see ``qp_factors``); limits, multipliers and sizes of all
+constraints (4, m + n) (see ``qp_steps``); working set W, D, d_k and scratch (7, n).
 
 References: Goldfarb & Idnani, Math. Programming 27 (1983) 1-33; Powell, ZQPCVX, DAMTP/1983/NA17; Rockafellar, SIAM J.
 Control Optim. 14 (1976) 877-898; Arnstrom, Bemporad & Axehill, IEEE Trans. Autom. Control 67 (2022) 4362-4369.
@@ -55,7 +55,7 @@ from numopt.kernels.qp_slots import (
     VALUE,
     VIOLATION,
     n_words,
-)  # fmt: skip
+)
 from numopt.kernels.qp_steps import (
     INFINITE,
     UNRESOLVED,
@@ -67,7 +67,7 @@ from numopt.kernels.qp_steps import (
     proves_infeasible,
     settle,
     terms_of,
-)  # fmt: skip
+)
 from numopt.kernels.views import segment
 
 _RUNNING = -1
@@ -81,10 +81,10 @@ DEFINITE = 1e-11  # least pivot of B over its diagonal entry; below that B count
 SEMIDEFINITE = 1e-13  # times n: what is added to the diagonal of a semidefinite B so that rounding does not matter
 SHIFT = 1e-7  # D over the diagonal of B
 LINEAR_SHIFT = 1e-3  # D over the largest component of g where B = 0
-CONVERGED = 1e-13  # D (d - d_k) over the terms of B d + g
-RAY = 1e-11  # of a ray: B s and steps out of the limits, over their terms
+CONVERGED = 1e-13  # D (d - d_k) over B d and g, element by element
+RAY = 1e-11  # of a ray: steps out of the limits, over their terms
+STRAIGHT = 1e-13  # of a ray: B s over the largest entry of B
 PROXIMAL = 60  # proximal points at most
-
 
 qp_words = kernel(n_words)
 
@@ -98,7 +98,7 @@ def _is_ray(n, m, B, g, A, low, high, nu, s, size):
         terms += abs(g[j] * s[j])
         most = max(most, abs(B[j * n + j]))
         curved = max(curved, abs(dot(B, j * n, s, 0, n)))
-    if not (whole > 0.0 and curved <= RAY * most * whole):
+    if not (whole > 0.0 and curved <= STRAIGHT * most * whole):
         return False
     whole = RAY * length(s, size, n, m)
     for k in range(m + n):
@@ -154,7 +154,7 @@ def _report(n, m, B, g, A, low, high, nu, d, lam, size, r, info, top, least):
 @kernel
 def _active_set(n, m, B, g, A, low, high, nu, size, shift, centre, T, R, W, q, d, lam, marks, c, r, s, u, top):
     """From the working set of ``marks`` to the solution; (status, members, steps, largest d)."""
-    q = settle(n, m, B, g, A, low, high, nu, shift, centre, T, R, W, q, d, lam, marks, r, u, c, 1)
+    q = settle(n, m, B, g, A, low, high, nu, size, shift, centre, T, R, W, q, d, lam, marks, r, u, c, 1)
     settled, iterations, open_proofs, reach = False, 0, 0, VANISHED * top
     loose, patience = 1.0, 50 + 10 * (n + m)
     while iterations <= 10 * (50 + 10 * (n + m)):
@@ -178,7 +178,7 @@ def _active_set(n, m, B, g, A, low, high, nu, size, shift, centre, T, R, W, q, d
                 marks[p] = UNRESOLVED
         elif settled:
             return SOLVED, q, iterations, top
-        q = settle(n, m, B, g, A, low, high, nu, shift, centre, T, R, W, q, d, lam, marks, r, u, c, 4)
+        q = settle(n, m, B, g, A, low, high, nu, size, shift, centre, T, R, W, q, d, lam, marks, r, u, c, 4)
         settled, reach = True, VANISHED * top
         iterations += 1
     return MAXITER, q, iterations, top
@@ -227,7 +227,7 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
         if not flat and not factor(B, shift, n, 0.0, R, T):
             return NOT_CONVEX
         for j in range(n):
-            shift[j] = SHIFT * max(B[j * n + j], 1e-6 * most)
+            shift[j] = max(SHIFT * B[j * n + j], shift[j])
             if flat:
                 shift[j] = LINEAR_SHIFT * steep if steep > 0.0 else 1.0
         factor(B, shift, n, 0.0, R, T)
@@ -243,13 +243,14 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
             break
         # --- the next proximal point
         rounds += 1
-        pull, terms = 0.0, steep
+        pull, there, reach = 0.0, True, 16.0 * EPS * length(d, size, n, m)
         for j in range(n):
-            s[j] = d[j] - centre[j]
-            centre[j] = d[j]
-            pull = max(pull, abs(shift[j] * s[j]))
-            terms = max(terms, abs(dot(B, j * n, d, 0, n)))
-        if pull <= CONVERGED * terms:
+            s[j], centre[j] = d[j] - centre[j], d[j]
+            t, terms = shift[j] * abs(s[j]), abs(g[j]) + abs(dot(B, j * n, d, 0, n))
+            terms += 1e-3 * absolute_dot(B, j * n, d, n)  # where the other two vanish
+            there = there and t <= max(CONVERGED * terms, shift[j] * size[m + j] * reach)
+            pull = max(pull, t * size[m + j])
+        if there:
             break
         status = _RUNNING
         if _is_ray(n, m, B, g, A, low, high, nu, s, size):
@@ -259,7 +260,10 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
         elif pull > 0.1 * before:
             for j in range(n):
                 shift[j] *= 0.01
-            factor(B, shift, n, 0.0, R, T)
+            if not factor(B, shift, n, 0.0, R, T):
+                for j in range(n):
+                    shift[j] *= 100.0
+                factor(B, shift, n, 0.0, R, T)
             q = load(n, m, A, low, high, nu, marks, size, T, R, W, lam, c, s)
         before = pull
     for k in range(l):

@@ -1,9 +1,9 @@
 """Steps of the dual active-set method for quadratic programs; what they belong to is described in ``qp``.
 
 All constraints stand in one row, those of A first, then the variables: their limits ``low`` and ``high``, multipliers
-``lam``, ``marks``, and ``size``: with u_j the norm of row j of J, which any vector of norm 1 in the metric of K changes
-d_j by at most, that of a variable is u_j and that of a row (sum_j a_j^2 u_j^2)^1/2, about |J'a|.  So a violation over
-its size is a distance, and scales of rows and variables do not matter.
+``lam``, ``marks``, and ``size``.  That of a variable is u_j, the norm of row j of J, by which a step of length 1 in the
+metric of K changes d_j at most; that of a row is (sum_j a_j^2 u_j^2)^1/2, about |J'a|.  So a violation over its size is
+a distance, and scales of rows and variables do not matter.
 """
 
 from numopt.kernels.compiling import kernel
@@ -23,10 +23,11 @@ from numopt.kernels.qp_factors import (
     solve_upper,
     value_of,
 )
-from numopt.kernels.views import segment  # fmt: skip
+from numopt.kernels.views import segment
 
 INFINITE = 1e300  # limits from here on are none
 UNRESOLVED = 3.0  # mark of a constraint that rounding errors keep from its limit
+ZERO = 64.0 * EPS  # a multiplier over the largest one, both times the sizes of their constraints
 NOISE = 256.0 * EPS  # error of J'a over the size of a
 _ENDLESS = 1e308
 
@@ -97,17 +98,22 @@ def load(n, m, A, low, high, nu, marks, size, T, R, W, lam, c, s):
 
 
 @kernel
-def settle(n, m, B, g, A, low, high, nu, shift, centre, T, R, W, q, d, lam, marks, r, u, v, rounds):
+def settle(n, m, B, g, A, low, high, nu, size, shift, centre, T, R, W, q, d, lam, marks, r, u, v, rounds):
     """The minimiser on the working set, refined up to ``rounds`` times; members with a wrong multiplier leave."""
     before = INFINITE
     while True:
         change = correct(n, m, B, g, A, low, high, shift, centre, T, R, W, q, d, lam, marks, r, u, v)
-        left = q
+        left, most = q, 0.0
+        for i in range(q):
+            most = max(most, abs(lam[int(W[i])]) * size[int(W[i])])
         for at in range(q - 1, -1, -1):
             k = int(W[at])
             t = lam[k]
             if low[k] < high[k] and t * marks[k] > 0.0:
-                lam[k], marks[k] = 0.0, 0.0
+                lam[k] = 0.0
+                if abs(t) * size[k] <= ZERO * most:  # else rounding may drop what is brought in again, and so on
+                    continue
+                marks[k] = 0.0
             elif k < m and abs(t) > nu:
                 lam[k], marks[k] = (nu, -2.0) if t > 0.0 else (-nu, 2.0)
             else:

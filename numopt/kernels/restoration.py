@@ -2,7 +2,7 @@ r"""The restoration phase of the interior-point method: the violation is lowered
 
 Minimised is, by Newton's method with backtracking and a barrier whose mu falls to 0,
 
-    |e c(x) - s|^2 / 2 + zeta |D (x - x_R)|^2 / 2
+    norm(e c(x) - s)^2 / 2 + zeta norm(D (x - x_R))^2 / 2,  zeta = mu^(1/2),  D = 1 / max(1, size of x_R)
 
 until the violation is a tenth lower than at x_R and the filter takes the point.  Without Hessians sum r_i hess c_i is
 built up from 0 by symmetric updates of rank one (Dennis, Gay & Welsch 1981): at first the steps are Gauss-Newton's.
@@ -61,9 +61,7 @@ def _end_restoration(R, k):
     R.c[ip.PHASE], p[ip.SHIFT] = 0, 0.0
     if R.c[EXACT_HESSIAN] == 0:
         reset(R, 1.0)
-    barrier.set_multipliers(
-        x_at(R, k), lower_bounds(R), upper_bounds(R), p[ip.MU], ip.lower_z(R), ip.upper_z(R)
-    )  # fmt: skip
+    barrier.set_multipliers(x_at(R, k), lower_bounds(R), upper_bounds(R), p[ip.MU], ip.lower_z(R), ip.upper_z(R))
     barrier.set_multipliers(s, ip.slack_lower(R), ip.slack_upper(R), p[ip.MU], ip.lower_v(R), ip.upper_v(R))
     ip.least_squares_multipliers(R, k, Y_MOST)
 
@@ -178,7 +176,7 @@ def restoration_step(R):
     good, shift, _ = ip.factorise(R, k, mu, True, 1.0)
     found, t = False, 0.0
     theta_t, phi_t = 0.0, 0.0
-    if good and ip.direction(R, k, mu, shift, y, none, d, ds):
+    if good and ip.direction(R, k, mu, y, none, d, ds):
         slope, value = ip.slope_along(R, k, mu, d, ds), _value(R, x, s, r, mu)
         t = longest(R, k, d, ds, mu)
         while t > EPS:

@@ -26,9 +26,10 @@ READY, NOWHERE, ELASTIC, RESTORED, LOOKED, STRAIGHT = range(OWN_C, OWN_C + 6)
 # READY: the model at the current point is solved;  NOWHERE: no d lowers the violation of the linear constraints
 # ELASTIC: the rows had to be made elastic;  RESTORED: restoring steps in a row
 # LOOKED: how often a look around has helped;  STRAIGHT: steps in a row along which there was no curvature
-DECREASE, NU, F_FIRST, V_STUCK = range(OWN_P, OWN_P + 4)
+DECREASE, NU, F_FIRST, V_STUCK, FIRST_SCALE, V_MOST = range(OWN_P, OWN_P + 6)
 # DECREASE: of the merit, by the linear model, along d;  NU: the penalty of the elastic rows;  F_FIRST: f at the start
-# V_STUCK: the sum of the violations where last no step lowered it
+# V_STUCK: the sum of the violations where last no step lowered it;  FIRST_SCALE: B = FIRST_SCALE I at first
+# V_MOST: no point with a larger sum is accepted
 
 # without a lower violation, relative, than this the point is stationary for the violation
 _STATIONARY = 1e-9
@@ -38,7 +39,7 @@ _STEERING = 0.3
 _NU_FIRST, _NU_LAST, _NU_GROWTH = 1.0, 1e7, 10.0
 
 # multipliers, over the size of g, from which on rows are elastic
-_ELASTIC_FROM = 1e6
+_ELASTIC_FROM = 1e8
 # of d'Bd, that the merit must fall by
 _SHARE = 0.1
 

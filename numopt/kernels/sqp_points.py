@@ -36,6 +36,7 @@ from numopt.kernels.sqp_model import (
     STEP_Y,
     STEP_Z,
     V2,
+    V_MOST,
     begin_model,
     column,
     info,
@@ -44,6 +45,7 @@ from numopt.kernels.sqp_model import (
     penalty,
     row,
     squares,
+    total_violation,
     work,
 )
 from numopt.kernels.vectors import copy, distance, dot
@@ -89,7 +91,7 @@ def attempt(R, t, d, bend):
     """The merit at the trial point that is placed there; inf where it cannot be had."""
     place(R, t, d, bend)
     kt = 1 - R.c[PARITY]
-    if not (kept(R) and evaluate_values(R, kt)):
+    if not (kept(R) and evaluate_values(R, kt)) or total_violation(R, kt) > R.p[V_MOST]:
         return _INF
     return R.p[F_TRIAL] + penalty(row(R, MU), c_at(R, kt), lower_limits(R), upper_limits(R))
 

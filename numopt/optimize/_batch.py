@@ -5,8 +5,8 @@ import warnings
 
 import numpy as np
 
-from numopt.kernels.status import Status
 from numopt.optimize._batch_bounds import FIXED, FREE, Boxes
+from numopt.optimize._batch_cuda import prepared, warn_of_failed
 from numopt.optimize._batch_input import Arguments, check_each, on_device, read_starts, vectors
 from numopt.optimize._batch_minimize import Outputs, single, solve
 from numopt.optimize._batch_result import BatchResult
@@ -54,7 +54,7 @@ def minimize_batch(fun, X0, args=(), method=None, jac=None, hess=None, hessp=Non
     options : dict, optional
         As for :func:`minimize`, but for ``disp``, ``history``, ``return_all`` and ``max_time``.
     device : {'cpu', 'cuda', 'auto'}
-        Where the problems are solved; ``'auto'`` is a CUDA GPU where there is one.
+        Where the problems are solved; ``'auto'`` is a CUDA GPU where there is one that takes such problems.
     dtype : {None, 'float32', 'float64'}
         Of the results; real data in arrays is then handed to the functions in double precision on the CPU, in this one
         on a GPU.  Default: double precision, and data as they are.
@@ -124,7 +124,9 @@ def minimize_batch(fun, X0, args=(), method=None, jac=None, hess=None, hessp=Non
                       device=device, dtype=dtype, n_threads=n_threads, chunk_size=chunk_size, max_time=max_time,
                       progress=progress)  # fmt: skip
     if where == "cuda":
-        return batch.on_device(size, max_time, progress)
+        found = batch.on_device(size, max_time, progress, device == "auto")
+        if found is not None:
+            return found
     result, failures = batch.run(threads, size, clock, progress)
     failures.warn()
     return result
@@ -219,20 +221,30 @@ class MinimizeBatch:
                 raise
         return BatchResult(self.outputs.found()), failures
 
-    def on_device(self, chunk_size, max_time, shown):
-        """The result by a CUDA device."""
-        solver = importlib.import_module("numopt.cuda._minimize").minimize_on_device
+    def on_device(self, chunk_size, max_time, shown, auto):
+        """The result by a CUDA device; None where it does not take such a problem, and the CPU will do (``auto``)."""
+        device = importlib.import_module("numopt.cuda._minimize")
         make = importlib.import_module("numopt.optimize._batch_problem").minimize_problem
         lower, upper, boxes = None, None, self.boxes
         if boxes is not None and boxes.bounded:
             lower, upper = boxes.of(slice(0, 1) if boxes.shared else slice(None))
         with Progress(f"minimize_batch ({self.row.name}, CUDA)", self.count, shown) as progress:
-            X0 = self.X0 if boxes is None else self.starts(slice(None))
-            problem = make(self.row, self.values, self.front, self.functions[0], X0, self.args,
-                           *self.functions[1:], lower, upper, self.dtype, chunk_size, max_time,
-                           lambda done: progress.look(done, problem.arrays["status"]))  # fmt: skip
+
+            def prepare():
+                X0 = self.X0 if boxes is None else self.starts(slice(None))
+                problem = make(self.row, self.values, self.front, self.functions[0], X0, self.args,
+                               *self.functions[1:], lower, upper, self.dtype, chunk_size, max_time,
+                               lambda done: progress.look(done, problem.arrays["status"]))  # fmt: skip
+                with progress.compiling([getattr(problem.fun, "__name__", "fun")], []):
+                    return problem, device.compiled(problem)
+
+            ready = prepared(prepare, auto and not on_device(self.X0))
+            if ready is None:
+                check_each(self.args, self.count, "cpu")
+                return None
+            problem, kernel = ready
             try:
-                found = solver(problem)
+                found = device.minimize_on_device(problem, *kernel)
             except BaseException as error:
                 hand_over(error, BatchResult(problem.results()))
                 raise
@@ -241,10 +253,5 @@ class MinimizeBatch:
             if "jac" in found:
                 z = np.where(found["active_mask"] == 2, np.nan, found["jac"])
                 found["bound_multipliers"] = np.where(found["active_mask"] == 0, 0.0, z)
-        failed = np.flatnonzero(found["status"] == int(Status.FAILED))
-        if failed.size:
-            warn(
-                f"{failed.size} of {self.count} problems have status FAILED, problem {failed[0]} the first: fun raised "
-                "an exception on the device; device='cpu' tells which"
-            )
+        warn_of_failed(found["status"])
         return BatchResult(found)

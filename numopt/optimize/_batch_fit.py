@@ -6,6 +6,7 @@ import numpy as np
 
 from numopt.callbacks.bind import kind_of
 from numopt.optimize._batch import read_device
+from numopt.optimize._batch_cuda import on_cuda
 from numopt.optimize._batch_input import Each, on_device, read_lengths, refuse_masked
 from numopt.optimize._batch_problem import SquaresProblem
 from numopt.optimize._batch_run import read_chunk_size, read_dtype
@@ -14,11 +15,11 @@ from numopt.optimize._batch_squares import (
     check_options,
     check_starts,
     first_variables,
-    on_cuda,
     read_boxes,
     result_of,
 )
-from numopt.optimize._batch_squares_run import Results, solve
+from numopt.optimize._batch_squares_arrays import Results
+from numopt.optimize._batch_squares_run import solve
 from numopt.optimize._curve_fit import curve_fit, read_likelihood, read_run, read_settings
 from numopt.optimize._fit_input import (
     check_finite_data,
@@ -81,7 +82,7 @@ def curve_fit_batch(f, xdata, Y, p0=None, sigma=None, absolute_sigma=False, boun
     covariance : bool, default True
         Whether to compute covariances: n * n numbers for each problem, and with a robust loss one Jacobian more.
     device : {'cpu', 'cuda', 'auto'}
-        Where the problems are solved; ``'auto'`` is a CUDA GPU where there is one.
+        Where the problems are solved; ``'auto'`` is a CUDA GPU where there is one that takes such problems.
     dtype : {None, 'float32', 'float64'}
         Of the results, and on a GPU of the data; the CPU computes in double precision.
     n_threads, chunk_size, max_time, progress, client : optional
@@ -194,9 +195,14 @@ def curve_fit_batch(f, xdata, Y, p0=None, sigma=None, absolute_sigma=False, boun
     if count == 0:
         return result_of(problem, Results(problem))
     if where == "cuda":
-        if matrix:
+        if matrix and device == "cuda":
             raise ValueError("a covariance matrix as sigma can't be had on a GPU; device='cpu' takes it")
-        return result_of(problem, on_cuda(problem))
+        if not matrix:
+            found = on_cuda(
+                problem, first_variables(problem), lambda found: result_of(problem, found), device == "auto"
+            )
+            if found is not None:
+                return result_of(problem, found)
 
     def single(i, clock):
         rows = m if lengths is None else int(lengths[i])

@@ -11,11 +11,13 @@ from numopt.callbacks.residuals import dense
 from numopt.kernels.status import LeastSquaresStatus
 from numopt.optimize._batch import read_device
 from numopt.optimize._batch_covariance import covariances
+from numopt.optimize._batch_cuda import on_cuda
 from numopt.optimize._batch_input import Arguments, Each, check_each, on_device, read_starts
 from numopt.optimize._batch_problem import SquaresProblem
 from numopt.optimize._batch_result import BatchResult
 from numopt.optimize._batch_run import read_chunk_size, read_dtype
-from numopt.optimize._batch_squares_run import Results, solve
+from numopt.optimize._batch_squares_arrays import Results
+from numopt.optimize._batch_squares_run import solve
 from numopt.optimize._least_squares import (
     check_jac,
     check_loss,
@@ -77,7 +79,7 @@ def least_squares_batch(fun, X0, jac="2-point", bounds=(float("-inf"), float("in
     covariance : bool, default True
         Whether to compute covariances: n * n numbers for each problem, and with a robust loss one Jacobian more.
     device : {'cpu', 'cuda', 'auto'}
-        Where the problems are solved; ``'auto'`` is a CUDA GPU where there is one.
+        Where the problems are solved; ``'auto'`` is a CUDA GPU where there is one that takes such problems.
     dtype : {None, 'float32', 'float64'}
         Of the results; real data in arrays is then handed to the functions in double precision on the CPU, in this one
         on a GPU.  Default: double precision, and data as they are.
@@ -169,7 +171,9 @@ def least_squares_batch(fun, X0, jac="2-point", bounds=(float("-inf"), float("in
                       device=device, dtype=dtype, n_threads=n_threads, chunk_size=chunk_size, max_time=max_time,
                       progress=progress)  # fmt: skip
     if where == "cuda":
-        return result_of(problem, on_cuda(problem))
+        found = on_cuda(problem, first_variables(problem), lambda found: result_of(problem, found), device == "auto")
+        if found is not None:
+            return result_of(problem, found)
     if count == 0:
         return result_of(problem, Results(problem))
     if m is not None:
@@ -237,23 +241,6 @@ def _with_covariance(problem, i, box, result):
             T[0, : len(R), :k] = R
             found["covariance"] = covariances(problem, v, T, np.array([result.cost]), len(J), np.zeros(1, bool))[0]
     return found
-
-
-def on_cuda(problem):
-    """The results of a CUDA device."""
-    found = importlib.import_module("numopt.cuda._squares").least_squares_on_device(problem)
-    results = Results(problem)
-    for name in ("x", "fun", "grad", "optimality", "status", "nit", "nfev", "njev"):
-        getattr(results, name)[:] = found[name]
-    v = first_variables(problem)
-    results.fixed[:] = v.fixed
-    if problem.lower is not None:
-        v.box, v.plain = (problem.lower, problem.upper), False
-        results.active_mask[:] = v.active(results.x, problem.tolerances[1] if problem.row.interior else 0.0)
-    if problem.covariance:
-        C = covariances(problem, v, found["triangle"], results.fun, found["rows"], np.zeros(problem.count, bool))
-        results.covariance[:] = np.where(np.isfinite(results.fun)[:, None, None], C, np.nan)
-    return results
 
 
 def check_options(options):

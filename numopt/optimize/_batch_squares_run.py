@@ -23,6 +23,7 @@ from numopt.optimize._batch_run import (
     run_chunks,
     run_singly,
 )
+from numopt.optimize._batch_squares_arrays import Results
 from numopt.optimize._batch_squares_data import ModelRun, ResidualRun, out_of_range
 from numopt.optimize._squares import SMALLEST, NotFinite
 from numopt.optimize._variables import Variables
@@ -30,41 +31,9 @@ from numopt.result import OptimizeResult
 
 _NEVER = 2**62
 _NOT_RUN, _NAN, _FAILED = int(Status.NOT_RUN), int(Status.NAN), int(Status.FAILED)
-_NUMBERS = np.zeros(1 + max(map(int, LEAST_SQUARES)), np.int64)  # number of Status -> of LeastSquaresStatus
-_NUMBERS[list(map(int, LEAST_SQUARES))] = list(map(int, LEAST_SQUARES.values()))
 _LOOP_NUMBERS = {int(end): int(status) for status, end in reversed(LEAST_SQUARES.items())}
 _PLACES = {"cost": "fun"}
 _WITHOUT = OptimizeResult()  # of a problem that is not finite at its start
-
-
-class Results:
-    """The arrays of a batch, one row a problem; statuses are numbers of ``Status`` until the end."""
-
-    def __init__(self, problem):
-        count, n = problem.X0.shape
-        self.x, self.grad = np.full((count, n), np.nan), np.full((count, n), np.nan)
-        self.fun, self.optimality = np.full(count, np.nan), np.full(count, np.nan)
-        self.status, self.active_mask = np.full(count, _NOT_RUN), np.zeros((count, n), np.int64)
-        self.nit, self.nfev, self.njev = (np.zeros(count, np.int64) for _ in range(3))
-        self.covariance = np.full((count, n, n), np.nan) if problem.covariance else None
-        self.fixed = np.zeros((count, n), bool)
-
-    def clear(self):
-        """Forget what was found."""
-        self.status[:] = _NOT_RUN
-
-    def arrays(self, dtype):
-        """By the names that they have in the result."""
-        found = {name: array for name, array in vars(self).items() if array is not None and name != "fixed"}
-        found["status"] = _NUMBERS[self.status]
-        if self.covariance is not None:
-            with np.errstate(invalid="ignore"):
-                stderr = np.sqrt(np.diagonal(self.covariance, axis1=1, axis2=2))
-            stderr = np.where(self.active_mask != 0, np.nan, stderr)
-            found["stderr"] = np.where(self.fixed & np.isfinite(self.fun)[:, None], 0.0, stderr)
-        if dtype is not None:
-            found = {name: a.astype(dtype) if a.dtype == np.float64 else a for name, a in found.items()}
-        return found
 
 
 def _address(there):

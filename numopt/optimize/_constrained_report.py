@@ -49,9 +49,9 @@ def _state(c, lower, upper):
     """Whether a row is at a limit."""
     if lower == upper:
         return "equality"
-    if c - lower <= _NEAR * max(1.0, abs(lower)):
+    if lower > -np.inf and c - lower <= _NEAR * max(1.0, abs(lower)):
         return "at lower"
-    if upper - c <= _NEAR * max(1.0, abs(upper)):
+    if upper < np.inf and upper - c <= _NEAR * max(1.0, abs(upper)):
         return "at upper"
     return ""
 

@@ -1,34 +1,55 @@
-r"""A primal-dual interior-point method with a filter line search, after Ipopt [WB]_.
+r"""A primal-dual interior-point method with a filter line search, as in Ipopt.
 
-Inequalities get slacks, s = c(x) with s between the limits.  For a falling sequence of mu the equations of the barrier
-problem, with :math:`f - \mu \sum \ln(\text{distances from the bounds of } x \text{ and } s)` in place of f,
+Inequalities get slacks, s = c(x) with s between the limits; of an equality s is the limit.  For a falling sequence of
+mu the equations of the barrier problem, with mu times the sum of -ln(distance from a bound), of x and s, added to f,
 
 .. math::
 
     \nabla f - J^T y - z_l + z_u = 0, \quad c - s = 0, \quad z_l (x - x_l) = \mu, \quad z_u (x_u - x) = \mu    (4)
 
-(and those of the bounds of s, alike) are solved by Newton's method.  Eliminating all but x and y leaves
+(and those of the bounds of s, with y = v_l - v_u) are solved by Newton's method.  Eliminating all but x and y leaves
 
 .. math::
 
-    \begin{pmatrix} W + \Sigma_x + \delta I & J^T \\ J & -\Sigma_s^{-1} \end{pmatrix}
+    \begin{pmatrix} W + \Sigma_x + \delta I & J^T \\ J & -(\Sigma_s + \delta I)^{-1} \end{pmatrix}
     \begin{pmatrix} d \\ -\Delta y \end{pmatrix} = -r                                                         (13)
 
-with W the Hessian of the Lagrangian, or a damped BFGS matrix in its place, and :math:`\Sigma` the multipliers over the
-distances.  delta grows until the matrix has m negative eigenvalues, so that d is a direction of descent where it
-should be (:mod:`numopt.kernels.interior`).  Steps stay within the bounds (15), are halved until violation and value of
-the barrier problem suit a filter (18-20), and are corrected for the curvature of the constraints where that is why the
-full step was refused (section 2.4).  If no step suits, the restoration phase lowers the violation alone, until the
-filter takes the point, or the violation has a stationary point: then the constraints are found infeasible.
+with W the Hessian of the Lagrangian, or a damped BFGS matrix in its place, and Sigma the multipliers of the bounds over
+the distances.  delta grows until the matrix has m negative eigenvalues: then d is a direction of descent where the
+constraints hold.  Rows that depend on others get a small number in place of their zero, a larger one where they
+contradict each other.
 
-mu is lowered as soon as the conditions (4) hold to 10 mu, to min(mu / 5, mu^1.5) (7).
+Steps stay within the bounds (15).  They are halved until violation and value of the barrier problem suit a filter
+(18-20), and corrected for the curvature of the constraints where the full step was refused for that (section 2.4).  A
+slack follows its c where c is farther from the limit.  If no step suits, the restoration phase lowers the violation
+alone, until the filter takes the point, or the norm of the violation is stationary: then the constraints are found
+infeasible (numopt.kernels.restoration).  mu is lowered as soon as (4) holds to 10 mu, to min(mu / 5, mu^1.5) (7).
 
-Workspace: see :mod:`numopt.kernels.interior`; 5 n + 14 m + 6 (n + m) + n^2 + (n + m)^2 doubles and the filter.
+f and the rows are scaled down where their gradients at the start are larger than 100 (section 3.8).  Bounds of x are
+never touched; a limit of a row gives way, by less than ctol / 2, only where no point is strictly within the limits.
+
+Workspace (numopt.kernels.interior):
+
+==========================================  =============  ======================================================
+z_l, z_u                                    2 n            multipliers of the bounds
+x_R, scratch, d of a correction             3 n            x_R: where restoration began
+s, ds, s at the trial point                 3 m            slacks
+limits of s, v_l, v_u                       4 m            scaled; infinite where there is no slack
+y, scales, kinds of rows                    3 m
+residuals, ds of a correction, Sigma_s      5 m            of the point, of the trial point, of a correction
+diagonal, pivots, rhs, solution, scratch    6 (n + m)
+W                                           n^2
+the matrix of (13) and its factor           (n + m)^2
+filter                                      128            64 pairs
+==========================================  =============  ======================================================
 
 References
 ----------
-.. [WB] A. Wächter and L. T. Biegler, On the implementation of an interior-point filter line-search algorithm for
-   large-scale nonlinear programming, Math. Program. 106 (2006), 25-57.
+A. Wächter and L. T. Biegler, On the implementation of an interior-point filter line-search algorithm for large-scale
+nonlinear programming, Math. Program. 106 (2006), 25-57.  All numbers of equations and sections are theirs.
+R. Fletcher and S. Leyffer, Nonlinear programming without a penalty function, Math. Program. 91 (2002), 239-269.
+J. E. Dennis, D. M. Gay and R. E. Welsch, An adaptive nonlinear least-squares algorithm, ACM Trans. Math. Softw. 7
+(1981), 348-368.
 """
 
 import math
@@ -176,7 +197,7 @@ def _factorise(R, k, mu):
             reset(R, p[ip.CURVATURE])
             c[ip.SCALED] = 1
             good, shift, below = ip.factorise(R, k, mu, True, below)
-        if not good or not ip.direction(R, k, mu, shift, y, r, d, ds):
+        if not good or not ip.direction(R, k, mu, y, r, d, ds):
             return False, shift
         # rows that depend on others, and contradict them, would have multipliers without bound
         if below >= _BELOW_MOST or ip.multipliers_reasonable(R, below):
@@ -185,7 +206,7 @@ def _factorise(R, k, mu):
 
 
 @kernel
-def _correct(R, k, mu, shift, theta, phi, slope, t):
+def _correct(R, k, mu, theta, phi, slope, t):
     """Steps for the residual of the trial point added to t times that of the point (section 2.4).
 
     (Verdict of the filter, length.)  On success d, ds and the last solution are those of the correction.
@@ -199,7 +220,7 @@ def _correct(R, k, mu, shift, theta, phi, slope, t):
     for _ in range(_CORRECTIONS):
         for i in range(r.size):
             rc[i] = t_c * rc[i] + rt[i]
-        if not ip.direction(R, k, mu, shift, y, rc, dc, dsc):
+        if not ip.direction(R, k, mu, y, rc, dc, dsc):
             break
         t_c = longest(R, k, dc, dsc, mu)
         if not trial(R, k, dc, dsc, t_c):
@@ -214,7 +235,7 @@ def _correct(R, k, mu, shift, theta, phi, slope, t):
             break
         before = theta_t
     if R.c[ABORT] == 0:
-        ip.direction(R, k, mu, shift, y, r, vector(R, D), ip.slack_step(R))
+        ip.direction(R, k, mu, y, r, vector(R, D), ip.slack_step(R))
     return 0, t
 
 
@@ -230,12 +251,18 @@ def _too_short(x, s, d, ds):
 
 
 @kernel
+def _least_mu(p):
+    """mu does not fall below this: complementarity, not scaled, is then well within gtol."""
+    return max(_MU_LEAST, _MU_SHARE * p[GTOL] * p[ip.DF])
+
+
+@kernel
 def _barrier_step(R):
     """One iteration of the barrier problem."""
     c, p, k = R.c, R.p, R.c[PARITY]
     x, s, y, d, ds = x_at(R, k), ip.slack(R), ip.scaled_y(R), vector(R, D), ip.slack_step(R)
     theta, mu = ip.set_residual(c_at(R, k), ip.row_scale(R), s, ip.kind(R), ip.residual(R)), p[ip.MU]
-    least = max(_MU_LEAST, _MU_SHARE * p[GTOL] * p[ip.DF])
+    least = _least_mu(p)
     while mu > least and ip.error(R, k, mu) <= ip.KAPPA_E * mu:
         mu = max(least, ip.lower_mu(mu))
         c[ip.COUNT] = 0
@@ -254,7 +281,7 @@ def _barrier_step(R):
             theta_t, phi_t = measure(R, 1 - k, mu)
             verdict = 1 if blind else _suits(R, theta, phi, slope, t, theta_t, phi_t)
             if verdict == 0 and first and theta_t >= theta:
-                verdict, t = _correct(R, k, mu, shift, theta, phi, slope, t)
+                verdict, t = _correct(R, k, mu, theta, phi, slope, t)
         if c[ABORT] != 0:
             return FAILED
         if verdict != 0:
@@ -287,7 +314,7 @@ def step(R):
     c, p = R.c, R.p
     if c[ip.BEGUN] == 0:
         return _enter(R)
-    least = max(_MU_LEAST, _MU_SHARE * p[GTOL] * p[ip.DF])
+    least = _least_mu(p)
     while c[ip.PHASE] == 0:
         task = _barrier_step(R)
         if task != _RESTORE:

@@ -19,7 +19,7 @@ multipliers are the next ones.  Around it:
 
   falls enough, v being the violations and Delta the decrease of the linear model.  mu_i is at least the size of the
   multiplier, and comes down to it by halves (Powell 1978).
-* Where the full step fails for the curvature of the constraints alone, a second-order correction, (18.56), is tried: it
+* Where the full step fails for the curvature of the constraints alone, a second-order correction is tried (section 15.6): it
   keeps steps near the solution from being cut (Maratos's effect).
 * Where (1) has no solution, or only one with multipliers that explode, its rows are elastic: nu times the sum of
   their violations is added, with a nu that lets the violation fall by a fair share of what it can (Byrd, Nocedal &
@@ -107,6 +107,7 @@ from numopt.kernels.sqp_model import (
     DU,
     ELASTIC,
     F_FIRST,
+    FIRST_SCALE,
     G_MODEL,
     GAP,
     H_EXACT,
@@ -126,6 +127,7 @@ from numopt.kernels.sqp_model import (
     V1,
     V2,
     V3,
+    V_MOST,
     V_STUCK,
     W1,
     WORKING,
@@ -150,6 +152,10 @@ _SUFFICIENT = 1e-2
 # B = I before the first update is made smaller, Nocedal & Wright (6.20), but not larger: the largest curvature is that
 # across the constraints, which do without it
 _LEAST_SCALE = 1e-4
+# B = I is larger where the first step would be longer than this, over the size of x
+_FIRST_STEP = 10.0
+# sum of the violations, over that at the start, that is too large whatever f: f may fall faster than any penalty grows
+_FARTHEST = 1e4
 # of a step, over the size of x, where the Hessian has no curvature to limit it
 _LONGEST = 3.0
 # curvature along a step, over that of the model, that counts as none; such steps in a row before all of B
@@ -180,18 +186,20 @@ def _identity(B, n, gamma):
 def init(R):
     """Begin with B = I, no working set and no penalties; at the start the model's multipliers are the first ones."""
     c, k = R.c, R.c[PARITY]
-    _identity(matrix(R, B_MODEL), c[N], 1.0)
+    R.p[FIRST_SCALE] = max(1.0, norm_inf(g_at(R, k)) / (_FIRST_STEP * max(1.0, norm_inf(x_at(R, k)))))
+    _identity(matrix(R, B_MODEL), c[N], R.p[FIRST_SCALE])
     mu, marking = row(R, MU), marks(R, WORKING)
     for i in range(mu.size):
         mu[i] = 0.0
     for i in range(marking.size):
         marking[i] = 0.0
     c[UPDATES], c[FRESH], c[READY], c[STRAIGHT] = 0, 1, 0, 0
+    if c[NIT] == 0:
+        R.p[F_FIRST], R.p[V_STUCK] = R.p[F], _INF
+        R.p[V_MOST] = _FARTHEST * max(1.0, total_violation(R, k))
     begin_model(R, k)
-    if find_step(R, k):
-        if c[NIT] == 0:
-            R.p[F_FIRST], R.p[V_STUCK] = R.p[F], _INF
-            take_multipliers(R, k)
+    if find_step(R, k) and c[NIT] == 0:
+        take_multipliers(R, k)
     if c[EXACT_HESSIAN] != 0 and c[NOWHERE] == 0:
         c[READY] = 0
 
@@ -229,7 +237,7 @@ def _prepare(R):
 
 @kernel
 def _corrected(R):
-    """The second-order correction (Nocedal & Wright, section 18.3): e = its step - d, the constraints' curvature
+    """The second-order correction (Nocedal & Wright, section 15.6): e = its step - d, the constraints' curvature
     along d, known from c at x + d, being part of the model.  False if there is none.
 
     Rows that no point may violate, and that x + d does, are asked for as much again.
@@ -278,7 +286,7 @@ def _update(R):
     if c[UPDATES] == 0:
         sv, vv = dot(s, v), dot(v, v)
         if sv > 1e-8 * (dot(s, s) * vv) ** 0.5:
-            _identity(B, n, max(_LEAST_SCALE, min(1.0, vv / sv)))
+            _identity(B, n, R.p[FIRST_SCALE] * max(_LEAST_SCALE, min(1.0, vv / sv / R.p[FIRST_SCALE])))
     share = damped_update(B, s, v, column(R, V3))
     if share == share:
         c[UPDATES] += 1
