@@ -244,7 +244,7 @@ class ConstrainedRun:
         status, success, message = _STATUS[status]
         mask = _active(x, self.lower, self.upper, z)
         if c[s.MAXIMISE]:
-            f, g, y, z, message = -f, -g, -y, -z, message.replace("below", "above")
+            f, g, y, z, message = 0.0 - f, 0.0 - g, 0.0 - y, 0.0 - z, message.replace("below", "above")
         result = ConstrainedResult({
             "x": expand(x.copy(), fixed, fixed), "fun": f, "jac": expand(g.copy(), fixed, np.nan), "success": success,
             "status": status, "message": message, "nit": nit, "nfev": nfev, "njev": njev, "nhev": nhev,

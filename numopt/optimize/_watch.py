@@ -35,7 +35,7 @@ def report(row, search, c, p, w, fixed=None):
             gnorm = float(np.linalg.norm(step, p[s.NORM_ORDER]))
     status, success, message = _STATUS[status]
     if c[s.MAXIMISE]:
-        f, g, message = -f, None if g is None else -g, message.replace("below", "above")
+        f, g, message = 0.0 - f, None if g is None else 0.0 - g, message.replace("below", "above")
     result = OptimizeResult({
         "x": expand(x, fixed, fixed), "fun": f, "jac": expand(g, fixed, np.nan), "success": success, "status": status,
         "message": message, "nit": nit, "nfev": nfev, "njev": njev, "nhev": nhev, "optimality": gnorm,
