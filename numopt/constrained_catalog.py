@@ -71,8 +71,8 @@ CONSTRAINED_COMMON = {
     "gtol": 1e-7, "ctol": 1e-8, "ftol": -1.0, "xrtol": 0.0, "xtol": 0.0, "f_lower": -1e20, "maxfev": 2**62,
 }  # fmt: skip
 
-_INNER = {"inner": "bfgs", "inner_large": "lbfgs"}
-_PENALTY = {"inner_maxiter": 1000, "penalty": 0.0, "penalty_growth": 10.0}
+_INNER: dict[str, Any] = {"inner": "bfgs", "inner_large": "lbfgs"}
+_PENALTY: dict[str, Any] = {"inner_maxiter": 1000, "penalty": 0.0, "penalty_growth": 10.0}
 
 CONSTRAINED = {
     row.name: row

@@ -1,20 +1,22 @@
 r"""The augmented Lagrangian method of Powell, Hestenes and Rockafellar: a method of multipliers.
 
 The constraints cl <= c(x) <= cu go into the augmented Lagrangian function (numopt.kernels.augmented), the bounds are
-left to the solver that minimises it, an inner run of the catalogue's bounded BFGS or Newton's method (limited-memory
-BFGS for many variables).  One iteration, [NW]_ algorithm 17.4, [ABMS]_:
+left to the solver that minimises it, an inner run of the catalogue's bounded BFGS (limited-memory BFGS for more than
+200 variables).  One iteration, [NW]_ algorithm 17.4, [ABMS]_:
 
 1. x^+ minimises L_A(x; lam, rho) over xl <= x <= xu, from x, to a tolerance omega that falls with the violation.  The
    inverse Hessian of BFGS is kept from run to run; where rho has grown it is brought up to date, row by row:
 
    .. math:: H \leftarrow H - \frac{H a\, a^T H}{1 / \Delta\rho + a^T H a}, \qquad a = \nabla c_i(x)       (1)
 
+   Where the exact Hessian of L_A is at hand and positive definite, BFGS begins with its inverse.
+
 2. y^+ = lam + rho (s - c(x^+)), the multipliers of x^+ to first order, equation (2) of numopt.kernels.augmented, and
    the next lam, within safeguards.
 3. rho grows tenfold where the violation, and complementarity, have not halved.
 
 In between, Newton steps on the active constraints (numopt.kernels.active_newton) are taken for as long as each of them
-halves the residual of the KKT conditions.
+halves the residual of the KKT conditions.  They count as iterations, and cost one evaluation each.
 
 Where the violation does not fall though rho grows, it is minimised alone: if that ends at a stationary point of the
 violation, from points beside it too, the problem counts as infeasible.  If L_A falls beyond all bounds rho grows some
