@@ -59,6 +59,11 @@ def _quick(bounds, n):
             return None, None
         if pairs.shape == (n, 2) and pairs.dtype.kind in "fiu":
             return pairs.T.astype(float)
+        return None, None
+    lower, upper = getattr(bounds, "lb", None), getattr(bounds, "ub", None)
+    if type(lower) is np.ndarray and type(upper) is np.ndarray and lower.shape == upper.shape == (n,):
+        if lower.dtype == upper.dtype == np.float64:
+            return lower.copy(), upper.copy()
     return None, None
 
 
