@@ -28,6 +28,7 @@ from numopt.kernels.views import segment
 INFINITE = 1e300  # limits from here on are none
 UNRESOLVED = 3.0  # mark of a constraint that rounding errors keep from its limit
 ZERO = 64.0 * EPS  # a multiplier over the largest one, both times the sizes of their constraints
+NEGLIGIBLE = 1e-11  # of a step of the multipliers, both times sizes: rounding error of r
 NOISE = 4096.0 * EPS  # error of J'a over the size of a
 _ENDLESS = 1e308
 
@@ -194,7 +195,7 @@ def enter(n, m, A, low, high, nu, size, T, R, W, q, d, lam, marks, c, r, s, p):
             t, full = room, False
         for i in range(q):
             k, slope = int(W[i]), -sign * r[i]
-            if abs(slope) * size[k] <= 1e-13 * noisy:
+            if abs(slope) * size[k] <= NEGLIGIBLE * noisy:
                 continue
             to, zero = _ENDLESS, True
             if low[k] < high[k] and slope * marks[k] > 0.0:
