@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog, lsq_linear, minimize, nnls
 
@@ -101,6 +101,13 @@ def certify(found, P, q, A, b, G, h, lb, ub):
     st.sampled_from(KINDS), st.integers(1, 12), st.integers(0, 20), st.integers(0, 10**6),
     st.sampled_from([0.3, 0.7, 1.0]), st.sampled_from([0.0, 0.0, 0.5]),
 )  # fmt: skip
+# steps ended by rounding errors of multipliers; dependent rows taken for independent ones; proximal points that ended
+# too early for one of the variables; an objective of zero
+@example("whole numbers", 7, 7, 61021, 1.0, 0.0)
+@example("copies", 8, 11, 942316, 1.0, 0.0)
+@example("whole numbers", 5, 19, 69196, 1.0, 0.5)
+@example("scaled", 9, 16, 9, 0.7, 0.0)
+@example("small", 3, 6, 967015, 1.0, 0.0)
 def test_every_verdict_is_proved(kind, n, m, seed, bounded, shifted):
     arguments = one_sided(*problem(kind, n, m, seed, bounded, shifted))
     certify(numopt.solve_qp(**arguments), **arguments)

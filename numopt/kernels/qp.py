@@ -243,7 +243,9 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
         for j in range(n):
             shift[j] = SHIFT * B[j * n + j]
             if not B[j * n + j] > least:
-                shift[j] = LINEAR_SHIFT * steep if steep > 0.0 else (most if most > 0.0 else 1.0)
+                # of variables with very little curvature, as those in large units have it, too, by their own slope
+                slope = steep if flat or g[j] == 0.0 else abs(g[j])
+                shift[j] = LINEAR_SHIFT * slope if slope > 0.0 else (most if most > 0.0 else 1.0)
         if not factor(B, shift, n, 0.0, R, T):
             for j in range(n):
                 shift[j] = max(shift[j], least)
