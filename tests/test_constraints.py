@@ -248,6 +248,10 @@ class TestCallables:
             result = minimize(lambda x: x.sum(), [0.1, 0.2], jac=lambda x: np.ones(2), constraints=circle)
             assert np.allclose(result.x, -r / np.sqrt(2.0), atol=1e-6)
 
+    def test_another_method_is_not_taken_for_the_first(self):
+        paths = [(solve(method=name).nit, solve(method=name).nit) for name in ("sqp", "interior-point")]
+        assert paths[0][0] == paths[0][1] != paths[1][0] == paths[1][1]
+
 
 def bowl(x):
     return ((x - 1.0) ** 2).sum()
@@ -585,6 +589,8 @@ class TestRuns:
             result = numopt.resume(state, fun, constraints=constraints, options={"maxiter": 100}, **functions)
             assert np.array_equal(result.x, whole.x) and result.fun == whole.fun and result.nit == whole.nit
             assert np.array_equal(result.multipliers[0], whole.multipliers[0]) and result.success
+        still = numopt.resume(part, fun, constraints=constraints, **functions)
+        assert still.status is Status.MAXITER and still.nit == 2 and np.array_equal(still.x, part.x)
         cut = minimize(fun, START, bounds=BOX, constraints=constraints, options={"maxfev": 4}, **functions)
         result = numopt.resume(cut, fun, constraints=constraints, options={"maxfev": 100}, **functions)
         assert np.array_equal(result.x, whole.x) and result.nit == whole.nit

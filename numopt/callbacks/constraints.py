@@ -221,7 +221,6 @@ class BoundConstraints:
         if steps is not None:
             words[13] = self._per_variable(steps)
         words[14] = hess_scheme
-        self.last = space[space.size - last :]
         self.first_x = x.tobytes()
         for b in range(len(parts)):
             self._bind(b, words[N_HEAD + N_PART * b :][:N_PART])

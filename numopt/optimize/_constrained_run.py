@@ -126,7 +126,6 @@ class ConstrainedRun:
     def keep_template(self):
         """Keep what the blocks begin with, so that :meth:`set_back` can bring it back."""
         self.template = self.words.copy(), self.reals.copy()
-        self.forget = [a for a in (self.bound.last, self.constraints.last) if a is not None and a.size]
         # kept alive: the key is their identity
         functions = [self.problem.fun, self.problem.jac, self.problem.hess, self.problem.hessp]
         functions += [f for part in self.problem.parts for f in (part.fun, part.jac, part.hess)]
@@ -139,8 +138,6 @@ class ConstrainedRun:
         w[:n] = x
         if lower is not None:
             self.lower[:], self.upper[:] = lower, upper
-        for a in self.forget:
-            a.fill(np.nan)
         problem.fun, problem.args, problem.jac, problem.hess, problem.hessp = fun, args, jac, hess, hessp
         problem.parts = problem.inner = constraints.parts = parts
         python = self.bound.python
