@@ -80,7 +80,7 @@ ACCEPTED = 1e-9  # the same for what could not be resolved any better
 DEFINITE = 1e-11  # least pivot of B over its diagonal entry; below that B counts as semidefinite
 SEMIDEFINITE = 1e-13  # times n: what is added to the diagonal of a semidefinite B so that rounding does not matter
 SHIFT = 1e-7  # D over the diagonal of B
-LINEAR_SHIFT = 1e-3  # D over the largest component of g where B = 0
+LINEAR_SHIFT = 1e-3  # D over the largest component of g, where B has no diagonal entry
 CONVERGED = 1e-13  # D (d - d_k) over B d and g, element by element
 RAY = 1e-11  # of a ray: steps out of the limits, over their terms
 STRAIGHT = 1e-13  # of a ray: B s over the largest entry of B
@@ -112,14 +112,25 @@ def _is_ray(n, m, B, g, A, low, high, nu, s, size):
 
 
 @kernel
-def _report(n, m, B, g, A, low, high, nu, d, lam, size, r, info, top, least):
+def _report(n, m, B, g, A, low, high, nu, d, lam, size, r, info, top, steep):
     """Set what ``info`` says of d; returns the violation of what is hard over its terms.
 
-    ``top``: the largest d on the way; ``least``: what the terms of the gradient count at least.
+    Terms count at least as what has the rounding error of d: ``top`` is the largest d on the way, in the metric of K,
+    ``steep`` the largest component of g.
     """
-    tiny = max(VANISHED * top, ROUNDING * length(d, size, n, m))
-    worst, violation, given_up, share, gap = 0.0, 0.0, 0.0, VANISHED * top * top, 0.0
-    curved, linear, terms = 0.0, 0.0, least
+    whole, tiny, stiff = largest(d, n), max(VANISHED * top, ROUNDING * length(d, size, n, m)), 0.0
+    for j in range(n):
+        stiff = max(stiff, 1.0 / size[m + j])
+    terms = ROUNDING * steep + stiff * tiny
+    worst, violation, given_up, share, gap, curved, linear = (
+        0.0,
+        0.0,
+        0.0,
+        max(terms * whole, VANISHED * top * top),
+        0.0,
+        0.0,
+        0.0,
+    )
     for j in range(n):
         t = dot(B, j * n, d, 0, n)
         r[j] = lam[m + j] - g[j] - t
@@ -136,7 +147,9 @@ def _report(n, m, B, g, A, low, high, nu, d, lam, size, r, info, top, least):
         if k < m and nu < INFINITE:
             given_up += nu * max(wrong, 0.0)
         elif not wrong <= 0.0:
-            worst = max(worst, wrong / (abs(limit) + terms_of(A, n, m, k, d) + tiny * size[k]))
+            of = abs(limit) + terms_of(A, n, m, k, d) + tiny * size[k]
+            of += ROUNDING * whole * (dot(A, k * n, A, k * n, n) ** 0.5 if k < m else 1.0)
+            worst = max(worst, wrong / of)
             if wrong != wrong:
                 worst = 1.0
         if lam[k] != 0.0:
@@ -226,11 +239,15 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
             shift[j] = n * SEMIDEFINITE * most
         if not flat and not factor(B, shift, n, 0.0, R, T):
             return NOT_CONVEX
+        least = n * SEMIDEFINITE * most
         for j in range(n):
-            shift[j] = max(SHIFT * B[j * n + j], shift[j])
-            if flat:
-                shift[j] = LINEAR_SHIFT * steep if steep > 0.0 else 1.0
-        factor(B, shift, n, 0.0, R, T)
+            shift[j] = SHIFT * B[j * n + j]
+            if not B[j * n + j] > least:
+                shift[j] = LINEAR_SHIFT * steep if steep > 0.0 else (most if most > 0.0 else 1.0)
+        if not factor(B, shift, n, 0.0, R, T):
+            for j in range(n):
+                shift[j] = max(shift[j], least)
+            factor(B, shift, n, 0.0, R, T)
     q = load(n, m, A, low, high, nu, marks, size, T, R, W, lam, c, s)
     status, iterations, rounds, before = _RUNNING, 0, 0, INFINITE
     top = norm_of_products(g, 0, segment(size, m, n), n)  # how far it may be from 0 to the minimiser
@@ -247,8 +264,8 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
         for j in range(n):
             s[j], centre[j] = d[j] - centre[j], d[j]
             t, terms = shift[j] * abs(s[j]), abs(g[j]) + abs(dot(B, j * n, d, 0, n))
-            rounding = 8.0 * EPS * absolute_dot(B, j * n, d, n) + shift[j] * size[m + j] * reach
-            there = there and t <= max(CONVERGED * terms, rounding)
+            terms += 1e-3 * absolute_dot(B, j * n, d, n)  # where the other two vanish
+            there = there and t <= max(CONVERGED * terms, shift[j] * size[m + j] * reach)
             pull = max(pull, t * size[m + j])
         if there:
             break
@@ -281,11 +298,7 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
         for j in range(n):
             d[j], z[j] = s[j], d[j]
     elif status != INFEASIBLE:
-        stiff = 0.0
-        for j in range(n):
-            stiff = max(stiff, 1.0 / size[m + j])
-        least = VANISHED * (steep + stiff * top)
-        worst = _report(n, m, B, g, A, low, high, nu, d, lam, size, r, info, top, least)
+        worst = _report(n, m, B, g, A, low, high, nu, d, lam, size, r, info, top, steep)
         if status == SOLVED and not worst <= ACCEPTED:
             status = MAXITER
     return status

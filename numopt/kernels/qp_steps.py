@@ -28,7 +28,8 @@ from numopt.kernels.views import segment
 INFINITE = 1e300  # limits from here on are none
 UNRESOLVED = 3.0  # mark of a constraint that rounding errors keep from its limit
 ZERO = 64.0 * EPS  # a multiplier over the largest one, both times the sizes of their constraints
-NOISE = 256.0 * EPS  # error of J'a over the size of a
+NEGLIGIBLE = 1e-11  # of a step of the multipliers, both times sizes: rounding error of r
+NOISE = 256.0 * EPS  # error of J2'a over the size of a, and over those of what it depends on
 _ENDLESS = 1e308
 
 
@@ -47,6 +48,18 @@ def length(d, size, n, m):
     most = 0.0
     for j in range(n):
         most = max(most, abs(d[j]) / size[m + j])
+    return most
+
+
+@kernel
+def steps_of(R, W, n, q, size, c, r):
+    """r = R^-1 c1, the working set's share in a constraint with J'a = c; returns its largest element times size."""
+    for i in range(q):
+        r[i] = c[i]
+    solve_upper(R, n, q, r)
+    most = 0.0
+    for i in range(q):
+        most = max(most, abs(r[i]) * size[int(W[i])])
     return most
 
 
@@ -88,7 +101,7 @@ def load(n, m, A, low, high, nu, marks, size, T, R, W, lam, c, s):
             if q == n:
                 continue
             expand(T, A, n, m, k, c)
-            if independent(c, n, q, NOISE * size[k]):
+            if independent(c, n, q, NOISE * (size[k] + steps_of(R, W, n, q, size, c, s))):
                 direction(T, n, q, c, s)
                 add(T, R, n, q, c, s)
                 marks[k] = -1.0 if mark < 0.0 else 1.0
@@ -179,22 +192,18 @@ def enter(n, m, A, low, high, nu, size, T, R, W, q, d, lam, marks, c, r, s, p):
     expand(T, A, n, m, p, c)
     while True:
         steps += 1
-        free, tail, noisy = independent(c, n, q, NOISE * size[p]), 0.0, 0.0
+        noisy = steps_of(R, W, n, q, size, c, r)
+        free, tail = independent(c, n, q, NOISE * (size[p] + noisy)), 0.0
         if free:
             tail = dot(c, q, c, q, n - q)
             direction(T, n, q, c, s)
-        for i in range(q):
-            r[i] = c[i]
-        solve_upper(R, n, q, r)
-        for i in range(q):
-            noisy = max(noisy, abs(r[i]) * size[int(W[i])])
         # the end of the way: p at its limit, its multiplier at the end of its range, or one of the working set at its
         t, out, to_zero, full = (gap / tail if free else _ENDLESS), -1, True, free
         if room <= t:
             t, full = room, False
         for i in range(q):
             k, slope = int(W[i]), -sign * r[i]
-            if abs(slope) * size[k] <= 1e-13 * noisy:
+            if abs(slope) * size[k] <= NEGLIGIBLE * noisy:
                 continue
             to, zero = _ENDLESS, True
             if low[k] < high[k] and slope * marks[k] > 0.0:
