@@ -77,12 +77,6 @@ _PENALTY: dict[str, Any] = {"inner_maxiter": 1000, "penalty": 0.0, "penalty_grow
 CONSTRAINED = {
     row.name: row
     for row in (
-        ConstrainedMethod("lagrange-newton", "Newton on the Lagrange system, for equalities", "lagrange-newton",
-                          lambda n, m: n * n + (n + m) * (n + m + 6), defaults={"maxls": 40},
-                          equalities_only=True, second_order=True),
-        ConstrainedMethod("projected-gradient", "spectral projected gradient: bounds, one linear constraint, a ball",
-                          "projected-gradient", lambda n, m: 3 * n + 10, defaults={"maxls": 40}, maxiter=10000,
-                          linear_sets=True, hessian=False),
         ConstrainedMethod("sqp", "sequential quadratic programming", "sqp",
                           lambda n, m: 6 * n * n + 25 * n + 14 * m + 8, defaults={"maxls": 40}, maxiter=500,
                           scipy="SLSQP"),
@@ -93,6 +87,12 @@ CONSTRAINED = {
                           "augmented-lagrangian", a.own_words, defaults=_PENALTY, **_INNER),
         ConstrainedMethod("quadratic-penalty", "quadratic penalty, for comparison", "quadratic-penalty", a.own_words,
                           defaults=_PENALTY, hessian=False, **_INNER),
+        ConstrainedMethod("lagrange-newton", "Newton on the Lagrange system, for equalities", "lagrange-newton",
+                          lambda n, m: n * n + (n + m) * (n + m + 6), defaults={"maxls": 40},
+                          equalities_only=True, second_order=True),
+        ConstrainedMethod("projected-gradient", "spectral projected gradient: bounds, one linear constraint, a ball",
+                          "projected-gradient", lambda n, m: 3 * n + 10, defaults={"maxls": 40}, maxiter=10000,
+                          linear_sets=True, hessian=False),
     )
 }  # fmt: skip
 

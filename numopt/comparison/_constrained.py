@@ -8,7 +8,7 @@ import numpy as np
 from numopt import problems as library
 from numopt.comparison._report import Outcome, Run
 from numopt.comparison._timing import measure
-from numopt.constrained_catalog import CONSTRAINED
+from numopt.constrained_catalog import CONSTRAINED, find_constrained
 from numopt.kernels.status import Status
 
 # scipy's tolerances: by default SLSQP stops short of what counts as solved here, and trust-constr far beyond it
@@ -49,9 +49,7 @@ def find_pairs(methods):
         raise ValueError("methods is empty; name at least one")
     pairs = []
     for name in names:
-        row = CONSTRAINED.get(str(name).lower()) or next(
-            (row for row in CONSTRAINED.values() if row.scipy and row.scipy.lower() == str(name).lower()), None
-        )
+        row = find_constrained(name)
         if row is None:
             raise ValueError(f"method {name!r} takes no constraints; those that do are {', '.join(CONSTRAINED)}")
         pairs.append((row, row.scipy if row.scipy in SCIPY else "SLSQP"))
