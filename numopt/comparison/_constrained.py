@@ -53,7 +53,7 @@ def find_pairs(methods):
         if row is None:
             raise ValueError(f"method {name!r} takes no constraints; those that do are {', '.join(CONSTRAINED)}")
         pairs.append((row, row.scipy if row.scipy in SCIPY else "SLSQP"))
-    return list(dict.fromkeys(pairs))
+    return list({row.name: (row, reference) for row, reference in pairs}.values())
 
 
 def takes(row, problem):
