@@ -66,6 +66,7 @@ def correlations_at_zero(X, y, s, centred):
 def test_lasso_both_ways(shape, kind, positive, share):
     weighted, centred = kind != "F", kind != "csc" or share < 0.5
     X, y, s = data(*shape, weighted=weighted)
+    y = y + 0.3 * X.sum(axis=1) if positive else y
     options = {"fit_intercept": centred, "positive": positive}
     top = np.abs(correlations_at_zero(X, y, s, centred)).max() / (len(y) if s is None else s.sum())
     penalised = Lasso((1 - share) ** 3 * 0.3 * top, tol=1e-15, max_iter=10_000, **options)
@@ -182,7 +183,7 @@ def test_lasso_scales_with_its_data():
 def test_targets_and_float32():
     X, y, _ = data(40, 6)
     Y = np.column_stack([y, 0.01 * y, y**2])
-    for estimator in (ConstrainedLasso(1.0), ConstrainedRidge(1.0)):
+    for estimator in (ConstrainedLasso(0.5), ConstrainedRidge(0.5)):
         model = clone(estimator).fit(X, Y)
         for k in range(3):
             one = clone(estimator).fit(X, Y[:, k])

@@ -43,7 +43,7 @@ from numopt.linear_model._paths import gram_pays
 from numopt.optimize._coordinate_descent import solve_path, whole_gram
 from numopt.optimize._warn import warn
 
-_STEPS = 2  # of (3) after Newton's own: they take what rounding left where A_F is ill conditioned
+_STEPS = 3  # of (3): the first is Newton's, the others take what rounding left where A_F is ill conditioned
 _FALL = 4.0  # the penalty falls by no more at once: far below the root the lasso has many more coefficients to find
 _FITS = 6  # penalties that are about tried, from which on a Gram matrix of all columns pays
 _EXACT = 1e-11  # of the largest correlation, and of t: what rounding may leave of a condition
@@ -122,17 +122,18 @@ class Piece:
         """(A_F'A_F)^-1 r; where columns depend on each other, of least norm."""
         return self.scale * (self.vectors @ ((self.vectors.T @ (self.scale * r)) / self.values))
 
-    def step(self, t):
-        """A step of (3); where t is None, to a = 0."""
+    def direction(self, t):
+        """(dw for da = 0, da) of (3)."""
         r = self.system.B - self.system.dot(self.w[:, None])
         u = self.solve(self.system.t_dot(r)[:, 0] - self.na * self.sign)
-        change = -self.na if t is None else (float(self.sign @ (self.w + u)) - t) / float(self.sign @ self.v)
-        self.w, self.na = self.w + u - change * self.v, self.na + change
+        return u, (float(self.sign @ (self.w + u)) - t) / float(self.sign @ self.v)
 
     def end(self, problem, t, top):
-        """(w, a, A'r) of the solution of (1) on this piece; w is None where that is not on it."""
+        """(w, a, A'r) of the solution of (1) on this piece, at a = 0 at the least; w is None where it is not on it."""
         for _ in range(_STEPS):
-            self.step(t)
+            u, change = self.direction(t)
+            change = max(change, -self.na)
+            self.w, self.na = self.w + u - change * self.v, self.na + change
         inside = self.sign * self.w >= -_EXACT * np.abs(self.w).sum()
         w = np.zeros(len(problem.mean))
         w[self.F] = np.where(self.sign * self.w > 0.0, self.w, 0.0)
@@ -154,14 +155,13 @@ def solve_constrained(problem, t, max_iter):
     piece, tried = Piece(problem, first, first_sign, w[first], na), False
     best = w, na, t * top
     while True:
-        piece.step(t)
-        aim = piece.na
+        aim = na + piece.direction(t)[1]
         if aim <= 0.0 and passes and not tried:  # is the bound one at all?
             tried, free = True, problem.least_squares(problem.y)
             if free is not None and np.abs(free).sum() <= t:
                 z = problem.correlations(problem.residual(free))
                 return free, 0.0, problem.gap(free, t, z), passes
-        found, level, z = piece.end(problem, t if aim > 0.0 else None, top)
+        found, level, z = piece.end(problem, t, top)
         if found is not None and np.abs(found).sum() <= t * (1.0 + _EXACT):
             return found, level, problem.gap(found, t, z), max(passes, 1)
         if passes >= max_iter or high - low <= 1e-14 * top:

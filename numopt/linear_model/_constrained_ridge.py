@@ -9,7 +9,7 @@ w(a) solves (1) for t = ||w(a)||, which falls strictly in a. Where the least squ
 of the ball, a is the root of the secular equation 1 / ||w(a)|| = 1 / t, whose left side is concave and nearly a straight
 line, so that Newton's method converges from the left without overshooting:
 
-    a <- a + (||w|| - t) / t * ||w||^2 / w'(A'A + a I)^-1 w                   (3)
+    a <- a + (||w|| / t - 1) ||w||^2 / w'(A'A + a I)^-1 w                   (3)
 
 Without a decomposition, of large sparse X, w and (A'A + a I)^-1 w = (A'A + a I)^-1 A'(b - A w) / a are had by conjugate
 gradients, and a is kept in an interval.
@@ -79,7 +79,7 @@ def secular(l, square, t):
         for steps[k] in range(1, _STEPS + 1):
             q = s / (d + a[k]) ** 2
             norm = q.sum() ** 0.5
-            step = (norm - t) / t * q.sum() / (q / (d + a[k])).sum()
+            step = (norm / t - 1.0) * q.sum() / (q / (d + a[k])).sum()
             if step <= 4.0 * np.finfo(float).eps * a[k]:  # at the root; or, at a = 0, inside of the ball
                 break
             a[k] += step
@@ -113,7 +113,7 @@ def solve_products(system, t, tol, max_iter):
             norm = float(np.linalg.norm(w))
             low, high = (level, high) if norm > t else (low, level)
             q = solve((b - system.dot(w)) / level, level)
-            step = (norm - t) / t * norm**2 / float(np.vdot(w, q))
+            step = (norm / t - 1.0) * norm**2 / float(np.vdot(w, q))
             if abs(step) <= tol * level:
                 break
             level += step
@@ -225,7 +225,9 @@ class ConstrainedRidge(MultiOutputMixin, RegressorMixin, LinearPredictor):
             W, a, self.n_iter_ = solve_products(system, float(self.t), self.tol, self.max_iter)
         else:
             W, a, self.n_iter_ = solve_spectrum(system, float(self.t))
-        self._set_line(W.astype(kind, copy=False), system, y)
+        self._set_line(W, system, y)
+        self.coef_ = self.coef_.astype(kind, copy=False)
+        self.intercept_ = self.intercept_.astype(kind, copy=False) if self.fit_intercept else 0.0
         self.multiplier_ = float(a[0]) if len(a) == 1 else a
         self.constraint_active_ = self.multiplier_ > 0.0
         return self
