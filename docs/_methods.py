@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from numopt.catalog import _FIRST_ORDER, COMMON, EPOCHS, METHODS, SEARCHING, defaults
+from numopt.constrained_catalog import CONSTRAINED, CONSTRAINED_COMMON, constrained_defaults
 from numopt.drivers.units import UNITS
 
 MEANING = {
@@ -74,6 +75,15 @@ OWN = {
     ("powell", "ftol"): "relative reduction of f in an iteration that ends the run",
     ("pattern-search", "initial_step"): "first mesh, relative to max(1, abs(x0))",
     ("random-search", "initial_step"): "first sigma, relative to max(1, largest abs(x0))",
+}
+# of methods for problems with constraints
+CONSTRAINED_MEANING = {
+    "gtol": "stationarity and complementarity to reach ([the residuals](constrained.md))",
+    "ctol": "violation of the constraints to reach, relative to max(1, size of the limit)",
+    "ftol": "relative reduction of f between feasible points that ends the run; negative: no such test",
+    "xrtol": "relative step between feasible points that ends the run; 0: no such test",
+    "xtol": "absolute step between feasible points that ends the run; 0: no such test",
+    "f_lower": "f below this at a feasible point counts as unbounded",
 }
 # those of the front door that only one method has
 MATRICES = {
@@ -157,7 +167,33 @@ def page():
             ]
             if row.name in MATRICES:
                 lines.append("| `{}` | None | {} |".format(*MATRICES[row.name]))
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_constrained()]) + "\n"
+
+
+def _constrained():
+    """The methods for problems with constraints."""
+    meaning = {**MEANING, **CONSTRAINED_MEANING}
+    lines = ["", "# Methods for constraints", "", "Options that all of them have, beside `max_time`, `history`, "]
+    lines[-1] += "`return_all`, `disp`, `eps` and `finite_diff_rel_step`:"
+    lines += ["", "| option | default | meaning |", "|---|---|---|"]
+    lines += [f"| `{name}` | {_value(value)} | {meaning[name]} |" for name, value in CONSTRAINED_COMMON.items()]
+    unit = None
+    for row in CONSTRAINED.values():
+        if row.unit != unit:
+            unit = row.unit
+            text = importlib.import_module(UNITS[unit][0]).__doc__.strip().splitlines()
+            lines += ["", f"## {text[0].rstrip('.')}", "", "```{eval-rst}", *_rst(text[2:]), "```"]
+        lines += ["", f"### `{row.name}`", "", row.title[0].upper() + row.title[1:] + "."]
+        if row.scipy:
+            lines.append(f"scipy's name `{row.scipy}` stands for it.")
+        if row.second_order:
+            lines.append("Needs the Hessian of the Lagrangian: where Hessians are not given, differences of gradients.")
+        elif row.hessian:
+            lines.append("Takes the Hessian of the Lagrangian where all Hessians are given.")
+        own = {k: v for k, v in constrained_defaults(row).items() if CONSTRAINED_COMMON.get(k, "x") != v}
+        lines += ["", "| option | default | meaning |", "|---|---|---|"]
+        lines += [f"| `{name}` | {_value(value, name)} | {meaning[name]} |" for name, value in own.items()]
+    return lines
 
 
 def _rst(lines):

@@ -24,6 +24,8 @@ _HOME = {
     "mlp_batch": "numopt.neural_network._batch",
     "each": "numopt.optimize._batch_input",
     "BatchResult": "numopt.optimize._batch_result",
+    "solve_qp": "numopt.optimize._solve_qp",
+    "jit_solve_qp": "numopt.optimize._inline_qp",
     "resume": "numopt.optimize._minimize",
     "scipy_method": "numopt.optimize._scipy",
     "check_derivatives": "numopt.optimize._check",

@@ -116,8 +116,8 @@ def compare(
         str | None,
         typer.Option(
             "--suite", metavar="NAME",
-            help="Instead of problems: mgh, bounds, scalable, data or nist (least squares, with the correct digits), "
-            "with the methods that fit it.",
+            help="Instead of problems: mgh, bounds, scalable, data, nist (least squares, with the correct digits) or "
+            "constrained, with the methods that fit it.",
         ),
     ] = None,
     scale: Annotated[

@@ -44,8 +44,9 @@ def test_methods_page_is_what_the_catalogue_says():
     page = runpy.run_path(str(ROOT / "docs" / "_methods.py"))["page"]()
     assert (ROOT / "docs" / "methods.md").read_text(encoding="utf-8") == page
     from numopt import METHODS
+    from numopt.constrained_catalog import CONSTRAINED
 
-    for name in METHODS:
+    for name in (*METHODS, *CONSTRAINED):
         assert f"### `{name}`" in page and f"`{name}`" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 

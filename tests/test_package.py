@@ -16,7 +16,8 @@ PACKAGE = Path(numopt.__file__).parent
 
 # who may import whom: only from a lower rank, or from the same folder
 RANKS = {"kernels": 0, "linesearch": 1, "drivers": 1, "losses": 1, "penalties": 1, "solvers": 2, "scalar": 2,
-         "callbacks": 2, "inverse": 2, "catalog": 3, "cuda": 3.5, "result": 3, "optimize": 4, "problems": 4, "plot": 3,
+         "callbacks": 2, "inverse": 2, "catalog": 2.5, "constrained_catalog": 3, "cuda": 3.5, "result": 3,
+         "optimize": 4, "problems": 4, "plot": 3,
          "models": 4, "network": 4, "estimators": 4, "linear_model": 5, "nonlinear_model": 5, "neural_network": 5,
          "comparison": 5, "dask": 6, "cli": 6, "__main__": 7}  # fmt: skip
 

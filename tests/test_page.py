@@ -267,7 +267,7 @@ def test_without_a_package(comparison, monkeypatch, missing):
 
 class TestSuites:
     def test_known(self):
-        assert _suites.SUITES == ("mgh", "bounds", "scalable", "data", "nist")
+        assert _suites.SUITES == ("mgh", "bounds", "scalable", "data", "nist", "constrained")
         for suite in ("mgh", "scalable", "data"):
             problems, methods = _suites.of_suite(suite, None, None)
             assert problems == [suite] and "l-bfgs-b" in methods

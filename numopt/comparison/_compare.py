@@ -9,6 +9,7 @@ import numpy as np
 
 from numopt import problems as library
 from numopt.catalog import METHODS
+from numopt.comparison import _constrained as constrained
 from numopt.comparison import _nist as nist
 from numopt.comparison._progress import Progress
 from numopt.comparison._report import Comparison, Outcome, Run
@@ -66,9 +67,11 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
         Which kind of callable to hand to both: compiled by ``numba.njit``, or plain Python.
     progress : bool, optional
         Show a progress bar on stderr.
-    suite : {'mgh', 'bounds', 'scalable', 'data', 'nist'}, optional
+    suite : {'mgh', 'bounds', 'scalable', 'data', 'nist', 'constrained'}, optional
         The group of problems of this name, with the methods that fit it unless ``methods`` names others.  ``'nist'``:
         least squares on NIST's data sets from both starts, with the correct digits of parameters and residuals.
+        ``'constrained'``: beside SLSQP and trust-constr, at tolerances that reach what counts as solved; problems
+        without a solution count as solved where the verdict is right.
     traces : bool, optional
         Record how the value falls, in one more run of each solver that is not timed: for convergence curves.
 
@@ -99,6 +102,9 @@ def compare(problems=None, methods=None, scale=1, repeat=5, callers=CALLERS, pro
     with Progress(progress, len(names) * len(rows) * len(chosen)) as bar:
         if suite == "nist":
             runs, skipped, curves = nist.run(names, rows, chosen, repeat, traces, bar)
+            names, rows = [case.name for case in names], [row for row, _ in rows]
+        elif suite == "constrained":
+            runs, skipped, curves = constrained.run(names, rows, chosen, repeat, bar)
             names, rows = [case.name for case in names], [row for row, _ in rows]
         else:
             runs, skipped, curves = _run(names, rows, scale, chosen, repeat, traces, bar)
@@ -146,7 +152,7 @@ def _run(names, rows, scale, callers, repeat, traces, bar):
 def check_names(problems, methods, suite=None, scale=1):
     """(names of problems, rows of the methods' catalogue) for what the user named.
 
-    With the suite ``nist``: (cases, pairs of a row and a method of scipy's).
+    With the suites ``nist`` and ``constrained``: (cases, pairs of a row and a method of scipy's).
 
     ValueError for what isn't known, and where no method takes any of the problems.
     """
@@ -154,6 +160,8 @@ def check_names(problems, methods, suite=None, scale=1):
         if scale != 1:
             raise ValueError(f"the data sets of suite 'nist' have starts of their own; leave scale at 1, not {scale!r}")
         return nist.find_cases(problems), nist.find_pairs(methods)
+    if suite_of(suite, problems) == "constrained":
+        return constrained.find_cases(problems), constrained.find_pairs(methods)
     problems, methods = of_suite(suite, problems, methods)
     rows = [find_method(name) for name in _listed(methods, DEFAULT_METHODS, "methods")]
     names = find_problems(problems)

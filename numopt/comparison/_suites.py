@@ -12,7 +12,7 @@ _METHODS: dict[str, tuple[str, ...]] = {
     "scalable": ("cg", "l-bfgs-b"),
     "data": ("bfgs", "cg", "l-bfgs-b"),
 }
-SUITES = (*_METHODS, "nist")
+SUITES = (*_METHODS, "nist", "constrained")
 
 
 def suite_of(suite, problems):

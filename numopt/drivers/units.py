@@ -17,7 +17,7 @@ import threading
 from pathlib import Path
 
 # name -> (module, attribute, words): compiled as a function of a Run (one word: the address of its table), or of
-# the machine words of the callback ABI
+# the machine words of the callback ABI; 0 words: of a ConstrainedRun
 UNITS = {
     "search/strong-wolfe": ("numopt.linesearch.searches", "strong_wolfe", 1),
     "search/armijo": ("numopt.linesearch.searches", "armijo_backtracking", 1),
@@ -25,6 +25,8 @@ UNITS = {
     "search/exact": ("numopt.linesearch.searches", "line_minimisation", 1),
     "gd": ("numopt.solvers.gradient_descent", "run", 1),
     "first-order": ("numopt.solvers.first_order", "run", 1),
+    "lagrange-newton": ("numopt.solvers.lagrange_newton", "run", 0),
+    "projected-gradient": ("numopt.solvers.projected_gradient", "run", 0),
     "norm-terms": ("numopt.kernels.norm_terms", "value_grad", 4),
     "cg": ("numopt.solvers.conjugate_gradient", "run", 1),
     "bfgs": ("numopt.solvers.bfgs", "run", 1),
@@ -82,6 +84,7 @@ UNITS = {
     "lasso/batch": ("numopt.solvers.lasso_batch", "unit", 2),
     "lasso/gram": ("numopt.solvers.lasso_gram", "unit", 2),
     "lasso/groups": ("numopt.solvers.lasso_groups", "unit", 2),
+    "qp": ("numopt.kernels.qp_entry", "unit", 2),
     "glm/pointwise": ("numopt.solvers.glm", "pointwise", 2),
     "glm/newton": ("numopt.solvers.glm_newton", "unit", 2),
     "glm/sparse-float64": ("numopt.solvers.glm", "sparse64", 2),
@@ -216,6 +219,8 @@ def _compile(name):
     word, real = types.intp, types.float64
     if words > 1:
         return compile_unit(function, real(*[word] * words))
+    if words == 0:
+        return compile_unit(_of_constrained_run(function), real(word))
 
     def unit(table):
         a = carray(void_pointer(table), (N_TABLE,), word)
@@ -241,6 +246,47 @@ def _compile(name):
         return function(R)
 
     return compile_unit(unit, real(word))
+
+
+def _of_constrained_run(function):
+    """The function of a table's address that calls one of a ConstrainedRun."""
+    from numba import carray, types
+
+    from numopt.kernels import slots as s
+    from numopt.kernels.constrained import ConstrainedRun
+    from numopt.kernels.constrained_slots import HISTORY_WIDTH
+    from numopt.kernels.oracle import void_pointer
+
+    word, real = types.intp, types.float64
+
+    def unit(table):
+        a = carray(void_pointer(table), (s.N_TABLE,), word)
+        c = carray(void_pointer(a[s.A_C]), (s.N_COUNTERS,), types.int64)
+        p = carray(void_pointer(a[s.A_P]), (s.N_SCALARS,), real)
+        w = carray(void_pointer(a[s.A_W]), (a[s.A_W_SIZE],), real)
+        h = carray(void_pointer(a[s.A_HISTORY]), (HISTORY_WIDTH * c[s.HISTORY_SIZE],), real)
+        R = ConstrainedRun(
+            a[s.A_VALUE_GRAD],
+            a[s.A_VALUE],
+            a[s.A_GRAD],
+            a[s.A_HESS],
+            a[s.A_HESSP],
+            a[s.A_DATA],
+            a[s.A_SEARCH],
+            table,
+            a[s.A_TICK],
+            c,
+            p,
+            w,
+            h,
+            a[s.A_CON],
+            a[s.A_CON_JAC],
+            a[s.A_LAG_HESS],
+            a[s.A_CON_DATA],
+        )
+        return function(R)
+
+    return unit
 
 
 def _unreachable():

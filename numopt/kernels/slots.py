@@ -62,7 +62,8 @@ CLIPPED = 38  # of Nelder-Mead: 1 once a vertex has come to lie on a bound
 # step that are done, kind of average and its first update, steps without a lower f after which 'adaptive' acts
 N_TERMS, BATCH, SHUFFLE, POSITION, AVERAGE, AVERAGE_START, PATIENCE, WAITED = range(40, 48)
 
-N_COUNTERS = 48
+# from here on: the own of methods with constraints, see numopt.kernels.constrained_slots
+N_COUNTERS = 64
 
 # --- p: tolerances and options, then the scalars of the state, then the line search's own (float64)
 (
@@ -132,8 +133,12 @@ N_COMMON = 11
     A_W_SIZE,
     A_HISTORY,
     A_BATCHES,  # of first-order methods: address of the words of numopt.solvers.first_order
-) = range(14)
-N_TABLE = 16
+    A_CON,  # constraints, their Jacobian, the Hessian of the Lagrangian, and their data; see numopt.kernels.constrained
+    A_CON_JAC,
+    A_LAG_HESS,
+    A_CON_DATA,
+) = range(18)
+N_TABLE = 20  # the last two words are the head of a table of arguments, where there are none
 
 # columns of a history row
 HISTORY_COLUMNS = ("f", "gnorm", "step", "nfev", "seconds")
@@ -161,6 +166,7 @@ def best_point(c, p):
 TRY, ACCEPT, FLAT, FAILED, UNBOUNDED_BELOW = range(5)
 # what a step may answer besides: a convergence test of the method's own holds
 SPREAD_SMALL, REDUCTION_SMALL, STEP_SMALL, GRADIENT_SMALL = 5, 6, 7, 8
+POINT_INFEASIBLE = 9  # with constraints: no step lowers their violation
 
 # line searches
 STRONG_WOLFE, ARMIJO, HAGER_ZHANG, EXACT = range(4)

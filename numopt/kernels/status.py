@@ -21,6 +21,8 @@ class Status(IntEnum):
     UNBOUNDED = 9  #: f = -inf, or f below the lower limit
     SPREAD = 10  #: the points compared are within xatol, and their values within fatol, of the best one's
     GAP = 11  #: the duality gap is within tol of the scale of the data (coordinate_descent)
+    KKT = 12  #: stationarity and complementarity within gtol, violation of the constraints within ctol
+    INFEASIBLE = 13  #: no point near x violates the constraints less, and x violates them
     NOT_RUN = 97  #: of a batch: nobody got to this problem before the end
     INTERRUPTED = 98  #: Ctrl-C
     CALLBACK = 99  #: the callback raised StopIteration
@@ -65,7 +67,7 @@ class LeastSquaresStatus(IntEnum):
         return _LEAST_SQUARES_MESSAGES[self]
 
 
-_SUCCESS = frozenset((Status.GRADIENT, Status.FTOL, Status.XTOL, Status.SPREAD, Status.GAP))
+_SUCCESS = frozenset((Status.GRADIENT, Status.FTOL, Status.XTOL, Status.SPREAD, Status.GAP, Status.KKT))
 
 # The two numbers below are never a result's: they are what ``c[STATUS]`` holds while a run goes on.
 NEW, RUNNING = -2, -1
@@ -84,6 +86,8 @@ _MESSAGES = {
     Status.UNBOUNDED: "Stopped: the objective seems to be unbounded below.",
     Status.SPREAD: "Converged: points and values are within xatol and fatol of the best.",
     Status.GAP: "Converged: the duality gap is within tol.",
+    Status.KKT: "Converged: the KKT conditions hold within gtol, the constraints within ctol.",
+    Status.INFEASIBLE: "Failed: the constraints seem to have no common point; near x none violates them less.",
     Status.NOT_RUN: "Not run: the batch ended before.",
     Status.INTERRUPTED: "Stopped: interrupted by the user.",
     Status.CALLBACK: "Stopped: `callback` raised StopIteration.",

@@ -11,6 +11,7 @@ from numopt.kernels import slots as s
 from numopt.kernels.bounds import projected_norm
 from numopt.kernels.oracle import Run, lower_bounds, upper_bounds, vector
 from numopt.kernels.vectors import norm
+from numopt.optimize._inline_constrained import constrained_solver, find_constrained
 from numopt.optimize._minimize import new_state
 from numopt.optimize._options import find_method, read_options
 
@@ -89,6 +90,9 @@ def jit_solver(method="bfgs", **options):
     >>> all_of_them(np.array([[1.0, 2.0], [3.0, 4.0]])).round(6).tolist()
     [[1.0, 2.0], [3.0, 4.0]]
     """
+    constrained = find_constrained(method)
+    if constrained is not None:
+        return constrained_solver(constrained, options)
     row, run, search, c0, p0 = solver_parts(method, options)
     run_bounded, m = source(row.unit_for(True)), int(c0[s.MEMORY])
     # (n-vectors, n x n matrices, single words) without bounds and with them

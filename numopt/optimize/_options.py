@@ -144,7 +144,7 @@ def check_callables(fun, jac, hess, hessp, callback):
             check_signature(name, function, 4 if name == "hess" else 5)
 
 
-def _number(name, value, kind, least):
+def read_number(name, value, kind, least):
     """``value`` as int or float, with its range checked."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
@@ -181,7 +181,7 @@ def read_options(method, options, tol, n, new=True):
     values = defaults(method)
     front: dict = {}
     if tol is not None:
-        tol = _number("tol", tol, float, 0.0)
+        tol = read_number("tol", tol, float, 0.0)
         for name in ("gtol", "ftol") if not method.values_only else ("xatol", "fatol", "xtol", "ftol"):
             if values.get(name, -1.0) >= 0:
                 values[name] = tol
@@ -197,7 +197,7 @@ def read_options(method, options, tol, n, new=True):
             if name == "random_state" and not isinstance(value, numbers.Real):
                 value = int(generator(value).integers(2**31))  # resume finds this number in the state
             block, _, kind, least = OPTIONS[name]
-            values[name] = _number(given, value, kind, least)
+            values[name] = read_number(given, value, kind, least)
             limited = limited or name == "maxfev"
             if name == "norm" and value == 0:
                 raise ValueError("option 'norm' must be inf, -inf or a number other than 0; got 0")
@@ -291,7 +291,7 @@ def _front_option(name, value, n):
         return a.astype(float)
     if value is None:
         return None
-    return _number(name, value, float, 0.0)
+    return read_number(name, value, float, 0.0)
 
 
 def _points(name, value, rows, n, accepted):

@@ -1,0 +1,84 @@
+"""The methods for problems with constraints: one row each, as :mod:`numopt.catalog` has the others."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from numopt.catalog import OPTIONS
+from numopt.kernels import constrained_slots as k
+
+
+@dataclass(frozen=True)
+class ConstrainedMethod:
+    """One method of :func:`numopt.minimize` for problems with constraints.
+
+    Attributes
+    ----------
+    name, title, unit : str
+        As of a :class:`Method`.
+    own : callable
+        ``own(n, m)``: doubles of the workspace that are the method's own.
+    variant : int
+        Which formula of the unit.
+    defaults : dict
+        Defaults of the options that are the method's own or differ from the common ones.
+    maxiter : int
+        Default of the option.
+    scipy : str or None
+        The method of ``scipy.optimize.minimize`` that it is an equal of.
+    equalities_only : bool
+        Whether it takes neither inequalities nor bounds.
+    linear_sets : bool
+        Whether it takes bounds and no constraints.
+    second_order : bool
+        Whether it needs the Hessian of the Lagrangian (by differences, where it is not given).
+    hessian : bool
+        Whether it makes use of the Hessian of the Lagrangian.
+    inner : str or None
+        The compiled unit of the solver that it calls.
+    """
+
+    name: str
+    title: str
+    unit: str
+    own: Any
+    variant: int = 0
+    defaults: dict[str, Any] = field(default_factory=dict)
+    maxiter: int = 500
+    scipy: str | None = None
+    equalities_only: bool = False
+    linear_sets: bool = False
+    second_order: bool = False
+    hessian: bool = True
+    inner: str | None = None
+
+    def words(self, n, m):
+        """Size of the workspace in doubles."""
+        return k.words(n, m, self.own(n, m))
+
+
+# options of methods with constraints: as OPTIONS
+CONSTRAINED_OPTIONS: dict[str, tuple[str, int, type, float]] = {
+    **{name: OPTIONS[name] for name in ("gtol", "ftol", "xrtol", "xtol", "f_lower", "maxiter", "maxfev", "maxls")},
+    "ctol": ("p", k.CTOL, float, 0.0),
+}
+
+CONSTRAINED_COMMON = {
+    "gtol": 1e-7, "ctol": 1e-8, "ftol": -1.0, "xrtol": 0.0, "xtol": 0.0, "f_lower": -1e20, "maxfev": 2**62,
+}  # fmt: skip
+
+CONSTRAINED = {
+    row.name: row
+    for row in (
+        ConstrainedMethod("lagrange-newton", "Newton on the Lagrange system, for equalities", "lagrange-newton",
+                          lambda n, m: n * n + (n + m) * (n + m + 6), defaults={"maxls": 40},
+                          equalities_only=True, second_order=True),
+        ConstrainedMethod("projected-gradient", "spectral projected gradient: bounds, one linear constraint, a ball",
+                          "projected-gradient", lambda n, m: 3 * n + 10, defaults={"maxls": 40}, maxiter=10000,
+                          linear_sets=True, hessian=False),
+    )
+}  # fmt: skip
+
+
+def constrained_defaults(method):
+    """The options of a method for constraints with their defaults."""
+    return {**CONSTRAINED_COMMON, "maxiter": method.maxiter, **method.defaults}

@@ -1,0 +1,260 @@
+"""Dense convex quadratic programs, by a dual active-set method.
+
+    minimise  1/2 d'B d + g'd      subject to  rl <= A d <= ru,  dl <= d <= du
+
+with B symmetric, positive definite or semidefinite (B = 0: a linear program); A has m rows.  At a solution
+B d + g = A'y + z, and a multiplier is > 0 only where the lower limit holds with equality, < 0 only where the upper
+one does: it is the derivative of the optimal value with respect to that limit.  With nu < inf the rows are elastic:
+nu times the sum of their violations is added to the objective, the bounds stay hard, and |y_i| <= nu.
+
+**The method** is Goldfarb & Idnani's, on the dual.  The working set holds constraints that are kept at a limit; d is
+the minimiser on them, and their multipliers have the right signs.  The constraint p that is violated most is brought
+to its limit along s = J2 J2'a_p, its multiplier growing from 0 by t and those of the working set changing by -t r,
+r = R^-1 J1'a_p.  A multiplier that comes to the end of its range on the way leaves: at 0 the constraint is no longer
+needed, at +-nu an elastic row is given up (its share +-nu a_i of the gradient stays; if d comes to satisfy it again, it
+is brought back in the same way).  The dual objective is piecewise quadratic and concave and grows with every constraint
+brought in, so no working set comes back, whatever the ties: degenerate vertices do no harm.  Where a_p depends on the
+working set, s = 0 and only multipliers change; if none comes to an end, they prove that no d satisfies the
+constraints: A'y + z = 0, but y'(A d) + z'd >= sum of lower limits * positive parts + upper limits * negative parts > 0.
+Limits on both sides, equalities and bounds are what they are: one constraint each.
+
+**B not definite**: with K = B + D, D = diag(shift), proximal points
+
+    d_{k+1} = argmin of the problem with (d - d_k)'D (d - d_k) / 2 added
+
+end at a solution (Rockafellar 1976), for linear programs after finitely many.  They share the factors, so one costs
+little more than its changes of the working set.  Where they move on for good, the difference of two is looked at as a
+ray: B s = 0, g's < 0 and no limit in its way prove that the objective is unbounded below.
+
+**Rounding**: before a solution is returned, d and multipliers are refined with residuals of the problem itself, and all
+constraints are looked at again; only then the working set counts as final.
+
+Workspace (``qp_words(n, m)`` doubles): T and R (n, n) (see ``qp_factors``); limits, multipliers, 1-norms and weights
+1 / norm of all constraints (5, m + n); working set W, D, d_k and scratch (7, n).
+
+References: Goldfarb & Idnani, Math. Programming 27 (1983) 1-33; Powell, ZQPCVX, DAMTP/1983/NA17; Rockafellar, SIAM J.
+Control Optim. 14 (1976) 877-898; Arnstrom, Bemporad & Axehill, IEEE Trans. Autom. Control 67 (2022) 4362-4369.
+"""
+
+from numopt.kernels.compiling import kernel
+from numopt.kernels.dense import EPS
+from numopt.kernels.qp_factors import add_row, dot, factor, norm_of, value_of
+from numopt.kernels.qp_slots import (
+    ACTIVE,
+    ERROR,
+    GAP,
+    INFEASIBLE,
+    ITERATIONS,
+    MAXITER,
+    N_INFO,
+    NOT_CONVEX,
+    RESIDUAL,
+    ROUNDS,
+    SOLVED,
+    UNBOUNDED,
+    VALUE,
+    VIOLATION,
+    n_words,
+)  # fmt: skip
+from numopt.kernels.qp_steps import INFINITE, enter, largest, load, most_violated, proves_infeasible, settle
+from numopt.kernels.views import segment
+
+_RUNNING = -1
+
+FEASIBLE = 1e-12  # violation that is rounding, of a row's limit and of its terms
+VANISHED = 1e-12  # of the largest d on the way, what d is at least counted as in its terms
+ACCEPTED = 1e-9  # the same for what could not be resolved any better
+DEFINITE = 1e-11  # least pivot of B over its diagonal entry; below that B counts as semidefinite
+SEMIDEFINITE = 1e-13  # times n: what is added to the diagonal of a semidefinite B so that rounding does not matter
+SHIFT = 1e-7  # D over the diagonal of B
+LINEAR_SHIFT = 1e-3  # D over the largest component of g where B = 0
+CONVERGED = 1e-13  # D (d - d_k) over the terms of B d + g
+NOISE = 256.0 * EPS  # of what the columns of J hold, over their norm
+RAY = 1e-11  # of a ray: B s and steps out of the limits, over their terms
+PROXIMAL = 60  # proximal points at most
+
+
+qp_words = kernel(n_words)
+
+
+@kernel
+def _is_ray(n, m, B, g, A, low, high, s, norm1):
+    """Whether the objective falls without end along s."""
+    size, slope, terms, most, curved = largest(s, n), 0.0, 0.0, 0.0, 0.0
+    for j in range(n):
+        slope += g[j] * s[j]
+        terms += abs(g[j] * s[j])
+        most = max(most, abs(B[j * n + j]))
+        curved = max(curved, abs(dot(B, j * n, s, 0, n)))
+    if not (size > 0.0 and slope < -1e-9 * terms and curved <= RAY * most * size):
+        return False
+    for k in range(m + n):
+        t, room = value_of(A, n, m, k, s), RAY * size * norm1[k]
+        if (t < -room and low[k] > -INFINITE) or (t > room and high[k] < INFINITE):
+            return False
+    return True
+
+
+@kernel
+def _report(n, m, B, g, A, low, high, nu, d, lam, norm1, r, info, top):
+    """Set what ``info`` says of d; returns the violation of what is hard over its terms."""
+    size, worst, violation, given_up, share, gap = max(largest(d, n), VANISHED * top), 0.0, 0.0, 0.0, 0.0, 0.0
+    curved, linear, terms = 0.0, 0.0, 0.0
+    for j in range(n):
+        t = dot(B, j * n, d, 0, n)
+        r[j] = lam[m + j] - g[j] - t
+        curved, linear = curved + d[j] * t, linear + d[j] * g[j]
+        terms, share = max(terms, abs(t), abs(g[j]), abs(lam[m + j])), share + abs(d[j] * t) + abs(d[j] * g[j])
+    for k in range(m + n):
+        t, limit = value_of(A, n, m, k, d), low[k]
+        wrong = limit - t
+        if t - high[k] > wrong:
+            limit = high[k]
+            wrong = t - limit
+        violation = max(violation, wrong)
+        if k < m and nu < INFINITE:
+            given_up += nu * max(wrong, 0.0)
+        elif wrong > 0.0:
+            worst = max(worst, wrong / (abs(limit) + size * norm1[k]))
+        if lam[k] != 0.0:
+            t = lam[k] * (low[k] if lam[k] > 0.0 else high[k])
+            gap, share = gap - t, share + abs(t)
+            if k < m:
+                add_row(lam[k], A, k * n, r, n)
+                terms = max(terms, abs(lam[k]) * norm1[k])
+    gap, residual = gap + curved + linear + given_up, largest(r, n)
+    info[VIOLATION], info[RESIDUAL], info[VALUE], info[GAP] = violation, residual, 0.5 * curved + linear + given_up, gap
+    info[ERROR] = worst
+    if residual > 0.0:
+        info[ERROR] = max(worst, residual / terms)
+    if gap != 0.0:
+        info[ERROR] = max(info[ERROR], abs(gap) / (share + given_up))
+    return worst if gap - gap == 0.0 else 1.0
+
+
+@kernel
+def _active_set(
+    n, m, B, g, A, low, high, nu, norm1, weight, shift, centre, T, R, W, q, d, lam, marks, c, r, s, u, root, top
+):
+    """From the working set of ``marks`` to the solution; (status, members, steps, largest d)."""
+    q = settle(n, m, B, g, A, low, high, nu, shift, centre, T, R, W, q, d, lam, marks, r, u, c, 1)
+    settled, iterations, reach = False, 0, top
+    while iterations <= 50 + 10 * (n + m):
+        reach = max(reach, largest(d, n))
+        top = max(top, reach)
+        p = most_violated(n, m, A, low, high, d, marks, norm1, weight, reach, FEASIBLE)
+        if p >= 0:
+            q, steps, sign = enter(n, m, A, low, high, nu, weight, T, R, W, q, d, lam, marks, c, r, s, root, p)
+            iterations += steps
+            if sign == 0.0:
+                settled = False
+                continue
+            if proves_infeasible(n, m, A, low, high, W, q, p, sign, d, lam, r, s):
+                return INFEASIBLE, q, iterations, top
+            if settled:
+                weight[p] = 0.0  # nothing can be done about it
+                continue
+        elif settled:
+            return SOLVED, q, iterations, top
+        q = settle(n, m, B, g, A, low, high, nu, shift, centre, T, R, W, q, d, lam, marks, r, u, c, 4)
+        settled, reach = True, VANISHED * top
+        iterations += 1
+    return MAXITER, q, iterations, top
+
+
+@kernel
+def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
+    """Solve the problem above; all arrays are flat, A and B row by row.  Returns a status.
+
+    Sets ``d`` (n), the multipliers ``y`` (m) and ``z`` (n), and ``info`` (N_INFO; see ``qp_slots``).  The status is
+    ``SOLVED``; ``INFEASIBLE``: y and z hold the proof (see above; 0 if the limits of one constraint are crossed);
+    ``UNBOUNDED``: d holds a ray, z a point that it starts from; ``MAXITER``: accuracy or working set could not be
+    settled, d is the last point; ``NOT_CONVEX``: B has a negative eigenvalue, or is not finite.
+    ``marks`` (m + n: rows first, then variables): the working set to start from, all zeros if there is none, and the
+    final one; -1 at the lower, 1 at the upper limit, and for elastic rows -2, 2 beyond it, y being nu, -nu.
+    ``nu`` = inf: the rows are hard.  ``work``: ``qp_words(n, m)`` doubles.
+    """
+    l = m + n
+    T, R = segment(work, 0, n * n), segment(work, n * n, n * n)
+    at = 2 * n * n
+    low, high, lam = segment(work, at, l), segment(work, at + l, l), segment(work, at + 2 * l, l)
+    norm1, weight = segment(work, at + 3 * l, l), segment(work, at + 4 * l, l)
+    at += 5 * l
+    W, c, r = segment(work, at, n), segment(work, at + n, n), segment(work, at + 2 * n, n)
+    s, u = segment(work, at + 3 * n, n), segment(work, at + 4 * n, n)
+    shift, centre = segment(work, at + 5 * n, n), segment(work, at + 6 * n, n)
+    crossed, most, steep, flat = False, 0.0, 0.0, True
+    for i in range(N_INFO):
+        info[i] = 0.0
+    for i in range(m):
+        low[i], high[i], y[i] = rl[i], ru[i], 0.0
+        square, norm1[i] = dot(A, i * n, A, i * n, n), 0.0
+        for j in range(n):
+            norm1[i] += abs(A[i * n + j])
+        weight[i] = 1.0 / square**0.5 if square > 0.0 else 1.0
+        crossed = crossed or low[i] > high[i]
+    for j in range(n):
+        low[m + j], high[m + j], norm1[m + j], weight[m + j] = dl[j], du[j], 1.0, 1.0
+        d[j], z[j], shift[j], centre[j] = 0.0, 0.0, 0.0, 0.0
+        crossed = crossed or dl[j] > du[j]
+        most, steep = max(most, abs(B[j * n + j])), max(steep, abs(g[j]))
+    if crossed:
+        return INFEASIBLE
+    proximal = not factor(B, shift, n, DEFINITE, R, T)
+    if proximal:
+        for i in range(n * n):
+            flat = flat and B[i] == 0.0
+        for j in range(n):
+            shift[j] = n * SEMIDEFINITE * most
+        if not flat and not factor(B, shift, n, 0.0, R, T):
+            return NOT_CONVEX
+        for j in range(n):
+            shift[j] = SHIFT * max(B[j * n + j], 1e-6 * most)
+            if flat:
+                shift[j] = LINEAR_SHIFT * steep if steep > 0.0 else 1.0
+        factor(B, shift, n, 0.0, R, T)
+    root = NOISE * norm_of(T, n)
+    q = load(n, m, A, low, high, nu, marks, weight, T, R, W, lam, c, s, root)
+    status, iterations, rounds, before, top = _RUNNING, 0, 0, INFINITE, 0.0
+    while status == _RUNNING:
+        status, q, steps, top = _active_set(
+            n, m, B, g, A, low, high, nu, norm1, weight, shift, centre, T, R, W, q, d, lam, marks, c, r, s, u, root, top
+        )  # fmt: skip
+        iterations += steps
+        if status != SOLVED or not proximal:
+            break
+        # --- the next proximal point
+        rounds += 1
+        pull, terms = 0.0, steep
+        for j in range(n):
+            s[j] = d[j] - centre[j]
+            centre[j] = d[j]
+            pull = max(pull, abs(shift[j] * s[j]))
+            terms = max(terms, abs(dot(B, j * n, d, 0, n)))
+        if pull <= CONVERGED * terms:
+            break
+        status = _RUNNING
+        if _is_ray(n, m, B, g, A, low, high, s, norm1):
+            status = UNBOUNDED
+        elif rounds >= PROXIMAL:
+            status = MAXITER
+        elif pull > 0.1 * before:
+            for j in range(n):
+                shift[j] *= 0.01
+            factor(B, shift, n, 0.0, R, T)
+            root = NOISE * norm_of(T, n)
+            q = load(n, m, A, low, high, nu, marks, weight, T, R, W, lam, c, s, root)
+        before = pull
+    info[ITERATIONS], info[ROUNDS], info[ACTIVE] = float(iterations), float(rounds), float(q)
+    for i in range(m):
+        y[i] = lam[i]
+    for j in range(n):
+        z[j] = lam[m + j]
+    if status == UNBOUNDED:
+        for j in range(n):
+            d[j], z[j] = s[j], d[j]
+    elif status != INFEASIBLE:
+        worst = _report(n, m, B, g, A, low, high, nu, d, lam, norm1, r, info, top)
+        if status == SOLVED and not worst <= ACCEPTED:
+            status = MAXITER
+    return status
