@@ -92,10 +92,10 @@ class OptimizeResult(dict):
             self[name] = value
 
     def __reduce__(self):
-        return _rebuild, (dict(self), self.state)
+        return _rebuild, (dict(self), self.state, type(self))
 
     def __copy__(self):
-        return _rebuild(dict(self), self.state)
+        return _rebuild(dict(self), self.state, type(self))
 
     def __dir__(self):
         return [*self.keys(), "save", "state"]
@@ -209,16 +209,16 @@ def _simplex(c, p, w, fixed=None):
     return points, values
 
 
-def _rebuild(items, state):
-    result = OptimizeResult(items)
+def _rebuild(items, state, kind=OptimizeResult):
+    result = kind(items)
     result.state = state
     return result
 
 
-def history_table(rows):
+def history_table(rows, columns=HISTORY_COLUMNS):
     """The structured array of a history."""
-    table = np.empty(len(rows), dtype=[(c, int if c == "nfev" else float) for c in HISTORY_COLUMNS])
-    for k, column in enumerate(HISTORY_COLUMNS):
+    table = np.empty(len(rows), dtype=[(c, int if c == "nfev" else float) for c in columns])
+    for k, column in enumerate(columns):
         table[column] = rows[:, k]
     return table
 

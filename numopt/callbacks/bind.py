@@ -21,7 +21,7 @@ from numopt.kernels.slots import (
 )
 
 _HEAD = N_TABLE - 2
-N_COMPOSITE = 20  # as in numopt.kernels.composite, which would import Numba
+N_COMPOSITE = 22  # as in numopt.kernels.composite, which would import Numba
 _KNOWN: dict = {}  # (fun, jac) -> adapter of value and gradient
 _KNOWN_PARTS: dict = {}  # all that _adapters depends on, where there are no arguments -> (addresses, what they need)
 
@@ -68,6 +68,8 @@ class Bound:
         Bounds that the points of differences respect.
     fixed : ndarray or None
         The values of fixed variables among all, NaN for the n free ones.
+    negate : bool
+        Whether what the run sees is the negative of fun: for maximisation.
     steps, rel_steps : float or array or None
         Absolute or relative difference steps.
     hess_scheme : int
@@ -80,13 +82,13 @@ class Bound:
 
     def __init__(self, fun, jac, hess, hessp, args, n, c, table, counters, lazy=False, second_order=False,
                  steps=None, rel_steps=None, hess_scheme=3, values_only=False, diagonal=False, lower=None, upper=None,
-                 fixed=None):  # fmt: skip
+                 fixed=None, negate=False):  # fmt: skip
         self.fun, self.jac, self.hess, self.hessp, self.args = fun, jac, hess, hessp, args
         self.n, self.c, self.keep, self.python = n if fixed is None else fixed.size, c, [], None
         self.fixed, self.n_free, self.box = fixed, n, (lower, upper)
         self.data_table, self.counters = None, counters
         self.values_only, self.diagonal = values_only, diagonal
-        if not (args or lazy or second_order or hess is not None or fixed is not None):
+        if not (args or lazy or second_order or hess is not None or fixed is not None or negate):
             adapter = _KNOWN.get((id(fun), self._what(jac)))
             if adapter is not None:
                 # the same jitted functions as before, without arguments: their table is its head alone, and stands
@@ -113,6 +115,8 @@ class Bound:
             parts = getattr(self, "_" + kind)(fun, jac, hess, hessp, lazy, scheme, second_order)
         if fixed is not None:
             self._reduce(parts)
+        if negate:
+            self._negate(parts)
         if values_only and hess is None:
             table[A_VALUE], table[A_VALUE_GRAD] = parts.get("value", 0), parts.get("value_grad", 0)
             table[A_DATA] = parts.get("value_data", parts.get("data", 0))
@@ -237,6 +241,19 @@ class Bound:
             parts["data"] = parts["value_grad_data"]
         parts["pair"] = True  # each function has data of its own
 
+    def _negate(self, parts):
+        """Put the functions of :mod:`numopt.kernels.negated` in front of those in ``parts``."""
+        data = parts.pop("data", 0)
+        units_of = {"value": "value", "grad": "vector", "value_grad": "vector", "hess": "matrix", "hessp": "product"}
+        for name, unit in units_of.items():
+            if name in parts:
+                block = np.array([parts[name], parts.get(name + "_data", data)])
+                self.keep.append(block)
+                parts[name], parts[name + "_data"] = units.address("negated/" + unit), block.ctypes.data
+        if "value_grad" in parts:
+            parts["data"] = parts["value_grad_data"]
+        parts["pair"] = True
+
     def _compose(self, parts, table, scheme, second_order, lazy, steps, rel_steps, hess_scheme):
         """Fill ``table`` with the functions of :mod:`numopt.kernels.composite`."""
         get, data, arrays, scratch = parts.get, parts.get("data", 0), [], np.empty(2 * self.n_free)
@@ -254,6 +271,9 @@ class Bound:
                 k[slot] = arrays[-1].ctypes.data
         if self.box[0] is not None:
             k[17], k[18] = (values.ctypes.data for values in self.box)
+        if scheme == 2 and lazy:
+            arrays.append(np.full(self.n_free + 1, np.nan))
+            k[20] = arrays[-1].ctypes.data
         self.keep += [k, scratch, arrays]
         if second_order and scheme:
             # the Hessian by differences of a gradient that is itself made of differences

@@ -14,7 +14,7 @@ from numopt.kernels.status import Status
 _INTERRUPTED, _FAILED = int(Status.INTERRUPTED), int(Status.FAILED)
 _NAN = float("nan")
 _word, _real = ctypes.c_ssize_t, ctypes.c_double
-_PROTOTYPES = {k: ctypes.CFUNCTYPE(_real, *[_word] * k) for k in (1, 3, 4, 5)}
+_PROTOTYPES = {k: ctypes.CFUNCTYPE(_real, *[_word] * k) for k in (1, 3, 4, 5, 6)}
 
 
 def as_value(f):

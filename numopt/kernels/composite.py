@@ -36,8 +36,10 @@ from numopt.kernels.slots import ABORT, HESSIAN_FLAWS, N_COUNTERS, NFEV, NJEV
     LOWER,  # bounds that the points of differences respect, or 0
     UPPER,
     MATRIX,  # n x n, for the diagonal of a Hessian
-) = range(20)
-N_COMPOSITE = 20
+    LAST,  # x and f of the last evaluation of f alone (n + 1), or 0
+    CONSTRAINTS,  # with constraints: their words, see numopt.kernels.constraint_blocks
+) = range(22)
+N_COMPOSITE = 22
 
 _EPS2 = 2.220446049250313e-16**0.5
 _ROUNDING = 1e-6  # differences of the user's own are no more accurate
@@ -159,6 +161,25 @@ def value(xp, n, data):
     k = _words(data, N_COMPOSITE)
     if k[VALUE] == 0:
         return call4(k[BOTH], xp, k[SCRATCH], n, k[BOTH_DATA])
+    f = call3(k[VALUE], xp, n, k[VALUE_DATA])
+    if k[LAST] != 0:
+        x, last = _reals(xp, n), _reals(k[LAST], n + 1)
+        for j in range(n):
+            last[j] = x[j]
+        last[n] = f
+    return f
+
+
+@kernel
+def _last_value(k, xp, n):
+    """f(x): the last value if that was taken there, else evaluated and counted."""
+    if k[LAST] != 0:
+        x, last, same = _reals(xp, n), _reals(k[LAST], n + 1), True
+        for j in range(n):
+            same = same and last[j] == x[j]
+        if same:
+            return last[n]
+    _words(k[C], 8)[NFEV] += 1
     return call3(k[VALUE], xp, n, k[VALUE_DATA])
 
 
@@ -188,8 +209,7 @@ def grad(xp, gp, n, data):
         return call4(k[GRAD], xp, gp, n, k[GRAD_DATA])
     f = float("nan")
     if k[SCHEME] == 2:
-        f = call3(k[VALUE], xp, n, k[VALUE_DATA])
-        _words(k[C], 8)[NFEV] += 1
+        f = _last_value(k, xp, n)
     _differences(k, _reals(xp, n), _reals(gp, n), f)
     return 0.0
 

@@ -77,7 +77,9 @@ def _by_address(result, count):
         return intrinsic(lambda typingctx, address, a, b, c: (signature, codegen))
     if count == 4:
         return intrinsic(lambda typingctx, address, a, b, c, d: (signature, codegen))
-    return intrinsic(lambda typingctx, address, a, b, c, d, e: (signature, codegen))
+    if count == 5:
+        return intrinsic(lambda typingctx, address, a, b, c, d, e: (signature, codegen))
+    return intrinsic(lambda typingctx, address, a, b, c, d, e, f: (signature, codegen))
 
 
 call1 = _by_address(types.float64, 1)
@@ -85,6 +87,7 @@ call2 = _by_address(types.float64, 2)
 call3 = _by_address(types.float64, 3)
 call4 = _by_address(types.float64, 4)
 call5 = _by_address(types.float64, 5)
+call6 = _by_address(types.float64, 6)
 
 
 @intrinsic

@@ -2,7 +2,6 @@
 
 import ctypes
 import math
-import time
 
 import numpy as np
 
@@ -12,9 +11,13 @@ from numopt.drivers import units
 from numopt.kernels import slots as s
 from numopt.kernels.status import NEW, RUNNING, Status
 from numopt.optimize._bounds import Box
+from numopt.optimize._constrained import minimize_constrained
+from numopt.optimize._constrained_options import find_row
+from numopt.optimize._constraints import is_empty
 from numopt.optimize._first_order import FIXED, FirstOrder
 from numopt.optimize._given import place_given
-from numopt.optimize._interrupt import INTERRUPTED, TICK, catch_interrupt, release_interrupt
+from numopt.optimize._interrupt import TICK
+from numopt.optimize._launch import launch, raise_what_ended
 from numopt.optimize._options import (
     check_callables,
     check_wolfe_constants,
@@ -27,7 +30,6 @@ from numopt.optimize._options import (
 from numopt.optimize._warn import warn
 from numopt.optimize._watch import Watch, report
 
-_TICK_SECONDS = 0.05
 _EPS_SCIPY = 1.4901161193847656e-08
 
 
@@ -108,7 +110,11 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
     >>> result.x.round(4).tolist()
     [1.0, 1.0]
     """
-    row = find_method(method, constraints)
+    if not is_empty(constraints) or (type(method) is str and find_row(method) is not None):
+        return minimize_constrained(
+            fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options
+        )
+    row = find_method(method)
     x = check_x0(x0)
     size, bounded, fixed, moved = x.size, False, None, None
     if bounds is not None:
@@ -350,24 +356,10 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback,
     c, table, p, w = words[: s.N_COUNTERS], words[s.N_COUNTERS :], reals[: s.N_SCALARS], reals[s.N_SCALARS :]
     address = addressof(first_byte(words)) + 8 * s.N_COUNTERS
     run = units.function(row.unit_for(c.item(s.BOUNDED)))  # compiled now, if need be: that is no part of max_time
-    now = time.monotonic()
-    c[s.TICK_IN], c[s.TICK_EVERY] = 2, 1  # the start is evaluated in any case
-    limit = front.get("max_time") if front else None
-    p[s.DEADLINE] = math.inf if limit is None else now + limit
-    p[s.TICK_AT], p[s.TICK_SECONDS], p[s.STARTED_AT] = now + _TICK_SECONDS, _TICK_SECONDS, now
     watch = None
     if front or callback is not None:
         watch = Watch(row, search, c, p, w, table, address, front, callback, fixed)
-    caught = catch_interrupt(c)
-    try:
-        if watch is None:
-            c[s.PAUSE_AT] = _NEVER
-            run(address)
-        else:
-            watch.run(run)
-    finally:
-        if caught:
-            release_interrupt()
+    launch(run, c, p, address, front.get("max_time") if front else None, watch)
     result = report(row, search, c, p, w, fixed) if watch is None else watch.result()
     flaws = c.item(s.HESSIAN_FLAWS)
     if flaws:
@@ -376,24 +368,16 @@ def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback,
             warn("hess returned a matrix that is not symmetric; its symmetric part was used")
         if flaws & 2:
             warn(f"{'hess' if hess is not None else 'hessp'} returned NaN or inf; steps were taken without it there")
-    status = result["status"]
-    # the flag may be up though the run had come to its end by itself
-    if status is Status.FAILED or status is Status.INTERRUPTED or c[s.ABORT] == INTERRUPTED:
-        error = watch.error if watch is not None else None
-        if error is None and extra is not None:
-            error = extra.error
-        if error is None and status is not Status.FAILED and (bound.python is None or bound.python.error is None):
-            error = KeyboardInterrupt()
-        if error is None:
-            error = bound.error(w)
-        try:
-            error.result = result
-        except Exception:
-            error.add_note(f"best value so far: {result.fun}")
-        raise error
+
+    def errors():
+        for source in (watch, extra, bound.python):
+            if source is not None and source.error is not None:
+                return source.error
+        return bound.error(w) if result["status"] is Status.FAILED else None
+
+    raise_what_ended(result, c, errors)
     return result
 
 
-_NEVER = 2**62
 # three times as fast as ndarray.ctypes.data
 addressof, first_byte = ctypes.addressof, ctypes.c_byte.from_buffer

@@ -202,7 +202,7 @@ def read_options(method, options, tol, n, new=True):
             if name == "norm" and value == 0:
                 raise ValueError("option 'norm' must be inf, -inf or a number other than 0; got 0")
         elif _takes(method, name):
-            front[name] = _front_option(name, value, n)
+            front[name] = front_option(name, value, n)
         elif given in _ARGUMENTS:
             raise TypeError(f"{given!r} is an argument, not an option; options hold what the method is told")
         elif name not in _IGNORED:
@@ -258,7 +258,7 @@ def check_wolfe_constants(method, c1, c2):
         raise ValueError(f"options need 0 < c1 < c2 < 1; got c1={c1:g}, c2={c2:g}")
 
 
-def _front_option(name, value, n):
+def front_option(name, value, n):
     kind, accepted = FRONT[name]
     if kind is bool:
         if value is None:

@@ -61,6 +61,8 @@ def report(row, search, c, p, w, fixed=None):
 class Watch:
     """Runs the compiled loop, and looks in at pauses: callback, history, display."""
 
+    columns = s.HISTORY_COLUMNS
+
     def __init__(self, row, search, c, p, w, table, address, front, callback, fixed):
         self.row, self.search, self.c, self.p, self.w, self.table, self.address = row, search, c, p, w, table, address
         self.callback, self.front, self.error = callback, front, None
@@ -83,7 +85,7 @@ class Watch:
 
             display = Display(self.row.title, int(c[s.MAXITER]))
         if self.front.get("history"):
-            self.chunk = np.empty((1024, 5))
+            self.chunk = np.empty((1024, len(self.columns)))
             table[s.A_HISTORY], c[s.HISTORY_SIZE] = self.chunk.ctypes.data, 1024
         often = self.callback is not None or self.vectors is not None or display is not None
         if self.vectors is not None and c[s.STATUS] == NEW:
@@ -118,7 +120,7 @@ class Watch:
         c = self.c
         try:
             if self.takes_result:
-                self.callback(intermediate_result=OptimizeResult(x=self.x(), fun=float(self.p[s.F])))
+                self.callback(intermediate_result=self.intermediate())
             else:
                 self.callback(self.x())
         except StopIteration:
@@ -127,16 +129,25 @@ class Watch:
             self.error = error
             c[s.STATUS] = int(Status.INTERRUPTED if isinstance(error, KeyboardInterrupt) else Status.FAILED)
 
+    def intermediate(self):
+        """What a callback is told."""
+        return OptimizeResult(x=self.x(), fun=float(self.p[s.F]))
+
+    def report(self):
+        """The result of the run as things stand."""
+        return report(self.row, self.search, self.c, self.p, self.w, self.fixed)
+
     def result(self):
-        """The result as things stand."""
-        return self.add_to(report(self.row, self.search, self.c, self.p, self.w, self.fixed))
+        """The same, with what was recorded on the way."""
+        return self.add_to(self.report())
 
     def add_to(self, result):
         """The result with what was recorded on the way."""
         if self.vectors is not None:
             result["allvecs"] = self.vectors
         if self.chunk is not None:
-            result["history"] = history_table(np.concatenate(self.rows) if self.rows else np.empty((0, 5)))
+            rows = np.concatenate(self.rows) if self.rows else np.empty((0, len(self.columns)))
+            result["history"] = history_table(rows, self.columns)
         return result
 
 

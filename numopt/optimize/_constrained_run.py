@@ -1,0 +1,225 @@
+"""One run with constraints: its blocks, its callables, its result."""
+
+import ctypes
+
+import numpy as np
+
+from numopt.callbacks.bind import Bound, address_of_array
+from numopt.callbacks.constraints import BoundConstraints
+from numopt.constrained_catalog import CONSTRAINED_OPTIONS
+from numopt.drivers import units
+from numopt.kernels import constrained_slots as k
+from numopt.kernels import slots as s
+from numopt.kernels.status import NEW, RUNNING, Status
+from numopt.optimize._bounds import active_bounds, expand
+from numopt.optimize._constrained_report import ConstrainedResult
+from numopt.optimize._interrupt import TICK
+from numopt.optimize._launch import launch, raise_what_ended
+from numopt.optimize._warn import warn
+from numopt.optimize._watch import Watch, takes_result
+from numopt.result import OptimizeResult
+
+MAXIMISE = 39  # of c: 1 if what the run sees is the negative of fun
+_STATUS = {int(status): (status, status.success, status.message) for status in Status}
+_STATUS[NEW] = _STATUS[RUNNING] = _STATUS[int(Status.INTERRUPTED)]
+_AT_CURRENT = {int(Status.KKT), int(Status.FTOL), int(Status.XTOL)}
+_CALL = ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_ssize_t] * 5)
+
+
+def new_constrained_state(row, values):
+    """The integer block (counters, then the table of addresses) and the scalars of a fresh run."""
+    words, p = np.zeros(s.N_COUNTERS + s.N_TABLE, np.int64), np.zeros(s.N_SCALARS)
+    words[s.STATUS], words[s.VARIANT], words[s.BOUNDED] = NEW, row.variant, 1
+    for name, value in values.items():
+        block, slot, _, _ = CONSTRAINED_OPTIONS[name]
+        (words if block == "c" else p)[slot] = value
+    return words, p
+
+
+class ConstrainedRun:
+    """A run that is about to begin, or to go on.
+
+    Parameters
+    ----------
+    row : ConstrainedMethod
+    words, reals : ndarray
+        Counters and table; scalars and workspace, complete but for what is bound here.
+    problem : Problem
+        The user's functions and constraints.
+    exact : bool
+        Whether the Hessian of the Lagrangian will be asked for.
+    front : dict
+        Options of the front door.
+    """
+
+    def __init__(self, row, words, reals, problem, exact, front):
+        self.row, self.words, self.reals, self.problem, self.front = row, words, reals, problem, front
+        self.c, self.table = words[: s.N_COUNTERS], words[s.N_COUNTERS :]
+        self.p, self.w = reals[: s.N_SCALARS], reals[s.N_SCALARS :]
+        self.n, self.m, self.fixed = self.c.item(s.N), self.c.item(k.M), problem.fixed
+        self.here, there = address_of_array(words), address_of_array(reals)
+        self.address = self.here + 8 * s.N_COUNTERS
+        table, w, n = self.table, self.w, self.n
+        self.lower, self.upper = w[-2 * n : -n], w[-n:]
+        self._bind(exact)
+        table[s.A_TICK], table[s.A_C], table[s.A_P] = TICK, self.here, there
+        table[s.A_W], table[s.A_W_SIZE] = there + 8 * s.N_SCALARS, w.size
+        if row.inner:
+            table[s.A_SEARCH] = units.address(row.inner)
+
+    def _bind(self, exact):
+        problem, front = self.problem, self.front
+        hess, jac, scheme = problem.hess, problem.jac, 3
+        if isinstance(hess, str):
+            scheme, hess = 2 if hess == "2-point" else 3, None
+        steps, rel_steps = front.get("eps"), front.get("finite_diff_rel_step")
+        if jac is None or jac is False:
+            jac = "2-point"
+        self.bound = Bound(
+            problem.fun, jac, hess if exact else None, problem.hessp if exact else None, problem.args, self.n, self.c,
+            self.table, self.here, True, exact, steps, rel_steps, scheme, lower=self.lower, upper=self.upper,
+            fixed=self.fixed, negate=bool(self.c[MAXIMISE]),
+        )  # fmt: skip
+        self.constraints = BoundConstraints(
+            problem.parts, problem.start, self.n, self.fixed, self.c, self.table, self.here, self.lower, self.upper,
+            steps, self.bound.composite if exact else None, scheme,
+        )  # fmt: skip
+
+    # --- parts of the workspace
+
+    def vector(self, j):
+        """The j-th vector of length n."""
+        return self.w[j * self.n : (j + 1) * self.n]
+
+    def rows(self, j):
+        """The j-th vector of length m."""
+        start = (s.N_COMMON + 3) * self.n + j * self.m
+        return self.w[start : start + self.m]
+
+    def weights(self):
+        """Arguments of the last Hessian."""
+        return self.rows(9)
+
+    # --- run and report
+
+    def go(self, callback):
+        """Run, report; raises what ended the run from outside."""
+        c, p, front = self.c, self.p, self.front
+        run = units.function(self.row.unit)  # compiled now, if need be: that is no part of max_time
+        watch = ConstrainedWatch(self, callback) if front or callback is not None else None
+        launch(run, c, p, self.address, front.get("max_time") if front else None, watch)
+        result = self.report() if watch is None else watch.result()
+        if c[s.HESSIAN_FLAWS]:
+            c[s.HESSIAN_FLAWS] = 0
+            warn("hess returned a matrix that is not symmetric, or not finite; its symmetric part was used")
+
+        def errors():
+            for source in (watch, self.bound.python, self.constraints.python):
+                if source is not None and source.error is not None:
+                    return source.error
+            if result["status"] is not Status.FAILED:
+                return None
+            return self.constraints.error(self.w, self.weights()) or self.bound.error(self.w)
+
+        raise_what_ended(result, c, errors)
+        return result
+
+    def report(self):
+        """The result of the run as things stand."""
+        c, p, n, m, fixed, problem = self.c, self.p, self.n, self.m, self.fixed, self.problem
+        _, nfev, njev, nhev, nit, _, _, status = c[: s.STATUS + 1].tolist()
+        at = c.item(s.PARITY)
+        best = p.item(k.VIOLATION_BEST) < np.inf and status not in _AT_CURRENT
+        x = self.vector(s.X0 + at)
+        stationarity, complementarity = p.item(k.STATIONARITY), p.item(k.COMPLEMENTARITY)
+        f, violation = p.item(s.F), p.item(k.VIOLATION)
+        if best and self.vector(s.X_BEST).tobytes() != x.tobytes():
+            at, x, f, violation = 2, self.vector(s.X_BEST), p.item(s.F_BEST), p.item(k.VIOLATION_BEST)
+            stationarity, complementarity = self._residuals_at_best(status)
+        g, z = self.vector(s.G0 + at if at < 2 else s.G_BEST), self.vector(s.N_COMMON + at)
+        values, y = self.rows(at), self.rows(3 + at)
+        if violation > 0.0 and m:
+            violation = float(np.maximum(self.rows(6) - values, values - self.rows(7)).max())
+        status, success, message = _STATUS[status]
+        if c[MAXIMISE]:
+            f, g, y, z = -f, -g, -y, -z
+        result = ConstrainedResult({
+            "x": expand(x.copy(), fixed, fixed), "fun": f, "jac": expand(g.copy(), fixed, np.nan), "success": success,
+            "status": status, "message": message, "nit": nit, "nfev": nfev, "njev": njev, "nhev": nhev,
+            "constr_nfev": c.item(k.NCEV), "constr_njev": c.item(k.NCJEV), "constr": problem.split(values, x),
+            "multipliers": problem.split(y), "bound_multipliers": expand(z.copy(), fixed, np.nan),
+            "active_mask": expand(active_bounds(x, self.lower, self.upper), fixed, 2),
+            "constr_violation": violation, "stationarity": stationarity, "complementarity": complementarity,
+            "optimality": max(stationarity, complementarity),
+        })  # fmt: skip
+        if status is Status.NAN:
+            self._name_what_is_nan(result)
+        state = (self.row.name, "", c.copy(), p.copy(), self.w.copy(), fixed, problem.more)
+        object.__setattr__(result, "state", state)
+        return result
+
+    def _residuals_at_best(self, status):
+        """(stationarity, complementarity) of the best point, as numopt.kernels.kkt has them."""
+        if status in (int(Status.FAILED), int(Status.INTERRUPTED)):
+            return np.nan, np.nan
+        J = self.jacobian_at(self.vector(s.X_BEST))
+        from numopt.optimize._kkt import residuals
+
+        return residuals(
+            self.vector(s.X_BEST), self.vector(s.G_BEST), J, self.rows(2), self.rows(5), self.vector(s.N_COMMON + 2),
+            self.rows(6), self.rows(7), self.lower, self.upper,
+        )  # fmt: skip
+
+    def jacobian_at(self, x):
+        """The Jacobian (m, n) at any x; not counted."""
+        c = self.c
+        before = c[s.ABORT], c[s.NFEV], c[k.NCEV], c[k.NCJEV], self.p[s.DEADLINE]
+        c[s.ABORT], self.p[s.DEADLINE] = 0, np.inf
+        J, x = np.empty((self.m, self.n)), x.copy()
+        if self.m:
+            call = _CALL(self.table.item(s.A_CON_JAC))
+            call(x.ctypes.data, J.ctypes.data, self.n, self.m, self.table.item(s.A_CON_DATA))
+        c[s.ABORT], c[s.NFEV], c[k.NCEV], c[k.NCJEV], self.p[s.DEADLINE] = before
+        return J
+
+    def _name_what_is_nan(self, result):
+        """Say which function is not finite."""
+        c, p = self.c, self.p
+        at = c.item(s.PARITY)
+        values = self.rows(at)
+        if not np.isfinite(p[s.F]):
+            what = "fun"
+        elif not np.isfinite(values).all():
+            what = f"{self.problem.row_label(int(np.flatnonzero(~np.isfinite(values))[0]))}: fun"
+        elif not np.isfinite(self.vector(s.G0 + at)).all():
+            what = "the gradient of fun"
+        else:
+            what = "a Jacobian of the constraints"
+        where = "at the start" if c[s.NIT] == 0 else "where the method can't step back from it"
+        result["message"] = f"Failed: {what} is NaN or infinite {where}."
+
+
+class ConstrainedWatch(Watch):
+    """Runs the compiled loop, and looks in at pauses."""
+
+    columns = k.HISTORY_COLUMNS
+
+    def __init__(self, run, callback):
+        super().__init__(
+            run.row, None, run.c, run.p, run.w, run.table, run.address, run.front or {}, callback, run.fixed
+        )
+        self.of = run
+
+    def report(self):
+        """The result as things stand."""
+        return self.of.report()
+
+    def intermediate(self):
+        """What a callback is told."""
+        p, sign = self.p, -1.0 if self.c[MAXIMISE] else 1.0
+        return OptimizeResult(
+            x=self.x(), fun=sign * float(p[s.F]), constr_violation=float(p[k.VIOLATION]), optimality=float(p[s.GNORM])
+        )
+
+
+__all__ = ["ConstrainedRun", "new_constrained_state", "takes_result", "RUNNING"]
