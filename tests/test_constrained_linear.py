@@ -1,4 +1,4 @@
-"""Linear models under constraints: optimality conditions, both ways between bound and penalty, peers' answers, input."""
+"""Linear models under constraints: optimality conditions, from bound to penalty and back, peers, input."""
 
 import pickle
 import warnings
@@ -6,20 +6,37 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from scipy.optimize import Bounds, LinearConstraint, lsq_linear, nnls
+from sklearn import linear_model as peers
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from numopt.linear_model import ConstrainedLasso, ConstrainedRidge, Lasso, LinearRegression, Ridge
+from numopt.linear_model import (
+    ConstrainedLasso,
+    ConstrainedLinearRegression,
+    ConstrainedRidge,
+    Lasso,
+    LinearRegression,
+    Ridge,
+)
 from numopt.linear_model import _constrained_ridge as ridge_module
 
 SHAPES = [(60, 8), (40, 90)]
 STORAGES = {"C": np.ascontiguousarray, "F": np.asfortranarray, "csc": sp.csc_array}
 
 
-@parametrize_with_checks([ConstrainedLasso(), ConstrainedLasso(positive=True), ConstrainedRidge()])
+@parametrize_with_checks(
+    [
+        ConstrainedLasso(),
+        ConstrainedLasso(positive=True),
+        ConstrainedRidge(),
+        ConstrainedLinearRegression(),
+        ConstrainedLinearRegression((0, np.inf)),
+    ]
+)
 def test_contract(estimator, check):
     check(estimator)
 
@@ -231,3 +248,128 @@ def test_lasso_out_of_passes_is_feasible_and_warns():
 def test_bad_parameters(estimator, wrong, text):
     with pytest.raises(ValueError, match=text):
         estimator(**wrong).fit(np.eye(3), np.arange(3.0))
+
+
+def check_regression(model, X, y, lower, upper, constraints=(), s=None, centred=True):
+    """Feasible, and the gradient is made of multipliers with the right signs, each of a limit that is attained."""
+    w = model.coef_
+    z, _ = correlations(model, X, y, s, centred)
+    scale = np.abs(correlations_at_zero(X, y, s, centred)).max()
+    assert (w >= lower).all() and (w <= upper).all()
+    left = -z - model.bound_multipliers_
+    for con, u in zip(constraints, model.multipliers_, strict=True):
+        A = np.atleast_2d(con.A)
+        lb, ub, value = np.broadcast_to(con.lb, len(A)), np.broadcast_to(con.ub, len(A)), A @ w
+        room = 1e-12 * (1 + np.abs(A) @ np.abs(w))
+        assert (value >= lb - room).all() and (value <= ub + room).all()
+        assert (np.abs(value - lb)[(u > 0) & (lb != ub)] <= room.max()).all()
+        assert (np.abs(value - ub)[(u < 0) & (lb != ub)] <= room.max()).all()
+        left -= A.T @ u
+    assert np.abs(left).max() <= 1e-10 * scale
+    m = model.bound_multipliers_
+    assert (w == np.broadcast_to(lower, w.shape))[m > 0].all() and (w == np.broadcast_to(upper, w.shape))[m < 0].all()
+    mask = model.active_mask_
+    assert (w == np.broadcast_to(lower, w.shape))[mask < 0].all() and (m[mask == 0] == 0).all()
+
+
+@pytest.mark.parametrize("shape", [(60, 8), (300, 40), (30, 45)])
+@pytest.mark.parametrize("kind", ["C", "csc"])
+def test_nonnegative_and_bounded_regression(shape, kind):
+    X, y, s = data(*shape, weighted=kind == "csc")
+    s1 = np.ones(len(y)) if s is None else s
+    A = np.sqrt(s1)[:, None] * (X - np.average(X, axis=0, weights=s1))
+    b = np.sqrt(s1) * (y - np.average(y, weights=s1))
+    model = ConstrainedLinearRegression((0, np.inf)).fit(STORAGES[kind](X), y, s)
+    check_regression(model, X, y, 0.0, np.inf, s=s)
+    np.testing.assert_allclose(model.coef_, nnls(A, b)[0], atol=1e-9)
+    peer = peers.LinearRegression(positive=True).fit(X, y, s)
+    np.testing.assert_allclose(model.coef_, peer.coef_, atol=1e-9)
+    np.testing.assert_allclose(model.predict(X), peer.predict(X), atol=1e-9)
+    lower, upper = np.linspace(-0.5, 0.0, shape[1]), np.linspace(0.0, 0.2, shape[1])
+    lower[1] = upper[1] = 0.07
+    model.set_params(bounds=Bounds(lower, upper)).fit(STORAGES[kind](X), y, s)
+    check_regression(model, X, y, lower, upper, s=s)
+    assert model.coef_[1] == 0.07 and {-1, 1} <= set(model.active_mask_.tolist())
+    others = np.arange(shape[1]) != 1
+    peer = lsq_linear(A[:, others], b - 0.07 * A[:, 1], (lower[others], upper[others]), method="bvls", tol=1e-15)
+    np.testing.assert_allclose(model.coef_[others], peer.x, atol=1e-9)
+
+
+@pytest.mark.parametrize("centred", [True, False])
+@pytest.mark.parametrize("shape", [(60, 8), (30, 45)])
+def test_regression_under_linear_constraints(shape, centred):
+    X, y, s = data(*shape, weighted=True)
+    p = shape[1]
+    rise = np.eye(p)[1:] - np.eye(p)[:-1]
+    constraints = [
+        LinearConstraint(np.ones((1, p)), 1.0, 1.0),
+        LinearConstraint(rise, 0.0, 0.1),
+        LinearConstraint(np.vstack([np.ones(p), -np.ones(p)]), -1.0, 3.0),  # both depend on the first
+    ]
+    model = ConstrainedLinearRegression((-1, 0.6), constraints, fit_intercept=centred).fit(X, y, s)
+    check_regression(model, X, y, -1.0, 0.6, constraints, s, centred)
+    assert (model.multipliers_[1] > 0).any() and (model.multipliers_[1] < 0).any()  # ranges, at both ends
+    named = dict(zip(("budget", "rise", "again"), constraints, strict=True))
+    again = ConstrainedLinearRegression((-1, 0.6), named, fit_intercept=centred).fit(X, y, s)
+    assert list(again.multipliers_) == ["budget", "rise", "again"] and (again.coef_ == model.coef_).all()
+    # the multiplier is the slope of the least objective
+    step = 1e-4 if centred else 1e-3
+    loss = []
+    for total in (1.0 - step, 1.0 + step):
+        constraints[0] = LinearConstraint(np.ones((1, p)), total, total)
+        moved = clone(model).set_params(constraints=constraints[:2]).fit(X, y, s)
+        loss.append(0.5 * np.sum(s * (y - moved.predict(X)) ** 2))
+    whole = model.multipliers_[0][0] + model.multipliers_[2][0] - model.multipliers_[2][1]
+    assert (loss[1] - loss[0]) / (2 * step) == pytest.approx(whole, rel=0.05)
+
+
+def test_regression_without_constraints_is_least_squares_also_of_nearly_dependent_columns():
+    X, y, _ = data(60, 8)
+    X[:, 5] = X[:, 4] + 1e-7 * np.cos(np.arange(60.0))
+    Y = np.column_stack([y, y**2])
+    free, model = LinearRegression(tol=1e-12).fit(X, Y), ConstrainedLinearRegression().fit(X, Y)
+    np.testing.assert_allclose(model.coef_, free.coef_, rtol=1e-5)
+    left = [np.sum((Y - m.predict(X)) ** 2, axis=0) for m in (model, free)]
+    np.testing.assert_allclose(left[0], left[1], rtol=1e-9)
+    assert model.bound_multipliers_.shape == (2, 8) and not model.bound_multipliers_.any() and model.multipliers_ == []
+
+
+def test_regression_of_a_target_that_pulls_out_of_all_bounds():
+    X, _, _ = data(60, 8)
+    y = -X @ np.arange(1.0, 9.0)
+    model = ConstrainedLinearRegression((0, np.inf), fit_intercept=False).fit(X, y)
+    check_regression(model, X, y, 0.0, np.inf, centred=False)
+    assert not model.coef_.any() and (model.active_mask_ == -1).all()
+
+
+def test_regression_scales_with_its_data():
+    X, y, _ = data(40, 6)
+    total = LinearConstraint(np.ones(6), 0.5, 0.5)
+    one = ConstrainedLinearRegression((0, 0.3), total).fit(X, y)
+    for scale in (1e-60, 1e60):
+        bounds, total = (0, 0.3 * scale), LinearConstraint(np.ones(6), 0.5 * scale, 0.5 * scale)
+        model = ConstrainedLinearRegression(bounds, total).fit(X, scale * y)
+        np.testing.assert_allclose(model.coef_ / scale, one.coef_, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(model.multipliers_[0] / scale, one.multipliers_[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"bounds": (1, 0)}, "bounds: the lower one of feature 0 exceeds the upper one; got 1 and 0"),
+        ({"bounds": (0, [1, np.nan, 1])}, "bounds: the upper one of feature 1 is nan"),
+        ({"bounds": (np.inf, np.inf)}, "bounds: the lower one of feature 0 is inf"),
+        ({"bounds": [(0, 1)] * 3}, r"bounds must be a pair \(lower, upper\)"),
+        ({"bounds": 3}, "bounds must be a pair"),
+        ({"constraints": LinearConstraint(np.ones(4), 0, 1)}, "A must have 3 columns"),
+        ({"constraints": {"type": "eq", "fun": np.sum}}, "must be linear"),
+        ({"constraints": LinearConstraint(np.ones(3), 2, 1)}, "the lower limit exceeds the upper one"),
+        ({"constraints": LinearConstraint(np.ones(3), 4, 9), "bounds": (0, 1)}, "these together: constraints, b"),
+        ({"constraints": [LinearConstraint(np.eye(3)[1], v, v) for v in (0, 1)]}, r"s\[0\], constraints\[1\]"),
+        ({"fit_intercept": "yes"}, "fit_intercept must be True or False"),
+        ({"tol": -1.0}, "tol must be"),
+    ],
+)
+def test_regression_refuses(options, text):
+    with pytest.raises((ValueError, TypeError), match=text):
+        ConstrainedLinearRegression(**options).fit(np.eye(3), np.arange(3.0))

@@ -2,6 +2,7 @@
 
 from numopt.linear_model._code import loading
 from numopt.linear_model._constrained_lasso import ConstrainedLasso
+from numopt.linear_model._constrained_regression import ConstrainedLinearRegression
 from numopt.linear_model._constrained_ridge import ConstrainedRidge
 from numopt.linear_model._elastic_net import ElasticNet, Lasso
 from numopt.linear_model._elastic_net_cv import ElasticNetCV, LassoCV
@@ -18,6 +19,7 @@ from numopt.linear_model._ridge_cv import RidgeClassifierCV, RidgeCV
 
 __all__ = [
     "ConstrainedLasso",
+    "ConstrainedLinearRegression",
     "ConstrainedRidge",
     "ElasticNet",
     "ElasticNetCV",

@@ -47,7 +47,7 @@ _STEPS = 3  # of (3): the first is Newton's, the others take what rounding left 
 _FALL = 4.0  # the penalty falls by no more at once: far below the root the lasso has many more coefficients to find
 _FITS = 6  # penalties that are about tried, from which on a Gram matrix of all columns pays
 _EXACT = 1e-11  # of the largest correlation, and of t: what rounding may leave of a condition
-_INNER = 1e-10  # duality gap of (2), relative to y'y, and to a t where that is less; falls where the signs are not right
+_INNER = 1e-10  # duality gap of (2) over y'y, or over a t where that is less; falls where the signs are not right
 _DEPENDENT = 1e-14  # eigenvalues of A_F'A_F with columns of norm 1: what is below is rounding
 
 

@@ -6,8 +6,8 @@ With A, b the centred and weighted problem (:mod:`numopt.linear_model._linear_ba
     w(a) = (A'A + a I)^-1 A'b = V diag(1 / (l + a)) c                         (2)
 
 w(a) solves (1) for t = ||w(a)||, which falls strictly in a. Where the least squares of least norm, w(0), are outside
-of the ball, a is the root of the secular equation 1 / ||w(a)|| = 1 / t, whose left side is concave and nearly a straight
-line, so that Newton's method converges from the left without overshooting:
+of the ball, a is the root of the secular equation 1 / ||w(a)|| = 1 / t, whose left side is concave and nearly a
+straight line, so that Newton's method converges from the left without overshooting:
 
     a <- a + (||w|| / t - 1) ||w||^2 / w'(A'A + a I)^-1 w                   (3)
 
