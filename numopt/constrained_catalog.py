@@ -75,6 +75,9 @@ CONSTRAINED = {
         ConstrainedMethod("projected-gradient", "spectral projected gradient: bounds, one linear constraint, a ball",
                           "projected-gradient", lambda n, m: 3 * n + 10, defaults={"maxls": 40}, maxiter=10000,
                           linear_sets=True, hessian=False),
+        ConstrainedMethod("sqp", "sequential quadratic programming", "sqp",
+                          lambda n, m: 6 * n * n + 27 * n + 15 * m + 6, defaults={"maxls": 40}, maxiter=500,
+                          scipy="SLSQP"),
     )
 }  # fmt: skip
 

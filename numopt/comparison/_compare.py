@@ -19,7 +19,9 @@ from numopt.comparison._traces import traces_of
 from numopt.optimize._options import find_method
 
 CALLERS = ("jitted", "python")
-GROUPS = ("default", "all", *library.GROUPS)
+# problems with constraints have a form and a certificate of their own
+_LIBRARY = tuple(group for group in library.GROUPS if group != "constrained")
+GROUPS = ("default", "all", *_LIBRARY)
 SCALES = (1, 10, 100)
 DEFAULT_METHODS = ("bfgs", "cg", "l-bfgs-b")
 DEFAULT_PROBLEMS = (
@@ -182,7 +184,7 @@ def find_problems(wanted):
     -------
     list of str
     """
-    known = list(library.names())
+    known = [name for group in _LIBRARY for name in library.names(group)]
     found: list[str] = []
     todo = _listed(wanted, ("default",), "problems")
     while todo:
@@ -197,7 +199,7 @@ def find_problems(wanted):
         elif name in GROUPS:
             found += library.names(name)
         else:
-            where = f"groups are {', '.join(GROUPS)}, and numopt.problems.names() lists all"
+            where = f"groups are {', '.join(GROUPS)}, and numopt.problems.names(group) lists their problems"
             raise ValueError(_unknown("problem", given, [*GROUPS, *known], where))
     return list(dict.fromkeys(found))
 

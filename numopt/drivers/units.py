@@ -25,6 +25,7 @@ UNITS = {
     "search/exact": ("numopt.linesearch.searches", "line_minimisation", 1),
     "gd": ("numopt.solvers.gradient_descent", "run", 1),
     "first-order": ("numopt.solvers.first_order", "run", 1),
+    "sqp": ("numopt.solvers.sqp", "run", 0),
     "lagrange-newton": ("numopt.solvers.lagrange_newton", "run", 0),
     "projected-gradient": ("numopt.solvers.projected_gradient", "run", 0),
     "norm-terms": ("numopt.kernels.norm_terms", "value_grad", 4),

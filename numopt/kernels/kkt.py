@@ -8,7 +8,8 @@ With the multipliers y of the constraints and z of the bounds, grad f = J'y + z:
   bounds; where there is no such limit, the multiplier itself: it has the wrong sign.
 
 The last two are divided by s = max(1, mean absolute multiplier / 100) (Wächter & Biegler 2006, (6)): large multipliers
-are not known to an absolute accuracy.
+are not known to an absolute accuracy.  But s is 10 at most: where multipliers grow without bound there are none, and
+anything divided by them is small.
 """
 
 from numopt.kernels.compiling import kernel
@@ -17,7 +18,7 @@ from numopt.kernels.constrained_slots import COMPLEMENTARITY, STATIONARITY, VIOL
 from numopt.kernels.oracle import lower_bounds, upper_bounds
 from numopt.kernels.slots import GNORM
 
-_SCALE = 100.0
+_SCALE, _SCALE_MOST = 100.0, 10.0
 _INF = float("inf")
 
 
@@ -86,7 +87,7 @@ def assess(R, k, scratch):
     for i in range(c.size):
         total += abs(y[i])
         slack = max(slack, _slackness(y[i], c[i], cl[i], cu[i]))
-    s = max(1.0, total / ((x.size + c.size) * _SCALE))
+    s = min(max(1.0, total / ((x.size + c.size) * _SCALE)), _SCALE_MOST)
     p[VIOLATION], p[STATIONARITY], p[COMPLEMENTARITY] = v, slope / s, slack / s
     p[GNORM] = slope / s if slope / s > slack / s or slope != slope else slack / s
     return v

@@ -38,7 +38,7 @@ Control Optim. 14 (1976) 877-898; Arnstrom, Bemporad & Axehill, IEEE Trans. Auto
 
 from numopt.kernels.compiling import kernel
 from numopt.kernels.dense import EPS
-from numopt.kernels.qp_factors import add_row, dot, factor, norm_of, value_of
+from numopt.kernels.qp_factors import absolute_dot, add_row, dot, factor, norm_of, value_of
 from numopt.kernels.qp_slots import (
     ACTIVE,
     ERROR,
@@ -78,7 +78,7 @@ qp_words = kernel(n_words)
 
 
 @kernel
-def _is_ray(n, m, B, g, A, low, high, s, norm1):
+def _is_ray(n, m, B, g, A, low, high, nu, s, norm1):
     """Whether the objective falls without end along s."""
     size, slope, terms, most, curved = largest(s, n), 0.0, 0.0, 0.0, 0.0
     for j in range(n):
@@ -86,25 +86,32 @@ def _is_ray(n, m, B, g, A, low, high, s, norm1):
         terms += abs(g[j] * s[j])
         most = max(most, abs(B[j * n + j]))
         curved = max(curved, abs(dot(B, j * n, s, 0, n)))
-    if not (size > 0.0 and slope < -1e-9 * terms and curved <= RAY * most * size):
+    if not (size > 0.0 and curved <= RAY * most * size):
         return False
     for k in range(m + n):
         t, room = value_of(A, n, m, k, s), RAY * size * norm1[k]
         if (t < -room and low[k] > -INFINITE) or (t > room and high[k] < INFINITE):
-            return False
-    return True
+            if k >= m or nu >= INFINITE:
+                return False
+            slope += nu * abs(t)
+            terms += nu * abs(t)
+    return slope < -1e-9 * terms
 
 
 @kernel
-def _report(n, m, B, g, A, low, high, nu, d, lam, norm1, r, info, top):
-    """Set what ``info`` says of d; returns the violation of what is hard over its terms."""
-    size, worst, violation, given_up, share, gap = max(largest(d, n), VANISHED * top), 0.0, 0.0, 0.0, 0.0, 0.0
-    curved, linear, terms = 0.0, 0.0, 0.0
+def _report(n, m, B, g, A, low, high, nu, d, lam, norm1, r, info, top, least):
+    """Set what ``info`` says of d; returns the violation of what is hard over its terms.
+
+    ``top``: the largest d on the way; ``least``: what the terms of the gradient count at least.
+    """
+    size, worst, violation, given_up, share, gap = max(largest(d, n), VANISHED * top), 0.0, 0.0, 0.0, least * top, 0.0
+    curved, linear, terms = 0.0, 0.0, least
     for j in range(n):
         t = dot(B, j * n, d, 0, n)
         r[j] = lam[m + j] - g[j] - t
         curved, linear = curved + d[j] * t, linear + d[j] * g[j]
-        terms, share = max(terms, abs(t), abs(g[j]), abs(lam[m + j])), share + abs(d[j] * t) + abs(d[j] * g[j])
+        t = absolute_dot(B, j * n, d, n)
+        terms, share = max(terms, t, abs(g[j]), abs(lam[m + j])), share + abs(d[j]) * (t + abs(g[j]))
     for k in range(m + n):
         t, limit = value_of(A, n, m, k, d), low[k]
         wrong = limit - t
@@ -114,21 +121,17 @@ def _report(n, m, B, g, A, low, high, nu, d, lam, norm1, r, info, top):
         violation = max(violation, wrong)
         if k < m and nu < INFINITE:
             given_up += nu * max(wrong, 0.0)
-        elif wrong > 0.0:
-            worst = max(worst, wrong / (abs(limit) + size * norm1[k]))
+        elif not wrong <= 0.0:
+            worst = max(worst, wrong / (abs(limit) + size * norm1[k])) if wrong == wrong else 1.0
         if lam[k] != 0.0:
             t = lam[k] * (low[k] if lam[k] > 0.0 else high[k])
             gap, share = gap - t, share + abs(t)
             if k < m:
                 add_row(lam[k], A, k * n, r, n)
                 terms = max(terms, abs(lam[k]) * norm1[k])
-    gap, residual = gap + curved + linear + given_up, largest(r, n)
+    gap, residual, share = gap + curved + linear + given_up, largest(r, n), share + given_up
     info[VIOLATION], info[RESIDUAL], info[VALUE], info[GAP] = violation, residual, 0.5 * curved + linear + given_up, gap
-    info[ERROR] = worst
-    if residual > 0.0:
-        info[ERROR] = max(worst, residual / terms)
-    if gap != 0.0:
-        info[ERROR] = max(info[ERROR], abs(gap) / (share + given_up))
+    info[ERROR] = max(worst, residual / terms if residual > 0.0 else 0.0, abs(gap) / share if gap != 0.0 else 0.0)
     return worst if gap - gap == 0.0 else 1.0
 
 
@@ -234,7 +237,7 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
         if pull <= CONVERGED * terms:
             break
         status = _RUNNING
-        if _is_ray(n, m, B, g, A, low, high, s, norm1):
+        if _is_ray(n, m, B, g, A, low, high, nu, s, norm1):
             status = UNBOUNDED
         elif rounds >= PROXIMAL:
             status = MAXITER
@@ -254,7 +257,8 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
         for j in range(n):
             d[j], z[j] = s[j], d[j]
     elif status != INFEASIBLE:
-        worst = _report(n, m, B, g, A, low, high, nu, d, lam, norm1, r, info, top)
+        least = VANISHED * (steep + (most + largest(shift, n)) * top)
+        worst = _report(n, m, B, g, A, low, high, nu, d, lam, norm1, r, info, top, least)
         if status == SOLVED and not worst <= ACCEPTED:
             status = MAXITER
     return status

@@ -24,6 +24,15 @@ def dot(a, i, b, j, n):
     return s
 
 
+@short_reduction
+def absolute_dot(a, i, b, n):
+    """|a[i:i+n]|'|b|."""
+    s = 0.0
+    for k in range(n):
+        s += abs(a[i + k] * b[k])
+    return s
+
+
 @kernel
 def add_row(t, a, i, b, n):
     """b += t a[i:i+n]."""

@@ -1,9 +1,9 @@
 """Test problems with certified answers.
 
-Five groups: ``'mgh'``, the 35 functions of Moré, Garbow & Hillstrom; ``'scalable'``, for any number of variables;
+Six groups: ``'mgh'``, the 35 functions of Moré, Garbow & Hillstrom; ``'scalable'``, for any number of variables;
 ``'surfaces'``, in two variables, for pictures; ``'data'``, losses of linear models on real data; ``'bounds'``, with
-bounds on the variables, some of them for any number of variables.  Beside them :func:`nist`, NIST's reference data sets
-for nonlinear regression.
+bounds on the variables, some of them for any number of variables; ``'constrained'``, with constraints, most of them of
+Hock & Schittkowski.  Beside them :func:`nist`, NIST's reference data sets for nonlinear regression.
 
 Examples
 --------
@@ -21,11 +21,14 @@ import difflib
 import importlib
 from functools import lru_cache
 
+from numopt.problems._constrained_problem import ConstrainedProblem as ConstrainedProblem
 from numopt.problems._nist import nist as nist
 from numopt.problems._nist import nist_names as nist_names
 
 _GROUPS = {"mgh": "_mgh", "scalable": "_scalable", "surfaces": "_surfaces", "data": "_data",
-           "bounds": "_bounds"}  # fmt: skip
+           "bounds": "_bounds", "constrained": "_constrained"}  # fmt: skip
+# group -> parts of it that have names
+_SUBSETS = {"constrained": ("hock-schittkowski", "applied", "degenerate")}
 
 
 def _module(group):
@@ -45,8 +48,9 @@ def names(group=None):
 
     Parameters
     ----------
-    group : {'mgh', 'scalable', 'surfaces', 'data', 'bounds'}, optional
-        Default: all of them.
+    group : {'mgh', 'scalable', 'surfaces', 'data', 'bounds', 'constrained'}, optional
+        Or a part of the last one: ``'hock-schittkowski'``; ``'applied'``; ``'degenerate'``, those that are infeasible,
+        unbounded, or lack what methods rely on.  Default: all of them.
 
     Returns
     -------
@@ -54,9 +58,34 @@ def names(group=None):
     """
     if group is None:
         return [name for each in _GROUPS for name in names(each)]
+    for whole, parts in _SUBSETS.items():
+        if group in parts:
+            return list(_module(whole).SUBSETS[group])
     if group not in _GROUPS:
-        raise ValueError(f"group must be one of {', '.join(map(repr, _GROUPS))}; got {group!r}")
+        known = ", ".join(map(repr, [*_GROUPS, *sum(_SUBSETS.values(), ())]))
+        raise ValueError(f"group must be one of {known}; got {group!r}")
     return list(_mgh_table()) if group == "mgh" else list(_module(group).NAMES)
+
+
+def subsets(group):
+    """The parts of a group that have names.
+
+    Parameters
+    ----------
+    group : str
+
+    Returns
+    -------
+    dict of str to tuple of str
+        The names of the problems of each part; empty for a group that has no parts.
+
+    Examples
+    --------
+    >>> from numopt import problems
+    >>> [(part, len(found)) for part, found in problems.subsets('constrained').items()]
+    [('hock-schittkowski', 82), ('applied', 9), ('degenerate', 20)]
+    """
+    return {part: tuple(names(part)) for part in _SUBSETS.get(group, ())}
 
 
 def get(name, n=None, scale=1):
@@ -74,6 +103,7 @@ def get(name, n=None, scale=1):
     Returns
     -------
     TestProblem
+        In the group ``'constrained'`` a ConstrainedProblem.
 
     Raises
     ------

@@ -1,0 +1,243 @@
+"""The quadratic model of a problem with constraints, its solution, and the l1 merit function; for ``solvers.sqp``.
+
+    minimise  g'd + 1/2 d'B d     subject to  cl <= c + J d <= cu,  xl <= x + d <= xu                              (1)
+
+Where no d satisfies the rows, they are made elastic: nu times the sum of their violations is added.  nu grows until
+the violation falls by a fair share of what it can fall at all (Byrd, Nocedal & Waltz 2008).
+
+The merit function is f + sum of mu_i v_i, v_i the violation of row i, with a penalty to each row: mu_i is at least
+the size of its multiplier, and falls half of the way to it where it is larger (Powell 1978).
+"""
+
+from numpy import int64
+
+from numopt.kernels.compiling import inlined, kernel
+from numopt.kernels.constrained import c_at, g_at, jacobian_at, lower_limits, own, upper_limits, x_at
+from numopt.kernels.constrained_slots import CTOL, EXACT_HESSIAN, OWN_C, OWN_P, M
+from numopt.kernels.dense import times
+from numopt.kernels.kkt import violation_of
+from numopt.kernels.oracle import lower_bounds, upper_bounds
+from numopt.kernels.qp import INFEASIBLE, MAXITER, N_INFO, SOLVED, qp, qp_words
+from numopt.kernels.slots import N
+from numopt.kernels.vectors import copy, dot, norm_inf
+
+# --- the method's own counters and scalars
+READY, NOWHERE, ELASTIC, RESTORED, LOOKED, STRAIGHT = range(OWN_C, OWN_C + 6)
+# READY: the model at the current point is solved;  NOWHERE: no d lowers the violation of the linear constraints
+# ELASTIC: the rows had to be made elastic;  RESTORED: restoring steps in a row
+# LOOKED: how often a look around has helped;  STRAIGHT: steps in a row along which there was no curvature
+DECREASE, NU, F_FIRST, V_STUCK = range(OWN_P, OWN_P + 4)
+# DECREASE: of the merit, by the linear model, along d;  NU: the penalty of the elastic rows;  F_FIRST: f at the start
+# V_STUCK: the sum of the violations where last no step lowered it
+
+# without a lower violation, relative, than this the point is stationary for the violation
+_STATIONARY = 1e-9
+# share of the possible decrease of the violation that a step must bring
+_STEERING = 0.3
+# penalties of elastic rows: the first over the size of g and multipliers; all that counts is the violation; the growth
+_NU_FIRST, _NU_LAST, _NU_GROWTH = 10.0, 1e7, 10.0
+
+# multipliers, over the size of g, from which on rows are elastic
+_ELASTIC_FROM = 1e6
+# of d'Bd, that the merit must fall by
+_SHARE = 0.1
+
+_INF = float("inf")
+_WORDS = int64(N_INFO)
+
+
+@inlined
+def matrix(R, j):
+    """0: B, 1: the Hessian of the Lagrangian, 2, 3: scratch."""
+    return own(R, j * R.c[N] * R.c[N], R.c[N] * R.c[N])
+
+
+@inlined
+def column(R, j):
+    """Vectors of length n: 0: d, 1: z of the model, 2, 3: the same of a correction, 4, 5: dl, du, 6 to 8: scratch, 9: g."""
+    n = R.c[N]
+    return own(R, 4 * n * n + j * n, n)
+
+
+@inlined
+def row(R, j):
+    """Vectors of length m: 0: y of the model, 1: of a correction, 2, 3: rl, ru, 4: mu, 5: scratch."""
+    n, m = R.c[N], R.c[M]
+    return own(R, 4 * n * n + 10 * n + j * m, m)
+
+
+@inlined
+def marks(R, j):
+    """The working set (m + n): 0: of the model, 1: of a correction, 2: of the model before, 3: what there is to its limits."""
+    n, m = R.c[N], R.c[M]
+    return own(R, 4 * n * n + 10 * n + 6 * m + j * (n + m), n + m)
+
+
+@inlined
+def info(R):
+    """What ``qp`` reports."""
+    n, m = R.c[N], R.c[M]
+    return own(R, 4 * n * n + 14 * n + 10 * m, _WORDS)
+
+
+@inlined
+def work(R):
+    """Scratch of ``qp``."""
+    n, m = R.c[N], R.c[M]
+    return own(R, 4 * n * n + 14 * n + 10 * m + _WORDS, qp_words(n, m))
+
+
+@kernel
+def limits_of_rows(R, k):
+    """Sets rl, ru at place k."""
+    c, cl, cu, rl, ru = c_at(R, k), lower_limits(R), upper_limits(R), row(R, 2), row(R, 3)
+    for i in range(c.size):
+        rl[i], ru[i] = cl[i] - c[i], cu[i] - c[i]
+
+
+@kernel
+def begin_model(R, k):
+    """Sets rl, ru, dl, du and g of the model at place k."""
+    copy(g_at(R, k), column(R, 9))
+    x, xl, xu, dl, du = x_at(R, k), lower_bounds(R), upper_bounds(R), column(R, 4), column(R, 5)
+    for j in range(x.size):
+        dl[j], du[j] = min(xl[j] - x[j], 0.0), max(xu[j] - x[j], 0.0)
+    limits_of_rows(R, k)
+
+
+@kernel
+def solve_model(R, k, nu, j):
+    """The model at place k into d, z (columns j, j + 1) and y (row j / 2); returns the status of ``qp``."""
+    n, m = R.c[N], R.c[M]
+    return qp(
+        n, m, matrix(R, 0), column(R, 9), jacobian_at(R, k), row(R, 2), row(R, 3), column(R, 4), column(R, 5), nu,
+        column(R, j), row(R, j // 2), column(R, j + 1), marks(R, j // 2), work(R), info(R),
+    )  # fmt: skip
+
+
+@kernel
+def penalty(mu, c, cl, cu):
+    """Sum of mu_i v_i."""
+    v = 0.0
+    for i in range(c.size):
+        v += mu[i] * max(0.0, cl[i] - c[i], c[i] - cu[i])
+    return v
+
+
+@kernel
+def model_violation(R, k, d, weighted):
+    """Sum of the violations, times mu where ``weighted``, of the linear constraints at d."""
+    J, rl, ru, mu, n = jacobian_at(R, k), row(R, 2), row(R, 3), row(R, 4), d.size
+    v = 0.0
+    for i in range(rl.size):
+        t = 0.0
+        for j in range(n):
+            t += J[i * n + j] * d[j]
+        v += (mu[i] if weighted else 1.0) * max(0.0, rl[i] - t, t - ru[i])
+    return v
+
+
+@kernel
+def total_violation(R, k):
+    """Sum of the violations at place k."""
+    c, cl, cu = c_at(R, k), lower_limits(R), upper_limits(R)
+    v = 0.0
+    for i in range(c.size):
+        v += max(0.0, cl[i] - c[i], c[i] - cu[i])
+    return v
+
+
+@kernel
+def squares(c, cl, cu):
+    """Half the sum of the squares of the violations."""
+    v = 0.0
+    for i in range(c.size):
+        r = max(0.0, cl[i] - c[i], c[i] - cu[i])
+        v += 0.5 * r * r
+    return v
+
+
+@kernel
+def _forget(R):
+    """No working set."""
+    marking = marks(R, 0)
+    for i in range(marking.size):
+        marking[i] = 0.0
+
+
+@kernel
+def _solve_elastic(R, k):
+    """The model with elastic rows: nu as large as it must be.  Sets NU, NOWHERE; returns the status of ``qp``."""
+    c, p = R.c, R.p
+    d, mu = column(R, 0), row(R, 4)
+    size = max(1.0, norm_inf(g_at(R, k)))
+    v, last = total_violation(R, k), _NU_LAST * size
+    status = solve_model(R, k, last, 0)
+    if status != SOLVED:
+        return status
+    p[NU] = last
+    # what the violation can fall by, within a distance at which the linear constraints mean something
+    fall = v - model_violation(R, k, d, False)
+    fall *= min(1.0, max(1.0, norm_inf(x_at(R, k))) / max(norm_inf(d), 1e-300))
+    if fall <= _STATIONARY * v and violation_of(c_at(R, k), lower_limits(R), upper_limits(R)) > p[CTOL]:
+        c[NOWHERE] = 1
+        return status
+    nu = _NU_FIRST * size
+    for i in range(mu.size):
+        nu = max(nu, mu[i])
+    while nu < last:
+        status = solve_model(R, k, nu, 0)
+        if status == SOLVED and v - model_violation(R, k, d, False) >= _STEERING * fall:
+            p[NU] = nu
+            return status
+        nu *= _NU_GROWTH
+    return solve_model(R, k, last, 0)
+
+
+@kernel
+def _set_penalties(R, k):
+    """mu, and DECREASE, which is a fair share of the curvature d'Bd at least."""
+    c, p = R.c, R.p
+    y, mu, d = row(R, 0), row(R, 4), column(R, 0)
+    for i in range(y.size):
+        mu[i] = p[NU] if c[ELASTIC] != 0 else max(abs(y[i]), 0.5 * (mu[i] + abs(y[i])))
+    before = penalty(mu, c_at(R, k), lower_limits(R), upper_limits(R))
+    after = model_violation(R, k, d, True) if c[ELASTIC] != 0 else 0.0
+    p[DECREASE] = before - after - dot(g_at(R, k), d)
+    curvature = times(matrix(R, 0), d, column(R, 6))
+    if c[EXACT_HESSIAN] != 0:  # of which a part may have been added
+        curvature = min(curvature, abs(times(matrix(R, 1), d, column(R, 6))))
+    enough = _SHARE * curvature
+    if p[DECREASE] < enough:
+        v = total_violation(R, k) - (model_violation(R, k, d, False) if c[ELASTIC] != 0 else 0.0)
+        if v > 0.0:
+            for i in range(mu.size):
+                mu[i] += (enough - p[DECREASE]) / v
+            p[DECREASE] = enough
+
+
+@kernel
+def find_step(R, k):
+    """Solve the model that was begun at place k; False if that failed.
+
+    Sets d, y, z, mu, DECREASE, READY, ELASTIC and NOWHERE.
+    """
+    c, p = R.c, R.p
+    c[NOWHERE], c[ELASTIC] = 0, 0
+    status = solve_model(R, k, _INF, 0)
+    if status == MAXITER:  # the working set that it began from may have been to blame
+        _forget(R)
+        status = solve_model(R, k, _INF, 0)
+    if status == SOLVED and norm_inf(row(R, 0)) > _ELASTIC_FROM * max(1.0, norm_inf(g_at(R, k))):
+        # rows on their way to being dependent: the step that would satisfy them leads far away
+        if violation_of(c_at(R, k), lower_limits(R), upper_limits(R)) > p[CTOL]:
+            status = INFEASIBLE
+    if status == INFEASIBLE or status == MAXITER:
+        c[ELASTIC] = 1
+        _forget(R)
+        status = _solve_elastic(R, k)
+    if status != SOLVED:
+        return False
+    _set_penalties(R, k)
+    c[READY] = 1
+    return True
