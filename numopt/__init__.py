@@ -9,6 +9,10 @@ __version__ = "0.1.0.dev0"
 
 _HOME = {
     "minimize": "numopt.optimize._minimize",
+    "maximize": "numopt.optimize._maximize",
+    "kkt": "numopt.optimize._kkt",
+    "Simplex": "numopt.optimize._sets",
+    "Ball": "numopt.optimize._sets",
     "minimize_scalar": "numopt.optimize._minimize_scalar",
     "root_scalar": "numopt.optimize._root_scalar",
     "least_squares": "numopt.optimize._least_squares",
@@ -26,7 +30,7 @@ _HOME = {
     "BatchResult": "numopt.optimize._batch_result",
     "solve_qp": "numopt.optimize._solve_qp",
     "jit_solve_qp": "numopt.optimize._inline_qp",
-    "resume": "numopt.optimize._minimize",
+    "resume": "numopt.optimize._resume",
     "scipy_method": "numopt.optimize._scipy",
     "check_derivatives": "numopt.optimize._check",
     "warmup": "numopt.drivers.warm",

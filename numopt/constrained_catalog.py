@@ -85,3 +85,11 @@ CONSTRAINED = {
 def constrained_defaults(method):
     """The options of a method for constraints with their defaults."""
     return {**CONSTRAINED_COMMON, "maxiter": method.maxiter, **method.defaults}
+
+
+_BY_NAME = {**{row.scipy.lower(): row for row in CONSTRAINED.values() if row.scipy}, **CONSTRAINED}
+
+
+def find_constrained(name):
+    """The row of a method for constraints by its name, or scipy's, in any case; None where there is none."""
+    return _BY_NAME.get(name.lower().replace("_", "-")) if isinstance(name, str) else None

@@ -120,8 +120,9 @@ class OptimizeResult(dict):
         """
         if self.state is None:
             raise ValueError("this result holds no state to save")
-        method, search, c, p, w, *fixed = self.state
-        more = {"fixed": fixed[0]} if fixed else {}
+        method, search, c, p, w, *rest = self.state
+        more = {} if not rest or rest[0] is None else {"fixed": rest[0]}
+        more |= rest[1] if len(rest) > 1 else {}  # with constraints
         if isinstance(w, dict):  # of least_squares: p and w stand in one array, and there is more
             p, w, more = p[: s.N_SCALARS], p[s.N_SCALARS :], w
         np.savez(path, method=method, search=search, c=c, p=p, w=w, **more)
@@ -196,12 +197,12 @@ def _simplex(c, p, w, fixed=None):
     """Points and values of Nelder-Mead's simplex, the best first; values that there was no time for are NaN."""
     n, x = int(c[s.N]), s.X0 + int(c[s.PARITY])
     points = w[(s.N_COMMON + 3) * n :][: n * n].reshape(n, n)
-    values = w[s.N_COMMON * n :][:n].copy()
+    values, sign = w[s.N_COMMON * n :][:n].copy(), -1.0 if c[s.MAXIMISE] else 1.0
     if c[s.STAGE] >= 0:
         values[c[s.STAGE] :] = np.nan
     points, values = np.vstack([w[x * n : (x + 1) * n], points]), np.append(p[s.F], values)
     order = np.argsort(values, kind="stable")
-    points, values = points[order], values[order]
+    points, values = points[order], sign * values[order]
     if fixed is not None:
         whole = np.tile(fixed, (n + 1, 1))
         whole[:, np.isnan(fixed)] = points

@@ -86,7 +86,7 @@ class Bound:
         self.fun, self.jac, self.hess, self.hessp, self.args = fun, jac, hess, hessp, args
         self.n, self.c, self.keep, self.python = n if fixed is None else fixed.size, c, [], None
         self.fixed, self.n_free, self.box = fixed, n, (lower, upper)
-        self.data_table, self.counters = None, counters
+        self.data_table, self.counters, self.last = None, counters, None
         self.values_only, self.diagonal = values_only, diagonal
         if not (args or lazy or second_order or hess is not None or fixed is not None or negate):
             adapter = _KNOWN.get((id(fun), self._what(jac)))
@@ -272,8 +272,8 @@ class Bound:
         if self.box[0] is not None:
             k[17], k[18] = (values.ctypes.data for values in self.box)
         if scheme == 2 and lazy:
-            arrays.append(np.full(self.n_free + 1, np.nan))
-            k[20] = arrays[-1].ctypes.data
+            self.last = np.full(self.n_free + 1, np.nan)
+            k[20] = self.last.ctypes.data
         self.keep += [k, scratch, arrays]
         if second_order and scheme:
             # the Hessian by differences of a gradient that is itself made of differences

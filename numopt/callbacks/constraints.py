@@ -43,7 +43,9 @@ def as_curvature(H, n, label):
 
 def as_python(function, role, rows, args=()):
     """A C function as a Python callable; others are returned as they are."""
-    found = None if function is None or isinstance(function, str) else address_of(function)
+    if type(function).__name__ in ("function", "CPUDispatcher", "str", "NoneType"):
+        return function
+    found = address_of(function)
     if found is None:
         return function
     address, data = found
@@ -85,56 +87,58 @@ def complex_jacobian(fun, x, args, rows, label):
 
 
 class _Trampolines(PythonCallables):
-    """Of all Python callables of one run's constraints."""
+    """Of all Python callables of one run's constraints, looked up when they are called: a run may serve again."""
 
-    def __init__(self, c):
+    def __init__(self, c, parts, first_x):
         super().__init__(None, None, None, None, (), 0, c)
+        self.parts, self.first_x = parts, first_x
 
-    def values(self, part, n, first):
-        """Address of the values; those at the start (x as bytes, c) are known already."""
-        fun, args, rows, label, views = part.fun, part.args, part.rows, part.label, {}
+    def values(self, b, n):
+        """Address of the values of part b; those at the start are known already."""
+        views, rows = {}, self.parts[b].rows
 
         def call(xp, cp, _n, _m, data):
-            nonlocal first
             try:
-                x, out = views.get(xp), views.get(cp)
+                x, out, part = views.get(xp), views.get(cp), self.parts[b]
                 if x is None:
                     x = views[xp] = _view(xp, n)
                 if out is None:
                     out = views[cp] = _view(cp, rows)
-                if first is not None:
-                    at, c = first
-                    first = None
-                    if x.tobytes() == at:
-                        out[:] = c
+                if part.first is not None:
+                    first, part.first = part.first, None
+                    if x.tobytes() == self.first_x:
+                        out[:] = first
                         return 0.0
-                c = fun(x.copy(), *args)
+                c = part.fun(x.copy(), *part.args)
                 if type(c) is float and rows == 1:
                     out[0] = c
                 elif type(c) is np.ndarray and c.shape == out.shape and c.dtype == out.dtype:
                     out[:] = c
                 else:
-                    out[:] = as_rows(c, rows, label)
+                    out[:] = as_rows(c, rows, part.label)
                 return 0.0
             except BaseException as error:
                 return self._failed(error)
 
         return self._export(5, call)
 
-    def slopes(self, part, n):
+    def slopes(self, b, n):
         """Address of the Jacobian."""
-        fun, jac, args, rows, label, views = part.fun, part.jac, part.args, part.rows, part.label, {}
+        views, rows, by_complex_step = {}, self.parts[b].rows, isinstance(self.parts[b].jac, str)
 
         def call(xp, jp, _n, _m, data):
             try:
-                x, out = views.get(xp), views.get(jp)
+                x, out, part = views.get(xp), views.get(jp), self.parts[b]
                 if x is None:
                     x = views[xp] = _view(xp, n)
                 if out is None:
                     out = views[jp] = _view(jp, rows * n).reshape(rows, n)
-                J = complex_jacobian(fun, x, args, rows, label) if jac == "cs" else jac(x.copy(), *args)
+                if by_complex_step:
+                    J = complex_jacobian(part.fun, x, part.args, rows, part.label)
+                else:
+                    J = part.jac(x.copy(), *part.args)
                 if type(J) is not np.ndarray or J.shape != out.shape or J.dtype != out.dtype:
-                    J = as_jacobian(J, rows, n, label)
+                    J = as_jacobian(J, rows, n, part.label)
                 out[:] = J
                 return 0.0
             except BaseException as error:
@@ -142,14 +146,15 @@ class _Trampolines(PythonCallables):
 
         return self._export(5, call)
 
-    def curvature(self, part, n):
+    def curvature(self, b, n):
         """Address of the sum of Hessians."""
-        hess, args, rows, label = part.hess, part.args, part.rows, part.label
+        rows = self.parts[b].rows
 
         def call(xp, vp, hp, _n, _m, data):
             try:
-                H = hess(_view(xp, n).copy(), _view(vp, rows).copy(), *args)
-                _view(hp, n * n)[:] = as_curvature(H, n, label).ravel()
+                part = self.parts[b]
+                H = part.hess(_view(xp, n).copy(), _view(vp, rows).copy(), *part.args)
+                _view(hp, n * n)[:] = as_curvature(H, n, part.label).ravel()
                 return 0.0
             except BaseException as error:
                 return self._failed(error)
@@ -216,9 +221,10 @@ class BoundConstraints:
         if steps is not None:
             words[13] = self._per_variable(steps)
         words[14] = hess_scheme
+        self.last = space[space.size - last :]
         self.first_x = x.tobytes()
-        for b, part in enumerate(parts):
-            self._bind(part, words[N_HEAD + N_PART * b :][:N_PART])
+        for b in range(len(parts)):
+            self._bind(b, words[N_HEAD + N_PART * b :][:N_PART])
         here = address_of_array(words)
         table[s.A_CON_DATA] = here
         table[s.A_CON], table[s.A_CON_JAC] = units.address("constraints/con"), units.address("constraints/con_jac")
@@ -233,10 +239,10 @@ class BoundConstraints:
         self.keep.append(a)
         return a.ctypes.data
 
-    def _bind(self, part, B):
-        """Fill the words of one part."""
+    def _bind(self, b, B):
+        """Fill the words of part b."""
+        part, table = self.parts[b], None
         B[6] = part.rows
-        table = None
         if part.fun is None:
             a = part.A
             if self.fixed is None:
@@ -271,14 +277,9 @@ class BoundConstraints:
                 B[place], B[place + 1] = address, data or data_of(part.args)
             else:
                 if self.python is None:
-                    self.python = _Trampolines(self.c)
-                if role == "fun":
-                    first = None if part.first is None else (self.first_x, part.first)
-                    B[place] = self.python.values(part, self.size, first)
-                elif role == "jac":
-                    B[place] = self.python.slopes(part, self.size)
-                else:
-                    B[place] = self.python.curvature(part, self.size)
+                    self.python = _Trampolines(self.c, self.parts, self.first_x)
+                make = {"fun": self.python.values, "jac": self.python.slopes, "hess": self.python.curvature}[role]
+                B[place] = make(b, self.size)
         self.tables.append(table)
 
     def _table(self, part, B):

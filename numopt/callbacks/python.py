@@ -97,10 +97,11 @@ class PythonCallables:
 
     def value_grad(self):
         """Address of value and gradient."""
-        fun, jac, args, views, n = self.fun, self.jac, self.args, self.views, self.n
+        views, n = self.views, self.n
 
         def call(xp, gp, size, data):
             try:
+                fun, jac, args = self.fun, self.jac, self.args  # looked up here: a run may serve again, with others
                 x = (views.get(xp) if xp in views else self._view(xp, n)).copy()
                 g = views.get(gp) if gp in views else self._view(gp, n)
                 if jac is True:
@@ -129,14 +130,13 @@ class PythonCallables:
 
     def value(self):
         """Address of the value alone."""
-        fun, args = self.fun, self.args
         pick = self.jac is True
-        if self.jac == "inplace":
+        if type(self.jac) is str and self.jac == "inplace":
             return self._in_place_value()
 
         def call(xp, size, data):
             try:
-                f = fun(self._view(xp, size).copy(), *args)
+                f = self.fun(self._view(xp, size).copy(), *self.args)
                 return as_value(f[0] if pick else f)
             except BaseException as error:
                 return self._failed(error)
@@ -144,11 +144,10 @@ class PythonCallables:
         return self._export(3, call)
 
     def _in_place_value(self):
-        fun, args = self.fun, self.args
 
         def call(xp, size, data):
             try:
-                return as_value(fun(self._view(xp, size).copy(), np.empty(size), *args))
+                return as_value(self.fun(self._view(xp, size).copy(), np.empty(size), *self.args))
             except BaseException as error:
                 return self._failed(error)
 
@@ -156,10 +155,10 @@ class PythonCallables:
 
     def grad(self):
         """Address of the gradient alone."""
-        fun, jac, args = self.fun, self.jac, self.args
 
         def call(xp, gp, size, data):
             try:
+                fun, jac, args = self.fun, self.jac, self.args
                 x = self._view(xp, size).copy()
                 if jac == "cs":
                     self.c[NFEV] += size
@@ -178,11 +177,10 @@ class PythonCallables:
 
     def hess_address(self):
         """Address of the Hessian."""
-        hess, args = self.hess, self.args
 
         def call(xp, hp, size, data):
             try:
-                H = hess(self._view(xp, size).copy(), *args)
+                H = self.hess(self._view(xp, size).copy(), *self.args)
                 H = H.toarray() if hasattr(H, "toarray") else H
                 self._view(hp, size * size)[:] = as_array(H, (size, size), "hess").ravel()
                 return 0.0
@@ -193,11 +191,10 @@ class PythonCallables:
 
     def hessp_address(self):
         """Address of the Hessian-vector product."""
-        hessp, args = self.hessp, self.args
 
         def call(xp, vp, outp, size, data):
             try:
-                out = hessp(self._view(xp, size).copy(), self._view(vp, size).copy(), *args)
+                out = self.hessp(self._view(xp, size).copy(), self._view(vp, size).copy(), *self.args)
                 self._view(outp, size)[:] = as_array(out, (size,), "hessp")
                 return 0.0
             except BaseException as error:

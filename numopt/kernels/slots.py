@@ -55,6 +55,7 @@ DENSE, MEAN_STEP = 31, 32
 HESSIAN_FLAWS = 33  # of the user's Hessian or product, at any point: 1 not symmetric, 2 not finite
 # least squares: 1 if the scaling of the variables is the user's; steps in a row within ftol
 GIVEN_SCALE, STREAK = 38, 39
+MAXIMISE = 39  # but of least squares: 1 if what the run sees is the negative of the user's function
 FLAT_AT = 37  # the iteration after which f was last too flat for the search to see a decrease
 CLIPPED = 38  # of Nelder-Mead: 1 once a vertex has come to lie on a bound
 

@@ -1,10 +1,9 @@
 """Methods and options of problems with constraints."""
 
 import difflib
-import math
 
-from numopt.constrained_catalog import CONSTRAINED, CONSTRAINED_OPTIONS, constrained_defaults
-from numopt.optimize._options import _ARGUMENTS, FRONT, front_option, read_number
+from numopt.constrained_catalog import CONSTRAINED, CONSTRAINED_OPTIONS, constrained_defaults, find_constrained
+from numopt.optimize._options import _ARGUMENTS, FRONT, find_method, front_option, read_number
 from numopt.optimize._warn import warn
 
 DEFAULT = "sqp"
@@ -22,29 +21,21 @@ _NO_EQUAL = {
 _XTOL = "scipy's 'xtol' of trust-constr is a limit on the trust region's radius, which there is none of here"
 
 
-def find_row(method):
-    """The catalogue's row for what the user named, or None."""
-    if not isinstance(method, str):
-        return None
-    name = method.lower().replace("_", "-")
-    row = CONSTRAINED.get(name)
-    if row is None:
-        row = next((row for row in CONSTRAINED.values() if row.scipy and row.scipy.lower() == name), None)
-    return row
-
-
 def row_for_constraints(method):
     """The row that is meant where there are constraints; ValueError for a method that takes none."""
     if method is None:
         return CONSTRAINED[DEFAULT]
-    row = find_row(method)
+    row = find_constrained(method)
     if row is None:
+        if not isinstance(method, str):
+            raise TypeError(f"method must be a string or None, not {type(method).__name__}")
+        find_method(method)  # says what is wrong with a name that nobody knows
         takes = ", ".join(repr(name) for name, other in CONSTRAINED.items() if not other.linear_sets)
         raise ValueError(f"method {method!r} takes no constraints; those that do are {takes}")
     return row
 
 
-def read_options(row, method, options, tol, n, differences, maximise=False):
+def read_options(row, method, options, tol, n, differences):
     """(values for the blocks, options of the front door)."""
     if options is not None and not isinstance(options, dict):
         raise TypeError(f"options must be a dict, not {type(options).__name__}")
@@ -57,11 +48,7 @@ def read_options(row, method, options, tol, n, differences, maximise=False):
     for name, value in (options or {}).items():
         if name == "maxfun":
             name = "maxfev"
-        if maximise and name in ("f_lower", "f_upper"):
-            if name == "f_lower":
-                raise ValueError("option 'f_lower' is for minimisation; of maximize it is 'f_upper'")
-            values["f_lower"] = -read_number(name, value, float, -math.inf)
-        elif scipys and name == "xtol":
+        if scipys and name == "xtol":
             warn(f"option 'xtol' is ignored: {_XTOL}")
         elif name in values:
             if value is not None or name not in ("maxiter", "maxfev"):

@@ -12,14 +12,14 @@ from numopt.kernels import constrained_slots as k
 from numopt.kernels import slots as s
 from numopt.kernels.status import NEW, RUNNING, Status
 from numopt.optimize._bounds import active_bounds, expand
+from numopt.optimize._constrained_checks import inconsistent_rows
 from numopt.optimize._constrained_report import ConstrainedResult
 from numopt.optimize._interrupt import TICK
 from numopt.optimize._launch import launch, raise_what_ended
 from numopt.optimize._warn import warn
-from numopt.optimize._watch import Watch, takes_result
+from numopt.optimize._watch import Watch
 from numopt.result import OptimizeResult
 
-MAXIMISE = 39  # of c: 1 if what the run sees is the negative of fun
 _STATUS = {int(status): (status, status.success, status.message) for status in Status}
 _STATUS[NEW] = _STATUS[RUNNING] = _STATUS[int(Status.INTERRUPTED)]
 _AT_CURRENT = {int(Status.KKT), int(Status.FTOL), int(Status.XTOL)}
@@ -78,12 +78,52 @@ class ConstrainedRun:
         self.bound = Bound(
             problem.fun, jac, hess if exact else None, problem.hessp if exact else None, problem.args, self.n, self.c,
             self.table, self.here, True, exact, steps, rel_steps, scheme, lower=self.lower, upper=self.upper,
-            fixed=self.fixed, negate=bool(self.c[MAXIMISE]),
+            fixed=self.fixed, negate=bool(self.c[s.MAXIMISE]),
         )  # fmt: skip
         self.constraints = BoundConstraints(
-            problem.parts, problem.start, self.n, self.fixed, self.c, self.table, self.here, self.lower, self.upper,
+            problem.inner, problem.start, self.n, self.fixed, self.c, self.table, self.here, self.lower, self.upper,
             steps, self.bound.composite if exact else None, scheme,
         )  # fmt: skip
+
+    # --- the same blocks for other runs
+
+    def keep_template(self):
+        """Keep what the blocks begin with, so that :meth:`set_back` can bring it back."""
+        self.template = self.words.copy(), self.reals.copy()
+        self.forget = [a for a in (self.bound.last, self.constraints.last) if a is not None and a.size]
+        # kept alive: the key is their identity
+        functions = [self.problem.fun, self.problem.jac, self.problem.hess, self.problem.hessp]
+        functions += [f for part in self.problem.parts for f in (part.fun, part.jac, part.hess)]
+        self.jitted = [f for f in functions if hasattr(f, "py_func")]
+
+    def set_back(self, x, lower, upper, fun, args, jac, hess, hessp, parts):
+        """Begin at x, with functions of the same kinds."""
+        n, w, problem, constraints = self.n, self.w, self.problem, self.constraints
+        self.words[:], self.reals[:] = self.template
+        w[:n] = x
+        if lower is not None:
+            self.lower[:], self.upper[:] = lower, upper
+        for a in self.forget:
+            a.fill(np.nan)
+        problem.fun, problem.args, problem.jac, problem.hess, problem.hessp = fun, args, jac, hess, hessp
+        problem.parts = problem.inner = constraints.parts = parts
+        python = self.bound.python
+        if python is not None:
+            python.fun, python.jac, python.hess, python.hessp, python.args = fun, jac, hess, hessp, args
+            python.error = None
+        python = constraints.python
+        if python is not None:
+            python.parts, python.first_x, python.error = parts, x.tobytes(), None
+
+    def let_go(self):
+        """Hold on to nothing of the user's but jitted functions."""
+        self.problem.let_go()
+        self.constraints.parts = []
+        for python in (self.bound.python, self.constraints.python):
+            if python is not None:
+                python.fun = python.jac = python.hess = python.hessp = python.args = python.error = None
+        if self.constraints.python is not None:
+            self.constraints.python.parts = []
 
     # --- parts of the workspace
 
@@ -126,7 +166,7 @@ class ConstrainedRun:
 
     def report(self):
         """The result of the run as things stand."""
-        c, p, n, m, fixed, problem = self.c, self.p, self.n, self.m, self.fixed, self.problem
+        c, p, m, fixed, problem = self.c, self.p, self.m, self.fixed, self.problem
         _, nfev, njev, nhev, nit, _, _, status = c[: s.STATUS + 1].tolist()
         at = c.item(s.PARITY)
         best = p.item(k.VIOLATION_BEST) < np.inf and status not in _AT_CURRENT
@@ -141,8 +181,8 @@ class ConstrainedRun:
         if violation > 0.0 and m:
             violation = float(np.maximum(self.rows(6) - values, values - self.rows(7)).max())
         status, success, message = _STATUS[status]
-        if c[MAXIMISE]:
-            f, g, y, z = -f, -g, -y, -z
+        if c[s.MAXIMISE]:
+            f, g, y, z, message = -f, -g, -y, -z, message.replace("below", "above")
         result = ConstrainedResult({
             "x": expand(x.copy(), fixed, fixed), "fun": f, "jac": expand(g.copy(), fixed, np.nan), "success": success,
             "status": status, "message": message, "nit": nit, "nfev": nfev, "njev": njev, "nhev": nhev,
@@ -154,6 +194,8 @@ class ConstrainedRun:
         })  # fmt: skip
         if status is Status.NAN:
             self._name_what_is_nan(result)
+        elif status is Status.INFEASIBLE:
+            self._name_what_contradicts(result)
         state = (self.row.name, "", c.copy(), p.copy(), self.w.copy(), fixed, problem.more)
         object.__setattr__(result, "state", state)
         return result
@@ -199,6 +241,15 @@ class ConstrainedRun:
         result["message"] = f"Failed: {what} is NaN or infinite {where}."
 
 
+    def _name_what_contradicts(self, result):
+        """Say which linear rows have no common point within the bounds, where that is so."""
+        fixed = self.fixed
+        lower, upper = (expand(side, fixed, fixed) for side in (self.lower, self.upper))
+        names = inconsistent_rows(self.problem.parts, lower, upper, self.p[k.CTOL])
+        if names:
+            result["message"] = f"Failed: these constraints have no common point: {', '.join(names)}."
+
+
 class ConstrainedWatch(Watch):
     """Runs the compiled loop, and looks in at pauses."""
 
@@ -216,10 +267,8 @@ class ConstrainedWatch(Watch):
 
     def intermediate(self):
         """What a callback is told."""
-        p, sign = self.p, -1.0 if self.c[MAXIMISE] else 1.0
+        p = self.p
         return OptimizeResult(
-            x=self.x(), fun=sign * float(p[s.F]), constr_violation=float(p[k.VIOLATION]), optimality=float(p[s.GNORM])
-        )
-
-
-__all__ = ["ConstrainedRun", "new_constrained_state", "takes_result", "RUNNING"]
+            x=self.x(), fun=self.sign * float(p[s.F]), constr_violation=float(p[k.VIOLATION]),
+            optimality=float(p[s.GNORM]),
+        )  # fmt: skip

@@ -1,21 +1,22 @@
 """Constraints as the user gives them: scipy's objects and dictionaries, read and checked."""
 
 import difflib
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from numopt.callbacks.bind import kind_of
 from numopt.callbacks.constraints import as_python
 from numopt.callbacks.pointers import address_of, check_signature
-from numopt.callbacks.residuals import dense
 
 ACCEPTED = (
     "scipy.optimize.LinearConstraint or NonlinearConstraint objects, dictionaries {'type': 'eq' or 'ineq', 'fun': ...},"
-    " a sequence of them, or a mapping of names to them"
+    " numopt.Simplex or numopt.Ball, a sequence of them, or a mapping of names to them"
 )
 _KEYS = ("type", "fun", "jac", "hess", "args", "name")
 _SCHEMES = ("2-point", "3-point", "cs")
 _INF = float("inf")
+_MANY = 1000  # numbers in a matrix that is part of a key
 
 
 class Constraint:
@@ -47,6 +48,7 @@ class Constraint:
     """
 
     fun = jac = hess = A = rel_step = rows = first = None
+    simplex = ball = False
     args: tuple = ()
     keep = False
 
@@ -54,7 +56,12 @@ class Constraint:
         self.label, self.name = label, name
 
     def set_rows(self, rows):
-        """Give limits and keep that length."""
+        """Give limits and keep that length, where they are no plain numbers; look at them."""
+        self.rows = rows
+        lower, upper = self.lower, self.upper
+        if type(lower) is float and type(upper) is float and self.keep is False:
+            if lower <= upper and (lower > -_INF or upper < _INF) and lower < _INF and upper > -_INF:
+                return
         for side in ("lower", "upper", "keep"):
             given = np.asarray(getattr(self, side))
             if given.shape not in ((), (1,), (rows,)):
@@ -63,9 +70,38 @@ class Constraint:
                     f"{self.label}: {name} must be a number or have length {rows}, as the constraint; "
                     f"got shape {given.shape}"
                 )
-            setattr(self, side, np.broadcast_to(given, (rows,)))
-        self.rows = rows
+            setattr(self, side, np.array(np.broadcast_to(given, (rows,))))
         self._check_limits()
+
+    def filled(self, side):
+        """``lower``, ``upper`` or ``keep`` as a vector of floats."""
+        given = getattr(self, side)
+        return given if type(given) is np.ndarray and given.dtype == float else np.full(self.rows, given, float)
+
+    def equalities(self):
+        """Marks of the rows whose limits are equal."""
+        return self.filled("lower") == self.filled("upper")
+
+    def key(self):
+        """What a run prepared for this constraint depends on; None where it serves no other."""
+        if self.rel_step is not None:
+            return None
+        functions = []
+        if self.A is not None:
+            if self.A.size > _MANY:
+                return None
+            functions.append(self.A.tobytes())
+        for function in (self.fun, self.jac, self.hess):
+            if function is None or type(function) is str:
+                functions.append(function)
+                continue
+            kind = kind_of(function)
+            if kind == "pointer" or (kind == "jitted" and self.args):
+                return None
+            functions.append(id(function) if kind == "jitted" else "python")
+        limits = (self.lower, self.upper, self.keep)
+        limits = [a.tobytes() if isinstance(a, np.ndarray) else a for a in limits]
+        return (self.rows, self.label, self.name, *functions, *limits)
 
     def _check_limits(self):
         """ValueError for limits that nothing can keep, or that say nothing."""
@@ -77,11 +113,13 @@ class Constraint:
         if crossed.any():
             i = int(np.flatnonzero(crossed)[0])
             raise ValueError(
-                f"{self.label}: the lower limit exceeds the upper one{self._row(crossed)}; got {lower[i]:g} and {upper[i]:g}"
+                f"{self.label}: the lower limit exceeds the upper one{self._row(crossed)}; "
+                f"got {lower[i]:g} and {upper[i]:g}"
             )
         for name, values, wrong in (("lb", lower, _INF), ("ub", upper, -_INF)):
             if (values == wrong).any():
-                raise ValueError(f"{self.label}: {name} is {wrong}{self._row(values == wrong)}, which nothing satisfies")
+                where = self._row(values == wrong)
+                raise ValueError(f"{self.label}: {name} is {wrong}{where}, which nothing satisfies")
         if ((lower == -_INF) & (upper == _INF)).all():
             raise ValueError(
                 f"{self.label}: its limits are infinite on both sides{' in all rows' if self.rows > 1 else ''}; "
@@ -95,7 +133,10 @@ class Constraint:
         """The values at x, over all variables, as a vector."""
         if self.fun is None:
             return self.A @ x
-        c = np.asarray(as_python(self.fun, "fun", self.rows, self.args)(x.copy(), *self.args))
+        c = as_python(self.fun, "fun", self.rows, self.args)(x.copy(), *self.args)
+        if type(c) is np.ndarray and c.ndim == 1 and c.dtype == float and c.size:
+            return c.copy()
+        c = np.asarray(c)
         if c.ndim > 1 or c.size == 0:
             raise ValueError(
                 f"{self.label}: fun must return a number or a vector of at least one; it returned shape {c.shape}"
@@ -126,8 +167,25 @@ def is_empty(constraints):
     return constraints is None or (isinstance(constraints, (list, tuple, dict)) and len(constraints) == 0)
 
 
+def with_simplex(parts, bounds, n):
+    """The bounds that a simplex among the constraints asks for besides those given."""
+    if not any(part.simplex for part in parts):
+        return bounds
+    lower, upper = (np.zeros(n), np.full(n, _INF)) if bounds is None else read_bounds(bounds, n)
+    return Bounds(np.maximum(lower, 0.0), upper)
+
+
+class Bounds(NamedTuple):
+    """Lower and upper bounds."""
+
+    lb: Any
+    ub: Any
+
+
 def _is_one(constraints):
     """Whether this is one constraint, not several."""
+    if isinstance(constraints, (Simplex, Ball)):
+        return True
     if isinstance(constraints, dict):
         return "type" in constraints or "fun" in constraints
     return hasattr(constraints, "lb") and hasattr(constraints, "ub")
@@ -136,6 +194,12 @@ def _is_one(constraints):
 def _read(con, label, name, scheme):
     if isinstance(con, dict):
         return _read_dictionary(con, label, name, scheme)
+    if isinstance(con, Simplex):
+        part = Constraint(label, name)
+        part.simplex, part.lower, part.upper = True, con.total, con.total
+        return part
+    if isinstance(con, Ball):
+        return _read_ball(con, label, name)
     if hasattr(con, "lb") and hasattr(con, "ub"):
         if hasattr(con, "A"):
             return _read_linear(con, label, name)
@@ -153,7 +217,9 @@ def _read_dictionary(con, label, name, scheme):
             raise ValueError(f"{label}: unknown key {key!r}{hint}; accepted are {', '.join(map(repr, _KEYS))}")
     for key in ("type", "fun"):
         if key not in con:
-            raise ValueError(f"{label}: the key {key!r} is missing; a dictionary needs 'type' ('eq' or 'ineq') and 'fun'")
+            raise ValueError(
+                f"{label}: the key {key!r} is missing; a dictionary needs 'type' ('eq' or 'ineq') and 'fun'"
+            )
     kind = con["type"]
     if not isinstance(kind, str) or kind.lower() not in ("eq", "ineq"):
         raise ValueError(f"{label}: 'type' must be 'eq' (fun = 0) or 'ineq' (fun >= 0); got {kind!r}")
@@ -166,6 +232,22 @@ def _read_dictionary(con, label, name, scheme):
     jac = con.get("jac")
     _set_functions(part, con["fun"], scheme if jac is None or jac is False else jac, con.get("hess"))
     part.lower, part.upper = 0.0, 0.0 if kind.lower() == "eq" else _INF
+    return part
+
+
+def _read_ball(con, label, name):
+    """(x - center)'(x - center) <= radius squared."""
+    part, center = Constraint(label, name), con.center
+
+    def fun(x):
+        if center.ndim and center.size != x.size:
+            raise ValueError(f"{label}: center must have length {x.size}, as x0 has; got {center.size}")
+        d = x - center
+        return float(d @ d)
+
+    part.fun, part.jac, part.ball = fun, lambda x: 2.0 * (x - center), True
+    part.hess = lambda x, v: np.diag(np.full(x.size, 2.0 * v[0]))
+    part.lower, part.upper = -_INF, con.radius**2
     return part
 
 
@@ -198,6 +280,9 @@ def _read_linear(con, label, name):
 
 def _set_limits(part, con):
     for side, given in (("lower", con.lb), ("upper", con.ub)):
+        if type(given) is float or type(given) is int:
+            setattr(part, side, float(given))
+            continue
         try:
             a = np.asarray(given, float)
         except (TypeError, ValueError):
@@ -207,6 +292,8 @@ def _set_limits(part, con):
             raise ValueError(f"{part.label}: {what} must be a number or a vector of numbers; got {given!r:.60}")
         setattr(part, side, a)
     keep = getattr(con, "keep_feasible", False)
+    if keep is False:
+        return
     part.keep = np.asarray(keep)
     if part.keep.dtype.kind not in "biu":
         raise TypeError(f"{part.label}: keep_feasible must be True or False, or one for each row; got {keep!r:.60}")
@@ -223,7 +310,9 @@ def _set_functions(part, fun, jac, hess):
         raise TypeError(f"{label}: jac must be callable, '2-point', '3-point' or 'cs', not {jac!r:.60}")
     if isinstance(hess, str):
         if hess not in _SCHEMES:
-            raise ValueError(f"{label}: hess={hess!r} is not known; accepted are a callable hess(x, v), '2-point', '3-point'")
+            raise ValueError(
+                f"{label}: hess={hess!r} is not known; accepted are a callable hess(x, v), '2-point', '3-point'"
+            )
         hess = "3-point" if hess == "cs" else hess
     elif is_update(hess):
         hess = None
@@ -237,12 +326,16 @@ def _set_functions(part, fun, jac, hess):
 
 def is_update(hess):
     """Whether this is one of scipy's quasi-Newton strategies, ``BFGS()`` or ``SR1()``."""
+    if hess is None or callable(hess):
+        return False
     return any(kind.__name__ == "HessianUpdateStrategy" for kind in type(hess).__mro__)
 
 
 def measure(parts, x):
     """Set the number of rows of each constraint, and the values at x of those that had to be asked for it."""
     for part in parts:
+        if part.simplex:
+            part.A = np.ones((1, x.size))
         if part.fun is None:
             rows, n = part.A.shape
             if n != x.size:

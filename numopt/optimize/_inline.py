@@ -6,12 +6,13 @@ import numpy as np
 from numba import njit
 
 from numopt.catalog import LINE_SEARCHES
+from numopt.constrained_catalog import find_constrained
 from numopt.drivers.units import source
 from numopt.kernels import slots as s
 from numopt.kernels.bounds import projected_norm
 from numopt.kernels.oracle import Run, lower_bounds, upper_bounds, vector
 from numopt.kernels.vectors import norm
-from numopt.optimize._inline_constrained import constrained_solver, find_constrained
+from numopt.optimize._inline_constrained import constrained_solver
 from numopt.optimize._minimize import new_state
 from numopt.optimize._options import find_method, read_options
 

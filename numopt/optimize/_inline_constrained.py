@@ -5,26 +5,17 @@ import math
 import numpy as np
 from numba import njit
 
-from numopt.constrained_catalog import CONSTRAINED, CONSTRAINED_OPTIONS, constrained_defaults
+from numopt.constrained_catalog import CONSTRAINED_OPTIONS, constrained_defaults
 from numopt.drivers.units import source
 from numopt.kernels import constrained_slots as k
 from numopt.kernels import slots as s
 from numopt.kernels.constrained import ConstrainedRun
-from numopt.kernels.status import NEW, Status
+from numopt.kernels.status import Status
+from numopt.optimize._constrained_run import new_constrained_state
 from numopt.optimize._options import read_number
 
 _BOUNDS = "bounds must be an array of shape (2, n), lower <= upper, a row of lower ones and one of upper ones, or None"
 _LIMITS = "limits must be an array of shape (2, m), lower <= upper, a row of lower ones and one of upper ones"
-
-
-def new_constrained_state(row, values):
-    """(integers, table behind them; scalars) that a run begins with."""
-    words, p = np.zeros(s.N_COUNTERS + s.N_TABLE, np.int64), np.zeros(s.N_SCALARS)
-    words[s.STATUS], words[s.VARIANT], words[s.BOUNDED] = NEW, row.variant, 1
-    for name, value in values.items():
-        block, slot, _, _ = CONSTRAINED_OPTIONS[name]
-        (words if block == "c" else p)[slot] = value
-    return words, p
 
 
 def constrained_solver(row, options):
@@ -93,11 +84,3 @@ def constrained_solver(row, options):
         )
 
     return solve
-
-
-def find_constrained(name):
-    """The catalogue's row of a method for constraints, or None."""
-    row = CONSTRAINED.get(str(name).lower().replace("_", "-"))
-    return row or next(
-        (row for row in CONSTRAINED.values() if row.scipy and row.scipy.lower() == str(name).lower()), None
-    )

@@ -1,29 +1,26 @@
 """``minimize`` and ``resume``: the front door of all methods but those of one variable."""
 
 import ctypes
-import math
 
 import numpy as np
 
 from numopt.callbacks.bind import Bound
 from numopt.catalog import LINE_SEARCHES, METHODS, OPTION_ALIASES, OPTIONS, default_method
+from numopt.constrained_catalog import find_constrained
 from numopt.drivers import units
 from numopt.kernels import slots as s
-from numopt.kernels.status import NEW, RUNNING, Status
+from numopt.kernels.status import NEW, Status
 from numopt.optimize._bounds import Box
 from numopt.optimize._constrained import minimize_constrained
-from numopt.optimize._constrained_options import find_row
 from numopt.optimize._constraints import is_empty
-from numopt.optimize._first_order import FIXED, FirstOrder
+from numopt.optimize._first_order import FirstOrder
 from numopt.optimize._given import place_given
 from numopt.optimize._interrupt import TICK
 from numopt.optimize._launch import launch, raise_what_ended
 from numopt.optimize._options import (
     check_callables,
-    check_wolfe_constants,
     check_x0,
     find_method,
-    read_arrays,
     read_options,
     warn_of_unused,
 )
@@ -110,9 +107,17 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
     >>> result.x.round(4).tolist()
     [1.0, 1.0]
     """
-    if not is_empty(constraints) or (type(method) is str and find_row(method) is not None):
+    return minimize_or_maximise(
+        False, fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options
+    )
+
+
+def minimize_or_maximise(maximise, fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback,
+                         options):  # fmt: skip
+    """:func:`minimize`, or the same of the negative of fun."""
+    if not is_empty(constraints) or (type(method) is str and method not in METHODS and find_constrained(method)):
         return minimize_constrained(
-            fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options
+            fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options, maximise
         )
     row = find_method(method)
     x = check_x0(x0)
@@ -127,6 +132,7 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
     if not isinstance(args, tuple):
         args = (args,)
     (words, scalars), front = _read(row, options, tol, gtol, size)
+    words[s.MAXIMISE] = maximise
     reals = allot(row, words, scalars, n, bounded, hess)
     reals[s.N_SCALARS : s.N_SCALARS + n] = x
     if bounded:
@@ -135,12 +141,12 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
     if not (front and place_given(row, front, words, reals, box if bounded else None, fixed)) and moved is not None:
         warn(moved)  # unless x0 has no say
     search = front.get("line_search", row.line_search)
-    result = _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback, fixed)
+    result = go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback, fixed)
     if bounds is not None and "active_mask" not in result:
         # all of them infinite: the run knew of none
         result["active_mask"] = np.zeros(n, int)
         if not row.values_only:
-            result["multipliers"] = np.zeros(n)
+            result["bound_multipliers"] = np.zeros(n)
     return result
 
 
@@ -212,102 +218,6 @@ def new_state(row, values):
     return words, p
 
 
-def resume(state, fun, args=(), jac=None, hess=None, hessp=None, callback=None, options=None, kwargs=None, loss=None):
-    """Go on with a run that was stopped, bit for bit as if it had not been.
-
-    Parameters
-    ----------
-    state : OptimizeResult or path
-        A result of :func:`minimize` or :func:`least_squares`, or the file that its ``save`` wrote.
-    fun, args, jac, hess, hessp, callback
-        As for the function that the state is of; they are not part of the saved state, nor are difference steps of
-        ``minimize`` (``eps``, ``finite_diff_rel_step``).
-    options : dict, optional
-        New limits: ``maxiter`` and ``maxfev`` (both count from the start of the first run), ``max_time``, and
-        whatever else is to differ, but for ``maxcor``.  Of ``least_squares``: ``maxiter``, ``max_nfev``, ``max_time``,
-        ``ftol``, ``xtol``, ``gtol``, ``history``, ``return_all``.
-    kwargs : dict, optional
-        Of ``least_squares``: keywords of fun and jac.
-    loss : callable, optional
-        Of ``least_squares``: the loss, where it was a callable; one with a name is part of the saved state.
-
-    Returns
-    -------
-    OptimizeResult
-
-    Notes
-    -----
-    A run that was cut off within a step (``maxfev``, ``max_time``, Ctrl-C, an exception) takes that step again: its
-    points are those of a run that was not stopped, its counts include what was evaluated twice.
-
-    Examples
-    --------
-    >>> import numopt
-    >>> def f(x):
-    ...     return (x[0] - 1)**4 + x[1]**2
-    >>> part = numopt.minimize(f, [3.0, 2.0], options={'maxiter': 3})
-    >>> whole = numopt.resume(part, f, options={'maxiter': 100})
-    >>> whole.success, whole.nit > 3
-    (True, True)
-    """
-    if isinstance(state, dict):
-        saved = dict(zip((*_SAVED, "fixed"), getattr(state, "state", None) or (), strict=False))
-    else:
-        saved = read_arrays(state)
-    if isinstance(saved.get("w"), dict) or "unit" in saved:  # not by the method: there are two called dogleg
-        from numopt.optimize._squares_state import resume_squares
-
-        if hess is not None or hessp is not None:
-            raise TypeError("hess and hessp are for minimize; the state is one of least_squares")
-        return resume_squares(saved, fun, args, kwargs, jac, loss, callback, options)
-    if kwargs is not None or loss is not None:
-        raise TypeError("kwargs and loss are for least_squares; the state is one of minimize")
-    if not set(_SAVED) <= set(saved):
-        raise ValueError("state holds no saved run of numopt.minimize or numopt.least_squares")
-    fixed = saved.get("fixed")
-    row, sizes = METHODS.get(str(saved["method"])), (len(saved["c"]), len(saved["p"]))
-    if (
-        row is None
-        or sizes != (s.N_COUNTERS, s.N_SCALARS)
-        or any(saved[name].dtype != kind for name, kind in (("c", np.int64), ("p", float), ("w", float)))
-        or saved["c"][s.BOUNDED] not in (0, int(row.bounds))
-        or len(saved["w"]) != row.words(*(int(saved["c"][k]) for k in (s.N, s.MEMORY, s.BOUNDED, s.DENSE)))
-        or (fixed is not None and np.isnan(fixed).sum() != saved["c"][s.N])
-        or str(saved["search"]) not in ("", *LINE_SEARCHES)
-        or saved["c"][s.PARITY] not in (0, 1)
-        or not 0 <= saved["c"][s.PAIRS] <= (saved["c"][s.MEMORY] or saved["c"][s.NIT])
-        or not 0 <= saved["c"][s.HEAD] < max(1, saved["c"][s.MEMORY])
-    ):
-        raise ValueError("state was written by another version of numopt, or is damaged; it can't be resumed")
-    words = np.zeros(s.N_COUNTERS + s.N_TABLE, np.int64)
-    words[: s.N_COUNTERS] = saved["c"]
-    reals = np.concatenate([saved["p"], saved["w"]])
-    c, p = words, reals
-    check_callables(fun, jac, hess, hessp, callback)
-    values, front = read_options(row, options, None, c.item(s.N) if fixed is None else fixed.size, new=False)
-    for name in options or {}:
-        name = OPTION_ALIASES.get(name, name)
-        if name in values:
-            block, slot, _, _ = OPTIONS[name]
-            if (slot == s.MEMORY or (block == "c" and slot in FIXED)) and values[name] != c[slot]:
-                raise ValueError(f"option {name!r} can't be changed in a run: it is {c[slot]}; got {values[name]}")
-            (c if block == "c" else p)[slot] = values[name]
-    check_wolfe_constants(row, p[s.C1], p[s.C2])
-    c[s.STATUS], c[s.ABORT], c[s.HISTORY_ROWS], c[s.HISTORY_SIZE] = RUNNING, 0, 0, 0
-    if c[s.NFEV] == 0 or (row.values_only and math.isnan(p[s.F])):
-        c[s.STATUS] = NEW
-    elif not (math.isfinite(p[s.F]) and (row.values_only or math.isfinite(p[s.GNORM]))):
-        c[s.STATUS] = int(Status.NAN)
-    elif p[s.GNORM] <= p[s.GTOL]:
-        c[s.STATUS] = int(Status.GRADIENT)
-    elif c[s.NIT] >= c[s.MAXITER]:
-        c[s.STATUS] = int(Status.MAXITER)
-    search = str(saved["search"]) or None
-    args = args if isinstance(args, tuple) else (args,)
-    search = front.get("line_search", search)
-    return _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback, fixed)
-
-
 def bind(row, search, words, reals, front, fun, args, jac, hess, hessp, fixed):
     """Fill the table of a run; (the callables bound, what first-order methods have besides)."""
     c, table = words[: s.N_COUNTERS], words[s.N_COUNTERS :]
@@ -322,6 +232,7 @@ def bind(row, search, words, reals, front, fun, args, jac, hess, hessp, fixed):
     if row.unit == "first-order":
         extra = FirstOrder(c, p, front, args, (fun, jac))
         args = extra.args
+    negate = c.item(s.MAXIMISE) == 1
     if jac is None or row.second_order or row.values_only or row.diagonal or front or bounded:
         if isinstance(hess, str) or not (row.second_order or row.diagonal):
             scheme, hess = 2 if hess == "2-point" else 3, None
@@ -336,10 +247,10 @@ def bind(row, search, words, reals, front, fun, args, jac, hess, hessp, fixed):
         hessians = row.second_order or (row.diagonal and not row.values_only and hess is not None)
         bound = Bound(
             fun, jac, hess, hessp if row.second_order else None, args, n, c, table, here, search == "armijo", hessians,
-            steps, rel_steps, scheme, row.values_only, row.diagonal, lower, upper, fixed,
+            steps, rel_steps, scheme, row.values_only, row.diagonal, lower, upper, fixed, negate,
         )  # fmt: skip
     else:
-        bound = Bound(fun, jac, None, None, args, n, c, table, here, search == "armijo", fixed=fixed)
+        bound = Bound(fun, jac, None, None, args, n, c, table, here, search == "armijo", fixed=fixed, negate=negate)
     if extra is not None:
         extra.attach(bound, table)
     if search:
@@ -350,7 +261,7 @@ def bind(row, search, words, reals, front, fun, args, jac, hess, hessp, fixed):
     return bound, extra
 
 
-def _go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback, fixed):
+def go(row, search, words, reals, front, fun, args, jac, hess, hessp, callback, fixed):
     """Bind, run, report."""
     bound, extra = bind(row, search, words, reals, front, fun, args, jac, hess, hessp, fixed)
     c, table, p, w = words[: s.N_COUNTERS], words[s.N_COUNTERS :], reals[: s.N_SCALARS], reals[s.N_SCALARS :]

@@ -10,6 +10,7 @@ import numpy as np
 
 from numopt.callbacks.pointers import address_of, check_signature
 from numopt.catalog import ALIASES, LINE_SEARCHES, METHODS, OPTION_ALIASES, OPTIONS, WORDS, defaults
+from numopt.constrained_catalog import CONSTRAINED, find_constrained
 from numopt.kernels.first_order_slots import GIVEN
 from numopt.optimize._first_order import check_options
 from numopt.optimize._samples import generator
@@ -53,21 +54,20 @@ _ARGUMENTS = {
 _INSTEAD = {
     "tnc": "use 'lbfgs', 'bfgs' or 'newton' with bounds, 'newton-cg' or 'trust-ncg' without",
     **dict.fromkeys(
-        ("cobyla", "cobyqa", "slsqp", "trust-constr"),
-        "constraints other than bounds are not supported yet; without them leave method out",
+        ("cobyla", "cobyqa"),
+        "with constraints leave method out or use 'sqp', which takes differences where no derivatives are given; "
+        "with bounds alone 'nelder-mead', 'powell' and 'pattern-search' need none",
     ),
 }
 _SCIPY_NAMES = {row.scipy: row for row in METHODS.values() if row.scipy}
 
 
-def find_method(method, constraints=()):
+def find_method(method):
     """The catalogue's row for what the user named; None for None."""
-    if type(method) is str and type(constraints) is tuple and not constraints:
+    if type(method) is str:
         row = METHODS.get(method) or _SCIPY_NAMES.get(method)
         if row is not None:
             return row
-    if constraints is not None and not (isinstance(constraints, (list, tuple, dict)) and len(constraints) == 0):
-        raise ValueError("constraints are not supported yet by numopt.minimize; leave constraints out")
     if method is None:
         return None  # for the front door to choose
     if isinstance(method, str):
@@ -77,7 +77,10 @@ def find_method(method, constraints=()):
             return METHODS[name]
         if name in _INSTEAD:
             raise ValueError(f"unknown method {method!r}; {_INSTEAD[name]}")
-        close = difflib.get_close_matches(name, [*METHODS, *ALIASES], 3)
+        constrained = find_constrained(name)
+        if constrained is not None:
+            raise ValueError(f"method {method!r} is one for problems with constraints; numopt.minimize takes it")
+        close = difflib.get_close_matches(name, [*METHODS, *ALIASES, *CONSTRAINED], 3)
         hint = f" (did you mean {' or '.join(map(repr, close))}?)" if close else ""
         raise ValueError(f"unknown method {method!r}{hint}; numopt.METHODS lists all")
     raise TypeError(f"method must be a string or None, not {type(method).__name__}")

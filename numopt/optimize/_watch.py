@@ -34,6 +34,8 @@ def report(row, search, c, p, w, fixed=None):
             step = np.clip(x - g, w[-2 * n : -n], w[-n:]) - x if c[s.BOUNDED] else g
             gnorm = float(np.linalg.norm(step, p[s.NORM_ORDER]))
     status, success, message = _STATUS[status]
+    if c[s.MAXIMISE]:
+        f, g, message = -f, None if g is None else -g, message.replace("below", "above")
     result = OptimizeResult({
         "x": expand(x, fixed, fixed), "fun": f, "jac": expand(g, fixed, np.nan), "success": success, "status": status,
         "message": message, "nit": nit, "nfev": nfev, "njev": njev, "nhev": nhev, "optimality": gnorm,
@@ -43,8 +45,8 @@ def report(row, search, c, p, w, fixed=None):
         active = active_bounds(x, lower, upper)
         result["active_mask"] = expand(active, fixed, 2)
         if not row.values_only:
-            multipliers = np.where(active == 0, 0.0, np.where(active == 2, np.nan, -active * g))
-            result["multipliers"] = expand(multipliers, fixed, np.nan)
+            multipliers = np.where(active == 0, 0.0, np.where(active == 2, np.nan, g))
+            result["bound_multipliers"] = expand(multipliers, fixed, np.nan)
     if row.values_only:
         del result["jac"]
     if row.unit == "bfgs":
@@ -71,6 +73,7 @@ class Watch:
         self.vectors: list | None = [] if front.get("return_all") else None
         self.chunk = None
         self.takes_result = callback is not None and takes_result(callback)
+        self.sign = -1.0 if c[s.MAXIMISE] else 1.0
 
     def x(self):
         """The current point, a copy."""
@@ -107,7 +110,7 @@ class Watch:
                 if moved and self.vectors is not None:
                     self.vectors.append(self.x())
                 if display is not None:
-                    display.update(int(c[s.NIT]), self.p[s.F], self.p[s.GNORM], int(c[s.NFEV]))
+                    display.update(int(c[s.NIT]), self.sign * self.p[s.F], self.p[s.GNORM], int(c[s.NFEV]))
                 if moved and self.callback is not None and c[s.ABORT] == 0:
                     self._call_back()
                 if c[s.STATUS] != RUNNING:
@@ -131,7 +134,7 @@ class Watch:
 
     def intermediate(self):
         """What a callback is told."""
-        return OptimizeResult(x=self.x(), fun=float(self.p[s.F]))
+        return OptimizeResult(x=self.x(), fun=self.sign * float(self.p[s.F]))
 
     def report(self):
         """The result of the run as things stand."""
@@ -147,6 +150,7 @@ class Watch:
             result["allvecs"] = self.vectors
         if self.chunk is not None:
             rows = np.concatenate(self.rows) if self.rows else np.empty((0, len(self.columns)))
+            rows[:, 0] *= self.sign
             result["history"] = history_table(rows, self.columns)
         return result
 

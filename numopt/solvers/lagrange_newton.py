@@ -13,6 +13,7 @@ a maximum among others, so it is guarded:
 * H is shifted by delta I until the matrix has m negative eigenvalues and no zero one: then d is a direction of descent
   for the model on the constraints (section 3.4 and theorem 16.3).  Dependent constraints put zeros among the
   eigenvalues: -delta_c I in place of 0 (Wächter & Biegler 2006, section 3.1).
+* the shift also grows while d is ten times as long as x, and that makes it shorter.
 * steps are halved until the l1 merit f + nu |c - b|_1 falls enough, with nu above the largest multiplier (18.36), or
   the residual of the Lagrange system itself does: near a solution that keeps the full step, whatever f's rounding.
 
@@ -68,6 +69,7 @@ _C1 = 1e-4  # of the sufficient decrease
 _RHO = 0.1  # share of the violation that the merit function's slope keeps, (18.36)
 _SHIFTS = 60  # each eight times the last: enough to pass any eigenvalue
 _FIRST, _GROWTH, _DECAY = 1e-4, 8.0, 1.0 / 3.0
+_LONG = 10.0  # relative to the size of x: longer steps are those of a matrix that says little
 _CORNER = 1e-8  # -delta_c, relative to the matrix
 _FALL = 0.9  # of the residual of the Lagrange system, for a step that the merit function rejects
 _TINY_SLOPE = 1e-8  # of the squared violation, relative to violation and Jacobian: it can't be lowered
@@ -125,11 +127,10 @@ def _assemble(H, J, n, m, shift, corner, K, diagonal):
 
 
 @kernel
-def _factor(R, H, J, K, diagonal, perm, scratch):
-    """Factor the matrix of (1), shifted until its inertia is (n, m, 0); False if no shift will do."""
+def _factor(R, shift, H, J, K, diagonal, perm, scratch):
+    """Factor the matrix of (1), shifted from ``shift`` on until its inertia is (n, m, 0); False if no shift will do."""
     p, n, m = R.p, R.c[N], R.c[M]
-    top = max(norm_inf(H), 1e-8)
-    shift, corner = 0.0, 0.0
+    top, corner = max(norm_inf(H), 1e-8), 0.0
     for _ in range(_SHIFTS):
         _assemble(H, J, n, m, shift, corner, K, diagonal)
         positive, negative, zero = ldlt(K, diagonal, n + m, perm, scratch)
@@ -181,14 +182,23 @@ def step(R):
     )
     if not evaluate_lagrangian(R, k, y, 1.0, H):
         return FAILED
-    if not _factor(R, H, J, K, diagonal, perm, scratch):
-        return FAILED
     for j in range(n):
         rhs[j] = -g[j]
     for i in range(m):
         rhs[n + i] = b[i] - con[i]
-    solve_ldlt(K, size, perm, rhs, solution, work)
-    refine_ldlt(K, diagonal, size, perm, rhs, solution, scratch, work, 2)
+    shift, length, longest = 0.0, _INF, _LONG * max(1.0, norm_inf(x))
+    for _ in range(_SHIFTS):
+        if not _factor(R, shift, H, J, K, diagonal, perm, scratch):
+            return FAILED
+        solve_ldlt(K, size, perm, rhs, solution, work)
+        refine_ldlt(K, diagonal, size, perm, rhs, solution, scratch, work, 2)
+        before, length = length, 0.0
+        for j in range(n):
+            length = max(length, abs(solution[j]))
+        # what the constraints ask for stays, however large the shift
+        if length <= longest or not length < 0.9 * before:
+            break
+        shift = max(_GROWTH * p[_SHIFT], _FIRST * max(norm_inf(H), norm_inf(g)))
     violation, residual = _violation(R, k), _residual(R, k, vector(R, D))
     gd, curvature, largest = 0.0, 0.0, 0.0
     for j in range(n):
