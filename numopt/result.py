@@ -38,10 +38,22 @@ class OptimizeResult(dict):
         The norm of the gradient that the convergence test looked at; NaN where only values were asked for.
     active_mask : ndarray of int, shape (n,)
         With bounds: -1 where x is at its lower bound, 1 at its upper, 2 where the bounds are equal, else 0.
-    multipliers : ndarray, shape (n,)
-        With bounds: the Lagrange multipliers of the active ones, g at a lower bound and -g at an upper one, which at a
-        solution are >= 0; 0 elsewhere, NaN where the bounds are equal (no derivative is taken there).  Absent with
-        methods that ask for values only.
+    bound_multipliers : ndarray, shape (n,)
+        With bounds: their Lagrange multipliers, the derivative of the least value with respect to the bound: at a
+        solution >= 0 at a lower bound, <= 0 at an upper one, and 0 elsewhere.  NaN where the bounds are equal: no
+        derivative is taken there.  Absent with methods that ask for values only.
+    multipliers : list of ndarray, or dict
+        With constraints: theirs, alike, an array for each in the order given, or by name where they were given by name.
+        With J the Jacobian of all of them, y and z the multipliers: jac = J'y + z at a solution.
+    constr : list of ndarray, or dict
+        With constraints: their values.
+    constr_violation : float
+        With constraints: the largest violation of a constraint, absolute.
+    stationarity, complementarity : float
+        With constraints: the residuals of the KKT conditions; ``optimality`` is the larger of them, and what ``gtol``
+        is compared with.  See :func:`numopt.kkt` for the formulas.
+    constr_nfev, constr_njev : int
+        With constraints: evaluations of all of them, and of their Jacobian.
     hess_inv : ndarray, shape (n, n), or LinearOperator
         With BFGS and L-BFGS: the last approximation of the inverse Hessian; with L-BFGS a
         ``scipy.optimize.LbfgsInvHessProduct``, made when it is asked for.
@@ -52,7 +64,8 @@ class OptimizeResult(dict):
         With Powell's method: the directions, one a row; made when it is asked for.  Zero in the rows and columns of
         variables that bounds fix, as ``hess_inv`` is.
     history : ndarray
-        With ``options={'history': True}``: a structured array with the columns f, gnorm, step, nfev, seconds.
+        With ``options={'history': True}``: a structured array with the columns f, gnorm, step, nfev, seconds, and with
+        constraints violation.
     allvecs : list of ndarray
         With ``options={'return_all': True}``: x at the start and after each iteration.
     """

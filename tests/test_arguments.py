@@ -123,9 +123,9 @@ def test_arguments_that_do_not_fit():
     [
         ({"method": "bgfs"}, ValueError, "did you mean 'bfgs'"),
         (
-            {"method": "SLSQP"},
+            {"method": "COBYLA"},
             ValueError,
-            "unknown method 'SLSQP'; constraints other than bounds are not supported yet",
+            "unknown method 'COBYLA'; with constraints leave method out or use 'sqp'",
         ),
         (
             {"method": "TNC"},
@@ -139,7 +139,7 @@ def test_arguments_that_do_not_fit():
         ({"hess": "cs"}, ValueError, "hess='cs'"),
         ({"callback": 3}, TypeError, "callback must be callable"),
         ({"bounds": [(0, 1)]}, ValueError, r"bounds must have length \d, as x0 has; got 1"),
-        ({"constraints": {"type": "eq"}}, ValueError, "constraints are not supported yet"),
+        ({"constraints": {"type": "eq"}}, ValueError, "constraints: the key 'fun' is missing"),
         ({"tol": "small"}, TypeError, "'tol'"),
         ({"tol": -1.0}, ValueError, "at least 0"),
         ({"options": 3}, TypeError, "options must be a dict"),

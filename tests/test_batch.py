@@ -24,7 +24,7 @@ from numopt.kernels import slots
 from numopt.optimize import _batch_run
 
 FIELDS = ("x", "fun", "jac", "optimality", "status", "success", "message", "nit", "nfev", "njev", "nhev",
-          "active_mask", "multipliers")  # fmt: skip
+          "active_mask", "bound_multipliers")  # fmt: skip
 
 
 @njit
@@ -271,7 +271,7 @@ class TestBounds:
         for bounds in ((lower, upper), Bounds(lower, upper), (each(lower), upper)):
             result = numopt.minimize_batch(valley, starts, (each(T),), jac=True, bounds=bounds, n_threads=2)
             assert_each_is_alone(result, valley, starts, (each(T),), jac=True, bounds=(lower, upper))
-        assert result[5].active_mask[0] == 2 and np.isnan(result[5].multipliers[0]) and result[7].nit == 0
+        assert result[5].active_mask[0] == 2 and np.isnan(result[5].bound_multipliers[0]) and result[7].nit == 0
         only = numopt.minimize_batch(valley, starts, (each(T),), jac=True, bounds=(None, upper))
         assert (only.x <= upper).all() and (only.x < lower).any()
 

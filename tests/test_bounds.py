@@ -51,8 +51,8 @@ def test_bowl_in_a_box(bowl, name):
         assert result.success and result.status is Status.GRADIENT
         assert np.allclose(result.x, [2.0, 0.5, 1.0], atol=1e-7) and result.x[0] == 2.0 and result.x[1] == 0.5
         assert result.active_mask.tolist() == [-1, 1, 0]
-        # at the solution g = (1, 2 (-1/2), 0): the multipliers are g at a lower bound and -g at an upper one
-        assert np.allclose(result.multipliers, [1.0, 1.0, 0.0], atol=1e-6)
+        # at the solution g = (1, 2 (-1/2), 0): the multipliers are g at the active bounds
+        assert np.allclose(result.bound_multipliers, [1.0, -1.0, 0.0], atol=1e-6)
         f, g = bowl.python(result.x)
         assert result.optimality == projected(result.x, g, lower, upper) <= 1e-7 and np.array_equal(result.jac, g)
 
@@ -436,7 +436,7 @@ class TestBadInput:
         for bounds in ([(None, None)] * 3, [(-np.inf, np.inf)] * 3, [None] * 3):
             result = minimize(bowl.python, bowl.x0, jac=True, method="L-BFGS-B", bounds=bounds)
             assert np.array_equal(result.x, free.x)
-            assert result.active_mask.tolist() == [0, 0, 0] and result.multipliers.tolist() == [0.0, 0.0, 0.0]
+            assert result.active_mask.tolist() == [0, 0, 0] and result.bound_multipliers.tolist() == [0.0, 0.0, 0.0]
 
     def test_scalar_bounds_are_for_all(self, bowl):
         result = minimize(bowl.python, bowl.x0, jac=True, bounds=scipy.optimize.Bounds(-5, 0.5))
@@ -445,13 +445,13 @@ class TestBadInput:
 
 def test_all_at_bounds_from_the_start(bowl):
     result = minimize(bowl.python, [3.0, 3.0, 3.0], jac=True, bounds=[(3, 9)] * 3)
-    assert result.nit == 0 and result.status is Status.GRADIENT and (result.multipliers > 0).all()
+    assert result.nit == 0 and result.status is Status.GRADIENT and (result.bound_multipliers > 0).all()
 
 
 def test_where_all_variables_are_fixed_none_is_at_a_bound_of_its_own(bowl):
     result = minimize(bowl.python, [1.0, 2.0, 3.0], jac=True, bounds=[(1, 1), (2, 2), (3, 3)])
     assert result.x.tolist() == [1.0, 2.0, 3.0] and result.nit == 0
-    assert result.active_mask.tolist() == [2, 2, 2] and np.isnan(result.multipliers).all()
+    assert result.active_mask.tolist() == [2, 2, 2] and np.isnan(result.bound_multipliers).all()
 
 
 def test_nan_beyond_a_cliff_within_the_bounds():

@@ -3,7 +3,8 @@ Bounds and their multipliers
 ============================
 
 With bounds the minimum may lie on the boundary, where the gradient doesn't vanish: it points out of the box. What is
-left of it there are the Lagrange multipliers: by how much f would fall if a bound gave way by a unit.
+left of it there are the Lagrange multipliers: the derivative of the least value with respect to a bound, positive at a
+lower bound and negative at an upper one.
 """
 
 import numpy as np
@@ -32,14 +33,14 @@ fig, ax = numopt.plot.contour(banana, runs, labels=names, minima=[[0.6, 0.36]], 
 ax.plot([-1.5, 0.6, 0.6, -1.5, -1.5], [-0.2, -0.2, 1.2, 1.2, -0.2], color="black", linewidth=1.2)
 
 # %%
-# The result says which bounds hold x, and what they cost: loosening the upper bound of the first variable a little
-# lowers the minimum by the multiplier times that.
+# The result says which bounds hold x, and what they cost: raising the upper bound of the first variable a little
+# changes the minimum by the multiplier times that.
 
 result = runs[0]
-print("x =", result.x, "active:", result.active_mask, "multipliers:", result.multipliers)
+print("x =", result.x, "active:", result.active_mask, "multipliers:", result.bound_multipliers)
 looser = numopt.minimize(banana, [-1.2, 1.0], jac=True, bounds=[(-1.5, 0.6 + 1e-4), (-0.2, 1.2)])
-print("f falls by", (result.fun - looser.fun) / 1e-4, "per unit")
+print("f changes by", (looser.fun - result.fun) / 1e-4, "per unit")
 
 assert all(np.allclose(run.x, [0.6, 0.36], atol=1e-3) for run in runs)
 assert result.active_mask.tolist() == [1, 0]
-assert np.isclose((result.fun - looser.fun) / 1e-4, result.multipliers[0], rtol=1e-3)
+assert np.isclose((looser.fun - result.fun) / 1e-4, result.bound_multipliers[0], rtol=1e-3)

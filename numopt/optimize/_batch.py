@@ -239,7 +239,8 @@ class MinimizeBatch:
         if boxes is not None:
             found["active_mask"] = active_bounds(found["x"], *boxes.of(slice(None)))
             if "jac" in found:
-                found["multipliers"] = np.where(found["active_mask"] == 0, 0.0, -found["active_mask"] * found["jac"])
+                z = np.where(found["active_mask"] == 2, np.nan, found["jac"])
+                found["bound_multipliers"] = np.where(found["active_mask"] == 0, 0.0, z)
         failed = np.flatnonzero(found["status"] == int(Status.FAILED))
         if failed.size:
             warn(

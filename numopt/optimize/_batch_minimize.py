@@ -42,7 +42,7 @@ class Outputs:
         if batch.boxes is not None:
             self.arrays["active_mask"] = np.zeros((count, n), np.int64)
             if not row.values_only:
-                self.arrays["multipliers"] = np.zeros((count, n), kind)
+                self.arrays["bound_multipliers"] = np.zeros((count, n), kind)
 
     def begin(self, chunk, workers):
         """Tell the threads where the results of a chunk go to: where they stay, if they are doubles."""
@@ -64,7 +64,8 @@ class Outputs:
             x, (lower, upper) = here["x"][mine], boxes.of(chunk)
             active = here["active_mask"][mine] = active_bounds(x, lower[mine], upper[mine])
             if "jac" in here:
-                here["multipliers"][mine] = np.where(active == 0, 0.0, -active * here["jac"][mine])
+                z = np.where(active == 2, np.nan, here["jac"][mine])
+                here["bound_multipliers"][mine] = np.where(active == 0, 0.0, z)
         other = mine[here["optimality"][mine] < 0.0]
         if other.size:
             x, step = here["x"][other], here["jac"][other]

@@ -28,7 +28,7 @@ class BatchResult:
         Whether a convergence test holds.
     nit, nfev, njev, nhev : ndarray of int, shape (n_problems,)
         Iterations, and evaluations.
-    active_mask, multipliers : ndarray, shape (n_problems, n)
+    active_mask, bound_multipliers : ndarray, shape (n_problems, n)
         With bounds, as in :class:`numopt.OptimizeResult`.
     grad, covariance, stderr : ndarray
         Of sums of squares, in place of ``jac``: the gradient (n_problems, n), the covariances (n_problems, n, n) and

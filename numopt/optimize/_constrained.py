@@ -94,14 +94,16 @@ def _all(parts, side):
 
 
 def wants_hessian(row, jac, hess, hessp, parts):
-    """Whether the run asks for the Hessian of the Lagrangian: it is given, or may be made of exact gradients."""
+    """Whether the run asks for the Hessian of the Lagrangian.
+
+    The objective's is given, or asked for by name, and so are the constraints' or they can be made of exact Jacobians.
+    """
     if row.second_order:
         return True
     curved = [part for part in parts if part.fun is not None]
-    given = hess is not None or hessp is not None or any(part.hess is not None for part in curved)
-    if is_update(hess) or not given or not row.hessian:
+    if (hess is None and hessp is None) or is_update(hess) or not row.hessian:
         return False
-    if (hess is None or isinstance(hess, str)) and hessp is None and _by_differences(jac):
+    if isinstance(hess, str) and hessp is None and _by_differences(jac):
         return False
     return not any(part.jac in SCHEMES for part in curved if not callable(part.hess) and isinstance(part.jac, str))
 

@@ -8,6 +8,8 @@ import numpy as np
 from numopt.callbacks.bind import kind_of
 from numopt.callbacks.constraints import as_python
 from numopt.callbacks.pointers import address_of, check_signature
+from numopt.optimize._bounds import read_bounds
+from numopt.optimize._sets import Ball, Simplex
 
 ACCEPTED = (
     "scipy.optimize.LinearConstraint or NonlinearConstraint objects, dictionaries {'type': 'eq' or 'ineq', 'fun': ...},"
