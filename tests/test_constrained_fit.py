@@ -90,10 +90,14 @@ def test_with_bounds_fixed_and_tied_parameters():
     fixed = numopt.curve_fit(decay, X, Y, START, fixed={"b": 1.2}, constraints=[total])
     np.testing.assert_allclose(fixed.popt, fit.popt, rtol=1e-6)
     assert fixed.stderr[1] == 0.0 and fixed.dof == 50 - 2 + fixed.n_active
-    both = numopt.curve_fit(decay, X, Y, START, tied={"c": "0.2 * a"}, constraints=LinearConstraint([1, 1, 0], 3.6, 3.6))
+    both = numopt.curve_fit(
+        decay, X, Y, START, tied={"c": "0.2 * a"}, constraints=LinearConstraint([1, 1, 0], 3.6, 3.6)
+    )
     assert both.popt[2] == pytest.approx(0.2 * both.popt[0]) and both.popt[:2].sum() == pytest.approx(3.6, abs=1e-10)
     one = numopt.curve_fit(lambda x, a: decay(x, a, 3.6 - a, 0.2 * a), X, Y, [1.0])
-    assert both.popt[0] == pytest.approx(one.popt[0], rel=1e-6) and both.stderr[0] == pytest.approx(one.stderr[0], rel=1e-4)
+    assert both.popt[0] == pytest.approx(one.popt[0], rel=1e-6) and both.stderr[0] == pytest.approx(
+        one.stderr[0], rel=1e-4
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import numopt
 from numopt.linear_model import (
     ConstrainedLasso,
     ConstrainedLinearRegression,
@@ -353,6 +354,14 @@ def test_regression_scales_with_its_data():
         np.testing.assert_allclose(model.multipliers_[0] / scale, one.multipliers_[0], rtol=1e-9)
 
 
+def test_regression_on_a_simplex():
+    X, y, _ = data(60, 8)
+    model = ConstrainedLinearRegression(constraints=numopt.Simplex(0.5)).fit(X, y)
+    row = LinearConstraint(np.ones((1, 8)), 0.5, 0.5)
+    check_regression(model, X, y, 0.0, np.inf, [row])
+    assert (model.coef_ == 0).any()
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
@@ -362,7 +371,7 @@ def test_regression_scales_with_its_data():
         ({"bounds": [(0, 1)] * 3}, r"bounds must be a pair \(lower, upper\)"),
         ({"bounds": 3}, "bounds must be a pair"),
         ({"constraints": LinearConstraint(np.ones(4), 0, 1)}, "A must have 3 columns"),
-        ({"constraints": {"type": "eq", "fun": np.sum}}, "must be linear"),
+        ({"constraints": {"type": "eq", "fun": np.sum}}, "must be a scipy.optimize.LinearConstraint"),
         ({"constraints": LinearConstraint(np.ones(3), 2, 1)}, "the lower limit exceeds the upper one"),
         ({"constraints": LinearConstraint(np.ones(3), 4, 9), "bounds": (0, 1)}, "these together: constraints, b"),
         ({"constraints": [LinearConstraint(np.eye(3)[1], v, v) for v in (0, 1)]}, r"s\[0\], constraints\[1\]"),

@@ -87,11 +87,11 @@ class Rows:
         self.parts, self.named = ([], False) if is_empty(constraints) else read_constraints(constraints)
         for part in self.parts:
             if part.fun is not None:
-                raise TypeError(f"{part.label} must be linear: scipy.optimize.LinearConstraint(A, lb, ub)")
+                raise TypeError(f"{part.label} must be a scipy.optimize.LinearConstraint or a numopt.Simplex")
         measure(self.parts, np.zeros(p))
         self.C = np.concatenate([np.empty((0, p)), *(part.A for part in self.parts)])
-        self.lower = np.concatenate([np.empty(0), *(part.lower for part in self.parts)])
-        self.upper = np.concatenate([np.empty(0), *(part.upper for part in self.parts)])
+        self.lower = np.concatenate([np.empty(0), *(part.filled("lower") for part in self.parts)])
+        self.upper = np.concatenate([np.empty(0), *(part.filled("upper") for part in self.parts)])
         self.labels = [
             part.label if part.rows == 1 else f"{part.label}, row {i}" for part in self.parts for i in range(part.rows)
         ]
@@ -242,6 +242,7 @@ class ConstrainedLinearRegression(MultiOutputMixin, RegressorMixin, LinearPredic
         Each a number or an array (n_features,); infinite where there is no bound, equal where a coefficient is given.
     constraints : scipy.optimize.LinearConstraint, a sequence or a dict of them, default=()
         Limits on ``A @ coef_``: equalities where lb and ub are equal. A dict has a name for each.
+        :class:`numopt.Simplex` is another: coefficients >= 0 with a given sum.
     fit_intercept : bool, default=True
         Whether there is a constant term c.
     tol : float, default=1e-9
@@ -320,6 +321,8 @@ class ConstrainedLinearRegression(MultiOutputMixin, RegressorMixin, LinearPredic
         X, y = check_inputs(self, X, y)
         lower, upper = read_bounds(self.bounds, X.shape[1])
         rows = Rows(self.constraints, X.shape[1])
+        if any(part.simplex for part in rows.parts):
+            lower = np.maximum(lower, 0.0)
         weights = check_weights(sample_weight, X)
         kind = X.dtype
         X, y = X.astype(float, copy=False), y.astype(float, copy=False)

@@ -93,8 +93,8 @@ def curve_fit(f, xdata, ydata, p0=None, sigma=None, absolute_sigma=False, check_
         of all parameters, fixed and tied ones too.  See the notes.
     options : dict, optional
         As of :func:`numopt.least_squares`, with constraints ``ctol``, ``maxiter``, ``maxfev``, ``maxls``, ``max_time``
-        and ``disp`` of :func:`numopt.minimize`; and ``threads``: how many may work on a jitted model of many rows (default:
-        all cores; the result is the same to the last bit for any number).
+        and ``disp`` of :func:`numopt.minimize`; and ``threads``: how many may work on a jitted model of many rows
+        (default: all cores; the result is the same to the last bit for any number).
     **kwargs
         ``loss``, ``f_scale``, ``ftol``, ``xtol``, ``gtol``, ``x_scale``, ``diff_step``, ``max_nfev``, ``callback``,
         ``verbose`` of :func:`numopt.least_squares`; ``maxfev``, ``epsfcn``, ``factor``, ``diag`` of scipy's

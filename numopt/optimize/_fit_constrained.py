@@ -31,7 +31,7 @@ from numopt.constrained_catalog import CONSTRAINED, find_constrained
 from numopt.drivers import units
 from numopt.kernels import slots as s
 from numopt.kernels.squares_slots import DELICATE
-from numopt.optimize._constraints import measure, read_constraints, with_simplex
+from numopt.optimize._constraints import measure, read_constraints
 from numopt.optimize._fit_run import NOISE, Fit, FitRun, inverse
 from numopt.optimize._rank import DEPENDENT, undetermined
 from numopt.optimize._squares import new_state
@@ -145,10 +145,12 @@ class ConstrainedFit(Fit):
         measure(self.parts, start)
         self.method, self.settings = "sqp" if method is None else method, settings
         if find_constrained(self.method) is None:
-            raise ValueError(f"method {method!r} takes no constraints; those that do are {', '.join(map(repr, CONSTRAINED))}")
+            raise ValueError(
+                f"method {method!r} takes no constraints; those that do are {', '.join(map(repr, CONSTRAINED))}"
+            )
         super().__init__(*args)
-        box = with_simplex(self.parts, (self.lower, self.upper), self.lower.size)
-        self.lower, self.upper = np.asarray(box[0]), np.asarray(box[1])
+        if any(part.simplex for part in self.parts):
+            self.lower = np.maximum(self.lower, 0.0)
 
     def run(self, variables, whole, callback=None, watched=None):
         """(the run, its result) as of :class:`Fit`."""
@@ -161,7 +163,9 @@ class ConstrainedFit(Fit):
             problem = problem | self._unit(whole)
         while True:
             words, reals = new_state(self.row, variables, self.tolerances, self.max_nfev, None, {})
-            run = ConstrainedFitRun(self.row, variables, words, reals, self.model, None, (), self.model.m, whole, problem)
+            run = ConstrainedFitRun(
+                self.row, variables, words, reals, self.model, None, (), self.model.m, whole, problem
+            )
             try:
                 if whole is not None:
                     run.bound.check(variables.whole(variables.start), whole)
