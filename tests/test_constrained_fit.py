@@ -144,6 +144,20 @@ def test_an_exact_fit_and_a_start_far_away():
     assert fit.cost < 1e-10
 
 
+def test_a_start_from_which_the_method_goes_astray():
+    problem = numopt.problems.nist("MGH17")
+    f, jac, best = problem.function.py_func, problem.model_jacobian.py_func, problem.certified
+    ball = NonlinearConstraint(lambda p: np.sum((p / best) ** 2), -np.inf, 4.9, jac=lambda p: 2 * p / best**2)
+    fit = numopt.curve_fit(f, problem.x, problem.response, problem.starts[0], jac=jac, constraints=ball)
+    J, r = jac(problem.x, *fit.popt), f(problem.x, *fit.popt) - problem.response
+    left = J.T @ r - 2 * fit.popt / best**2 * fit.multipliers[0]
+    assert np.abs(left / (np.linalg.norm(J, axis=0) * np.linalg.norm(r))).max() < 1e-5
+    assert ball.fun(fit.popt) == pytest.approx(4.9, abs=1e-7) and fit.multipliers[0] < 0
+    with pytest.raises(RuntimeError, match="maxiter"):
+        options = {"maxiter": 3}
+        numopt.curve_fit(f, problem.x, problem.response, problem.starts[0], jac=jac, constraints=ball, options=options)
+
+
 def test_constraints_make_up_for_data_that_are_missing():
     fit = numopt.curve_fit(decay, X[:2], Y[:2], START, sigma=0.1, absolute_sigma=True,
                            constraints=LinearConstraint([[0, 1, 0]], 1.3, 1.3))  # fmt: skip

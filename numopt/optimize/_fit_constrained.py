@@ -31,6 +31,7 @@ from numopt.constrained_catalog import CONSTRAINED, find_constrained
 from numopt.drivers import units
 from numopt.kernels import slots as s
 from numopt.kernels.squares_slots import DELICATE
+from numopt.kernels.status import Status
 from numopt.optimize._constraints import measure, read_constraints
 from numopt.optimize._fit_run import NOISE, Fit, FitRun, inverse
 from numopt.optimize._rank import DEPENDENT, undetermined
@@ -44,6 +45,7 @@ _LEAST = 1e-8  # of the residuals at the start: what an exact fit leaves at the 
 _ACTIVE = 1e-7  # of the size of a row's limit and terms: how near counts as at it
 _STEP = 1e-4  # of a parameter's scale, for second differences of a constraint
 _DEPENDENT = 1e-10  # singular values of the rows at their limits, over the largest
+_ASTRAY = (Status.LINE_SEARCH, Status.STALLED, Status.MAXITER, Status.NAN, Status.UNBOUNDED)
 OPTIONS = ("ctol", "maxiter", "maxfev", "maxls", "max_time", "disp")
 _call = ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_ssize_t] * 3)
 _call_grad = ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_ssize_t] * 4)
@@ -135,7 +137,7 @@ class ConstrainedFit(Fit):
     method : str or None
         One for constraints.
     settings : dict
-        ``tol`` and ``options`` of ``minimize``, ``ctol``.
+        ``tol`` and ``options`` of ``minimize``, ``ctol``, and whether the options limit the run, ``budget``.
     start : ndarray
         The parameters at the start.
     """
@@ -169,17 +171,23 @@ class ConstrainedFit(Fit):
             try:
                 if whole is not None:
                     run.bound.check(variables.whole(variables.start), whole)
-                result = self._minimise(run, callback)
+                result = self._minimise(run, variables.start, callback)
+                if whole is not None and result.status in _ASTRAY and not self.settings["budget"]:
+                    # Levenberg-Marquardt finds its way from farther: to the fit without constraints, and on from there
+                    near = super().run(variables, whole)[1].z
+                    other = self._minimise(run, near, callback)
+                    result = other if other.success else result
                 if whole is not None and run.bound.doubtful:
                     run.bound.check(result.x, self.model.at(result.x))
                 return run, result
             except Inseparable:
                 self.model.by_rows = None  # from now on, all rows at once
 
-    def _minimise(self, run, callback):
+    def _minimise(self, run, z, callback):
+        """The method from z on, and its result."""
         from numopt.optimize._minimize import minimize
 
-        variables, z, nit = run.variables, run.variables.start.copy(), 0
+        variables, nit = run.variables, 0
         f0 = f = run.value(z)
         for _ in range(_RUNS):
             run.gradient(z)
@@ -268,8 +276,9 @@ class View:
     def hessian(self, v):
         """J'J of it."""
         self.run.gradient(v * self.D)
-        R = self.run.R * self.D
-        return R.T @ R / self.F
+        with np.errstate(over="ignore", invalid="ignore"):  # far away; the method steps back
+            R = self.run.R * self.D
+            return R.T @ R / self.F
 
     def rows(self, J):
         """A Jacobian by x as one by v."""
@@ -362,4 +371,5 @@ def read_settings(kwargs, settings, options):
         options.setdefault("maxfev", settings["max_nfev"])
     if settings["verbose"] == 2:
         options["disp"] = True
-    return {"tol": kwargs.get("gtol"), "ctol": options.get("ctol", 1e-8), "options": options}
+    budget = not options.keys().isdisjoint(("maxiter", "maxfev", "max_time"))
+    return {"tol": kwargs.get("gtol"), "ctol": options.get("ctol", 1e-8), "options": options, "budget": budget}
