@@ -99,8 +99,23 @@ class Problem:
         return model.fit(self.X.astype(float), y, self.weights).coef_
 
     def gap(self, w, t, z):
-        """(4) for A'r = z; what has more than twice the norm of w is no better where nothing nearer is."""
-        return max(min(t, 2.0 * float(np.abs(w).sum())) * self.steepest(z) - float(w @ z), 0.0)
+        """(4) for A'r = z."""
+        steepest = self.steepest(z)
+        return max(t * steepest - float(w @ z), 0.0) if steepest > 0.0 else 0.0
+
+
+    def free_gap(self, w, t):
+        """(4) up to twice the norm of least squares w: where nothing so near is better, nothing is.
+
+        Or half the square of what least squares still explain of the residual, if that is less.
+        """
+        r = self.residual(w)
+        gap = self.gap(w, min(t, 2.0 * float(np.abs(w).sum())), self.correlations(r))
+        if gap > 1e-12 * self.yy and not self.positive:
+            s = 1.0 if self.weights is None else self.weights
+            found = r - self.residual(self.least_squares(r) + w)
+            gap = min(gap, 0.5 * float(found @ (s * found)))
+        return gap
 
 
 class Piece:
@@ -159,11 +174,11 @@ def solve_constrained(problem, t, max_iter):
         if aim <= 0.0 and passes and not tried:  # is the bound one at all?
             tried, free = True, problem.least_squares(problem.y)
             if free is not None and np.abs(free).sum() <= t:
-                z = problem.correlations(problem.residual(free))
-                return free, 0.0, problem.gap(free, t, z), passes
+                return free, 0.0, problem.free_gap(free, t), passes
         found, level, z = piece.end(problem, t, top)
         if found is not None and np.abs(found).sum() <= t * (1.0 + _EXACT):
-            return found, level, problem.gap(found, t, z), max(passes, 1)
+            gap = problem.gap(found, t, z) if level > 0.0 else problem.free_gap(found, t)
+            return found, level, gap, max(passes, 1)
         if passes >= max_iter or high - low <= 1e-14 * top:
             return *best, max(passes, 1)
         if not low < aim < high:
@@ -175,6 +190,8 @@ def solve_constrained(problem, t, max_iter):
         w, more = problem.lasso(w, na, min(inner, inner * na * t / problem.yy), max_iter - passes)
         passes += max(more, 1)
         norm = float(np.abs(w).sum())
+        if not norm < np.inf:
+            return *best, passes
         low, high = (na, high) if norm > t else (low, na)
         inside = w if norm <= t else w * (t / norm)
         gap = problem.gap(inside, t, problem.correlations(problem.residual(inside)))
@@ -222,9 +239,8 @@ class ConstrainedLasso(MultiOutputMixin, RegressorMixin, LinearPredictor):
     constraint_active_ : bool or ndarray of shape (n_targets,)
         Whether the bound keeps the coefficients from those of least squares.
     dual_gap_ : float or ndarray of shape (n_targets,)
-        The objective is within this of its minimum over all w with a norm of at most t and 2 ``||w||_1``: certified,
-        and as no better w is near, of all where the bound is not active. Before ``coef_`` is rounded to float32, where
-        X is.
+        Certified: the objective is within this of its minimum, where the bound is active; where it is not, of that over
+        all w with at most twice the norm, of which none is better. Before ``coef_`` is rounded to float32, where X is.
     n_iter_ : int or ndarray of shape (n_targets,)
         Passes taken.
     n_features_in_ : int

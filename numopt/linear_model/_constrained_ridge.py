@@ -23,6 +23,7 @@ G. H. Golub, C. F. Van Loan, Matrix Computations, 4th edition, 2013, section 6.2
 import copy
 
 import numpy as np
+import scipy.linalg
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
 from numopt.estimators.callbacks import observed
@@ -47,21 +48,25 @@ _STEPS = 100  # of Newton's method: it takes four to eight
 
 
 def solve_spectrum(system, t):
-    """(W, multipliers, steps) by a decomposition of A'A or A A', where rounding calls for it of A."""
-    mode = "auto"
-    while True:
-        found = Spectrum(system, mode)
-        l, c = found.values, found.inner
-        kept = l > l.max(initial=0.0) * (max(system.shape) * np.finfo(float).eps) ** (2 if mode == "svd" else 1)
-        square = np.where(kept[:, None], c * c * (l[:, None] if found.dual else 1.0), 0.0)
-        a, steps = secular(l, square, t)
-        doubtful = l.min(initial=np.inf) + a.min(initial=np.inf) < _DOUBTFUL * l.max(initial=0.0)
-        if mode == "svd" or system.sparse or not doubtful:
-            break
-        mode = "svd"
+    """(W, multipliers, steps) by a decomposition of A'A or A A', or where rounding calls for it of A."""
+    found = Spectrum(system)
+    l, c = found.values, found.inner
+    kept = l > l.max(initial=0.0) * max(system.shape) * np.finfo(float).eps
+    a, steps = secular(l, np.where(kept[:, None], c * c * (l[:, None] if found.dual else 1.0), 0.0), t)
+    if not system.sparse and l.min(initial=np.inf) + a.min() < _DOUBTFUL * l.max(initial=0.0):
+        return solve_singular(system, t)
     d = l[:, None] + a
     W = product(found.vectors, np.asfortranarray(np.divide(c, d, out=np.zeros_like(d), where=kept[:, None])))
     return system.t_dot(np.asfortranarray(W)) if found.dual else W, a, steps
+
+
+def solve_singular(system, t):
+    """The same by A = U diag(d) V', w(a) = V diag(d / (d^2 + a)) U'b."""
+    U, d, Vt = scipy.linalg.svd(system.explicit(), full_matrices=False, check_finite=False)
+    kept = d > max(system.shape) * np.finfo(float).eps * d.max(initial=0.0)
+    d, c = d[kept, None], d[kept, None] * (U[:, kept].T @ system.B)
+    a, steps = secular(d[:, 0] ** 2, c * c, t)
+    return Vt[kept].T @ (c / (d * d + a)), a, steps
 
 
 def secular(l, square, t):
