@@ -27,6 +27,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 
 from numopt.estimators.callbacks import observed
+from numopt.linear_model._blas import few_threads
 from numopt.linear_model._elastic_net import check_data
 from numopt.linear_model._least_squares import LinearRegression
 from numopt.linear_model._linear_base import (
@@ -273,6 +274,7 @@ class ConstrainedLasso(MultiOutputMixin, RegressorMixin, LinearPredictor):
         self.positive = positive
 
     @observed
+    @few_threads
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 
