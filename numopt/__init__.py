@@ -11,6 +11,7 @@ _HOME = {
     "minimize": "numopt.optimize._minimize",
     "maximize": "numopt.optimize._maximize",
     "kkt": "numopt.optimize._kkt",
+    "KKT": "numopt.optimize._kkt",
     "Simplex": "numopt.optimize._sets",
     "Ball": "numopt.optimize._sets",
     "minimize_scalar": "numopt.optimize._minimize_scalar",

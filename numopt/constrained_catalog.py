@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from numopt.catalog import OPTIONS
+from numopt.kernels import augmented_slots as a
 from numopt.kernels import constrained_slots as k
 
 
@@ -33,8 +34,8 @@ class ConstrainedMethod:
         Whether it needs the Hessian of the Lagrangian (by differences, where it is not given).
     hessian : bool
         Whether it makes use of the Hessian of the Lagrangian.
-    inner : str or None
-        The compiled unit of the solver that it calls.
+    inner, inner_large : str or None
+        The method of the inner runs that it makes (numopt.optimize._inner), and that for many variables.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ConstrainedMethod:
     second_order: bool = False
     hessian: bool = True
     inner: str | None = None
+    inner_large: str | None = None
 
     def words(self, n, m):
         """Size of the workspace in doubles."""
@@ -60,11 +62,17 @@ class ConstrainedMethod:
 CONSTRAINED_OPTIONS: dict[str, tuple[str, int, type, float]] = {
     **{name: OPTIONS[name] for name in ("gtol", "ftol", "xrtol", "xtol", "f_lower", "maxiter", "maxfev", "maxls")},
     "ctol": ("p", k.CTOL, float, 0.0),
+    "inner_maxiter": ("c", a.INNER_MAXITER, int, 1),
+    "penalty": ("p", a.PENALTY_FIRST, float, 0.0),
+    "penalty_growth": ("p", a.GROWTH, float, 1.0),
 }
 
 CONSTRAINED_COMMON = {
     "gtol": 1e-7, "ctol": 1e-8, "ftol": -1.0, "xrtol": 0.0, "xtol": 0.0, "f_lower": -1e20, "maxfev": 2**62,
 }  # fmt: skip
+
+_INNER = {"inner": "bfgs", "inner_large": "lbfgs"}
+_PENALTY = {"inner_maxiter": 1000, "penalty": 0.0, "penalty_growth": 10.0}
 
 CONSTRAINED = {
     row.name: row
@@ -76,8 +84,15 @@ CONSTRAINED = {
                           "projected-gradient", lambda n, m: 3 * n + 10, defaults={"maxls": 40}, maxiter=10000,
                           linear_sets=True, hessian=False),
         ConstrainedMethod("sqp", "sequential quadratic programming", "sqp",
-                          lambda n, m: 6 * n * n + 27 * n + 15 * m + 6, defaults={"maxls": 40}, maxiter=500,
+                          lambda n, m: 6 * n * n + 25 * n + 14 * m + 8, defaults={"maxls": 40}, maxiter=500,
                           scipy="SLSQP"),
+        ConstrainedMethod("interior-point", "primal-dual interior point with a filter line search", "interior-point",
+                          lambda n, m: 5 * n + 14 * m + 6 * (n + m) + n * n + (n + m) ** 2 + 128, maxiter=500,
+                          scipy="trust-constr"),
+        ConstrainedMethod("augmented-lagrangian", "augmented Lagrangian function, bounds by the inner solver",
+                          "augmented-lagrangian", a.own_words, defaults=_PENALTY, **_INNER),
+        ConstrainedMethod("quadratic-penalty", "quadratic penalty, for comparison", "quadratic-penalty", a.own_words,
+                          defaults=_PENALTY, hessian=False, **_INNER),
     )
 }  # fmt: skip
 

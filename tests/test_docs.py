@@ -33,6 +33,7 @@ def test_examples_run(name, tmp_path, monkeypatch):
         ("implied_volatility", "without a solution: 1"),
         ("grid_search", "best: alpha"),
         ("one_model_every_solver", "all agree"),
+        ("maximum_entropy", "those of the exponential family"),
     ],
 )
 def test_example_scripts_run(name, words, capsys):

@@ -199,7 +199,7 @@ def find_problems(wanted):
         elif name in GROUPS:
             found += library.names(name)
         else:
-            where = f"groups are {', '.join(GROUPS)}, and numopt.problems.names(group) lists their problems"
+            where = f"groups are {', '.join(GROUPS)}, and numopt.problems.names() lists all"
             raise ValueError(_unknown("problem", given, [*GROUPS, *known], where))
     return list(dict.fromkeys(found))
 

@@ -14,7 +14,8 @@ from numopt.kernels.status import Status
 # scipy's tolerances: by default SLSQP stops short of what counts as solved here, and trust-constr far beyond it
 SCIPY = {
     "SLSQP": {"ftol": 1e-10, "maxiter": 1000},
-    "trust-constr": {"gtol": 1e-8, "xtol": 1e-10, "barrier_tol": 1e-8, "maxiter": 2000},
+    # a gtol of 1e-8 ends it while the barrier parameter is still 1e-5
+    "trust-constr": {"gtol": 1e-14, "xtol": 1e-10, "barrier_tol": 1e-9, "maxiter": 2000},
 }
 DEFAULT = ("sqp", "interior-point")
 _GROUP = "constrained"

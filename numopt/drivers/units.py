@@ -27,7 +27,11 @@ UNITS = {
     "first-order": ("numopt.solvers.first_order", "run", 1),
     "sqp": ("numopt.solvers.sqp", "run", 0),
     "lagrange-newton": ("numopt.solvers.lagrange_newton", "run", 0),
+    "interior-point": ("numopt.solvers.interior_point", "run", 0),
     "projected-gradient": ("numopt.solvers.projected_gradient", "run", 0),
+    "augmented-lagrangian": ("numopt.solvers.augmented_lagrangian", "run", 0),
+    "quadratic-penalty": ("numopt.solvers.quadratic_penalty", "run", 0),
+    "augmented/value_grad": ("numopt.kernels.augmented", "value_grad", 4),
     "norm-terms": ("numopt.kernels.norm_terms", "value_grad", 4),
     "cg": ("numopt.solvers.conjugate_gradient", "run", 1),
     "bfgs": ("numopt.solvers.bfgs", "run", 1),
@@ -258,43 +262,9 @@ def _compile(name):
 
 def _of_constrained_run(function):
     """The function of a table's address that calls one of a ConstrainedRun."""
-    from numba import carray, types
+    from numopt.kernels.constrained import run_at
 
-    from numopt.kernels import slots as s
-    from numopt.kernels.constrained import ConstrainedRun
-    from numopt.kernels.constrained_slots import HISTORY_WIDTH
-    from numopt.kernels.oracle import void_pointer
-
-    word, real = types.intp, types.float64
-
-    def unit(table):
-        a = carray(void_pointer(table), (s.N_TABLE,), word)
-        c = carray(void_pointer(a[s.A_C]), (s.N_COUNTERS,), types.int64)
-        p = carray(void_pointer(a[s.A_P]), (s.N_SCALARS,), real)
-        w = carray(void_pointer(a[s.A_W]), (a[s.A_W_SIZE],), real)
-        h = carray(void_pointer(a[s.A_HISTORY]), (HISTORY_WIDTH * c[s.HISTORY_SIZE],), real)
-        R = ConstrainedRun(
-            a[s.A_VALUE_GRAD],
-            a[s.A_VALUE],
-            a[s.A_GRAD],
-            a[s.A_HESS],
-            a[s.A_HESSP],
-            a[s.A_DATA],
-            a[s.A_SEARCH],
-            table,
-            a[s.A_TICK],
-            c,
-            p,
-            w,
-            h,
-            a[s.A_CON],
-            a[s.A_CON_JAC],
-            a[s.A_LAG_HESS],
-            a[s.A_CON_DATA],
-        )
-        return function(R)
-
-    return unit
+    return lambda table: function(run_at(table))
 
 
 def _unreachable():

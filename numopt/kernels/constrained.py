@@ -9,15 +9,32 @@ takes this one, and four more.  Where they are integers they are addresses of C 
 
 and otherwise compiled functions ``con(x, c, data)``, ``con_jac(x, J, data)`` (J flat), ``lag_hess(x, w, H, data)``.
 ``k`` is a place: the current point is at ``c[PARITY]``, the trial point at the other of 0 and 1, the best at 2.
+
+Parts of the workspace: ``x_at(R, k)``, ``g_at(R, k)`` (the gradient of f), ``z_at(R, k)`` (multipliers of the bounds),
+``c_at(R, k)`` (the constraints), ``y_at(R, k)`` (their multipliers), ``jacobian_at(R, k)`` (flat; places 0 and 1),
+``lower_limits(R)``, ``upper_limits(R)``, ``kept_rows(R)`` (1 for the rows that no point may violate), ``weights(R)``
+(arguments of the Hessian of the Lagrangian, m + 1), ``own(R, start, count)`` (the method's own).
 """
 
 from typing import Any, NamedTuple
 
-from numba import types
+from numba import carray, types
 from numba.extending import overload
 
+from numopt.kernels import slots as s
 from numopt.kernels.compiling import inlined, kernel
-from numopt.kernels.constrained_slots import NCEV, NCJEV, M, common_words
+from numopt.kernels.constrained_slots import HISTORY_WIDTH, NCEV, NCJEV, M
+from numopt.kernels.constrained_views import c_at as c_at
+from numopt.kernels.constrained_views import g_at as g_at
+from numopt.kernels.constrained_views import jacobian_at as jacobian_at
+from numopt.kernels.constrained_views import kept_rows as kept_rows
+from numopt.kernels.constrained_views import lower_limits as lower_limits
+from numopt.kernels.constrained_views import own as own
+from numopt.kernels.constrained_views import upper_limits as upper_limits
+from numopt.kernels.constrained_views import weights as weights
+from numopt.kernels.constrained_views import x_at as x_at
+from numopt.kernels.constrained_views import y_at as y_at
+from numopt.kernels.constrained_views import z_at as z_at
 from numopt.kernels.oracle import (
     admitted,
     call5,
@@ -25,10 +42,9 @@ from numopt.kernels.oracle import (
     evaluate_grad,
     evaluate_value,
     lazy_gradient,
-    vector,
+    void_pointer,
 )
-from numopt.kernels.slots import ABORT, F_TRIAL, G_BEST, N_COMMON, NHEV, X_BEST, G, N, X
-from numopt.kernels.views import segment
+from numopt.kernels.slots import ABORT, F_TRIAL, NHEV
 
 
 class ConstrainedRun(NamedTuple):
@@ -53,80 +69,18 @@ class ConstrainedRun(NamedTuple):
     con_data: Any
 
 
-# --- the parts of the workspace
-
-
 @inlined
-def x_at(R, k):
-    """x of place k."""
-    return vector(R, X + k if k < 2 else X_BEST)
-
-
-@inlined
-def g_at(R, k):
-    """The gradient of f."""
-    return vector(R, G + k if k < 2 else G_BEST)
-
-
-@inlined
-def z_at(R, k):
-    """Multipliers of the bounds."""
-    return vector(R, N_COMMON + k)
-
-
-@inlined
-def _rows(R, j):
-    return segment(R.w, (N_COMMON + 3) * R.c[N] + j * R.c[M], R.c[M])
-
-
-@inlined
-def c_at(R, k):
-    """Values of the constraints."""
-    return _rows(R, k)
-
-
-@inlined
-def y_at(R, k):
-    """Multipliers of the constraints."""
-    return _rows(R, 3 + k)
-
-
-@inlined
-def lower_limits(R):
-    """cl."""
-    return _rows(R, 6)
-
-
-@inlined
-def upper_limits(R):
-    """cu."""
-    return _rows(R, 7)
-
-
-@inlined
-def kept_rows(R):
-    """1 for the rows that no point may violate."""
-    return _rows(R, 8)
-
-
-@inlined
-def weights(R):
-    """Arguments of the Hessian of the Lagrangian (m + 1)."""
-    return segment(R.w, (N_COMMON + 3) * R.c[N] + 9 * R.c[M], R.c[M] + 1)
-
-
-@inlined
-def jacobian_at(R, k):
-    """The Jacobian, flat, of places 0 and 1."""
-    n, m = R.c[N], R.c[M]
-    return segment(R.w, (N_COMMON + 3) * n + 10 * m + 1 + k * m * n, m * n)
-
-
-@inlined
-def own(R, start, count):
-    """``count`` doubles of the method's own workspace, from ``start`` on."""
-    n, m = R.c[N], R.c[M]
-    return segment(R.w, (N_COMMON + 3) * n + 10 * m + 1 + 2 * m * n + start, count)
+def run_at(table):
+    """The run whose table of machine words stands at an address."""
+    a = carray(void_pointer(table), (s.N_TABLE,), types.intp)
+    c = carray(void_pointer(a[s.A_C]), (s.N_COUNTERS,), types.int64)
+    p = carray(void_pointer(a[s.A_P]), (s.N_SCALARS,), types.float64)
+    w = carray(void_pointer(a[s.A_W]), (a[s.A_W_SIZE],), types.float64)
+    h = carray(void_pointer(a[s.A_HISTORY]), (HISTORY_WIDTH * c[s.HISTORY_SIZE],), types.float64)
+    return ConstrainedRun(
+        a[s.A_VALUE_GRAD], a[s.A_VALUE], a[s.A_GRAD], a[s.A_HESS], a[s.A_HESSP], a[s.A_DATA], a[s.A_SEARCH], table,
+        a[s.A_TICK], c, p, w, h, a[s.A_CON], a[s.A_CON_JAC], a[s.A_LAG_HESS], a[s.A_CON_DATA],
+    )  # fmt: skip
 
 
 # --- calls
@@ -256,6 +210,3 @@ def evaluate_lagrangian(R, k, y, weight, H):
     R.c[NHEV] += 1
     call_lag_hess(R, x_at(R, k), w, H)
     return R.c[ABORT] == 0 and _finite(0.0, H)
-
-
-__all__ = ["ConstrainedRun", "common_words"]

@@ -29,8 +29,8 @@ ray: B s = 0, g's < 0 and no limit in its way prove that the objective is unboun
 **Rounding**: before a solution is returned, d and multipliers are refined with residuals of the problem itself, and all
 constraints are looked at again; only then the working set counts as final.
 
-Workspace (``qp_words(n, m)`` doubles): T and R (n, n) (see ``qp_factors``); limits, multipliers, 1-norms and weights
-1 / norm of all constraints (5, m + n); working set W, D, d_k and scratch (7, n).
+Workspace (``qp_words(n, m)`` doubles): T and R (n, n) (see ``qp_factors``); limits, multipliers and sizes
+of all constraints (4, m + n); working set W, D, d_k and scratch (7, n).
 
 References: Goldfarb & Idnani, Math. Programming 27 (1983) 1-33; Powell, ZQPCVX, DAMTP/1983/NA17; Rockafellar, SIAM J.
 Control Optim. 14 (1976) 877-898; Arnstrom, Bemporad & Axehill, IEEE Trans. Autom. Control 67 (2022) 4362-4369.
@@ -38,7 +38,7 @@ Control Optim. 14 (1976) 877-898; Arnstrom, Bemporad & Axehill, IEEE Trans. Auto
 
 from numopt.kernels.compiling import kernel
 from numopt.kernels.dense import EPS
-from numopt.kernels.qp_factors import absolute_dot, add_row, dot, factor, norm_of, value_of
+from numopt.kernels.qp_factors import absolute_dot, add_row, dot, factor, norm_of_products, value_of
 from numopt.kernels.qp_slots import (
     ACTIVE,
     ERROR,
@@ -56,20 +56,32 @@ from numopt.kernels.qp_slots import (
     VIOLATION,
     n_words,
 )  # fmt: skip
-from numopt.kernels.qp_steps import INFINITE, enter, largest, load, most_violated, proves_infeasible, settle
+from numopt.kernels.qp_steps import (
+    INFINITE,
+    UNRESOLVED,
+    enter,
+    largest,
+    length,
+    load,
+    most_violated,
+    proves_infeasible,
+    settle,
+    terms_of,
+)  # fmt: skip
 from numopt.kernels.views import segment
 
 _RUNNING = -1
 
 FEASIBLE = 1e-12  # violation that is rounding, of a row's limit and of its terms
 VANISHED = 1e-12  # of the largest d on the way, what d is at least counted as in its terms
+LOOSEST = 100.0  # times FEASIBLE, where it takes very many steps
+ROUNDING = 1e-5  # of d, what its elements are at least counted as, since they have d's rounding error
 ACCEPTED = 1e-9  # the same for what could not be resolved any better
 DEFINITE = 1e-11  # least pivot of B over its diagonal entry; below that B counts as semidefinite
 SEMIDEFINITE = 1e-13  # times n: what is added to the diagonal of a semidefinite B so that rounding does not matter
 SHIFT = 1e-7  # D over the diagonal of B
 LINEAR_SHIFT = 1e-3  # D over the largest component of g where B = 0
 CONVERGED = 1e-13  # D (d - d_k) over the terms of B d + g
-NOISE = 256.0 * EPS  # of what the columns of J hold, over their norm
 RAY = 1e-11  # of a ray: B s and steps out of the limits, over their terms
 PROXIMAL = 60  # proximal points at most
 
@@ -78,18 +90,19 @@ qp_words = kernel(n_words)
 
 
 @kernel
-def _is_ray(n, m, B, g, A, low, high, nu, s, norm1):
+def _is_ray(n, m, B, g, A, low, high, nu, s, size):
     """Whether the objective falls without end along s."""
-    size, slope, terms, most, curved = largest(s, n), 0.0, 0.0, 0.0, 0.0
+    whole, slope, terms, most, curved = largest(s, n), 0.0, 0.0, 0.0, 0.0
     for j in range(n):
         slope += g[j] * s[j]
         terms += abs(g[j] * s[j])
         most = max(most, abs(B[j * n + j]))
         curved = max(curved, abs(dot(B, j * n, s, 0, n)))
-    if not (size > 0.0 and curved <= RAY * most * size):
+    if not (whole > 0.0 and curved <= RAY * most * whole):
         return False
+    whole = RAY * length(s, size, n, m)
     for k in range(m + n):
-        t, room = value_of(A, n, m, k, s), RAY * size * norm1[k]
+        t, room = value_of(A, n, m, k, s), whole * size[k]
         if (t < -room and low[k] > -INFINITE) or (t > room and high[k] < INFINITE):
             if k >= m or nu >= INFINITE:
                 return False
@@ -99,12 +112,13 @@ def _is_ray(n, m, B, g, A, low, high, nu, s, norm1):
 
 
 @kernel
-def _report(n, m, B, g, A, low, high, nu, d, lam, norm1, r, info, top, least):
+def _report(n, m, B, g, A, low, high, nu, d, lam, size, r, info, top, least):
     """Set what ``info`` says of d; returns the violation of what is hard over its terms.
 
     ``top``: the largest d on the way; ``least``: what the terms of the gradient count at least.
     """
-    size, worst, violation, given_up, share, gap = max(largest(d, n), VANISHED * top), 0.0, 0.0, 0.0, least * top, 0.0
+    tiny = max(VANISHED * top, ROUNDING * length(d, size, n, m))
+    worst, violation, given_up, share, gap = 0.0, 0.0, 0.0, VANISHED * top * top, 0.0
     curved, linear, terms = 0.0, 0.0, least
     for j in range(n):
         t = dot(B, j * n, d, 0, n)
@@ -122,13 +136,15 @@ def _report(n, m, B, g, A, low, high, nu, d, lam, norm1, r, info, top, least):
         if k < m and nu < INFINITE:
             given_up += nu * max(wrong, 0.0)
         elif not wrong <= 0.0:
-            worst = max(worst, wrong / (abs(limit) + size * norm1[k])) if wrong == wrong else 1.0
+            worst = max(worst, wrong / (abs(limit) + terms_of(A, n, m, k, d) + tiny * size[k]))
+            if wrong != wrong:
+                worst = 1.0
         if lam[k] != 0.0:
             t = lam[k] * (low[k] if lam[k] > 0.0 else high[k])
             gap, share = gap - t, share + abs(t)
             if k < m:
-                add_row(lam[k], A, k * n, r, n)
-                terms = max(terms, abs(lam[k]) * norm1[k])
+                add_row(lam[k], A, k * n, r, 0, n)
+                terms = max(terms, abs(lam[k]) * dot(A, k * n, A, k * n, n) ** 0.5)
     gap, residual, share = gap + curved + linear + given_up, largest(r, n), share + given_up
     info[VIOLATION], info[RESIDUAL], info[VALUE], info[GAP] = violation, residual, 0.5 * curved + linear + given_up, gap
     info[ERROR] = max(worst, residual / terms if residual > 0.0 else 0.0, abs(gap) / share if gap != 0.0 else 0.0)
@@ -136,27 +152,30 @@ def _report(n, m, B, g, A, low, high, nu, d, lam, norm1, r, info, top, least):
 
 
 @kernel
-def _active_set(
-    n, m, B, g, A, low, high, nu, norm1, weight, shift, centre, T, R, W, q, d, lam, marks, c, r, s, u, root, top
-):
+def _active_set(n, m, B, g, A, low, high, nu, size, shift, centre, T, R, W, q, d, lam, marks, c, r, s, u, top):
     """From the working set of ``marks`` to the solution; (status, members, steps, largest d)."""
     q = settle(n, m, B, g, A, low, high, nu, shift, centre, T, R, W, q, d, lam, marks, r, u, c, 1)
-    settled, iterations, reach = False, 0, top
-    while iterations <= 50 + 10 * (n + m):
-        reach = max(reach, largest(d, n))
+    settled, iterations, open_proofs, reach = False, 0, 0, VANISHED * top
+    loose, patience = 1.0, 50 + 10 * (n + m)
+    while iterations <= 10 * (50 + 10 * (n + m)):
+        if iterations > patience:  # rounding errors may go round in circles, where exact arithmetic does not
+            loose, patience = min(10.0 * loose, LOOSEST), patience + 50 + 10 * (n + m)
+        reach = max(reach, length(d, size, n, m))
         top = max(top, reach)
-        p = most_violated(n, m, A, low, high, d, marks, norm1, weight, reach, FEASIBLE)
+        p = most_violated(n, m, A, low, high, d, marks, size, FEASIBLE * loose, 16.0 * EPS * loose * reach)
         if p >= 0:
-            q, steps, sign = enter(n, m, A, low, high, nu, weight, T, R, W, q, d, lam, marks, c, r, s, root, p)
+            q, steps, sign = enter(n, m, A, low, high, nu, size, T, R, W, q, d, lam, marks, c, r, s, p)
             iterations += steps
             if sign == 0.0:
                 settled = False
                 continue
-            if proves_infeasible(n, m, A, low, high, W, q, p, sign, d, lam, r, s):
+            if proves_infeasible(n, m, A, low, high, size, W, q, p, sign, d, lam, r, s):
                 return INFEASIBLE, q, iterations, top
-            if settled:
-                weight[p] = 0.0  # nothing can be done about it
-                continue
+            open_proofs += 1
+            if abs(marks[p]) < 1.5:
+                lam[p] = 0.0
+            if settled or open_proofs > 1:
+                marks[p] = UNRESOLVED
         elif settled:
             return SOLVED, q, iterations, top
         q = settle(n, m, B, g, A, low, high, nu, shift, centre, T, R, W, q, d, lam, marks, r, u, c, 4)
@@ -170,7 +189,7 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
     """Solve the problem above; all arrays are flat, A and B row by row.  Returns a status.
 
     Sets ``d`` (n), the multipliers ``y`` (m) and ``z`` (n), and ``info`` (N_INFO; see ``qp_slots``).  The status is
-    ``SOLVED``; ``INFEASIBLE``: y and z hold the proof (see above; 0 if the limits of one constraint are crossed);
+    ``SOLVED``; ``INFEASIBLE``: y and z hold the proof (see above; 0 if limits are crossed or NaN);
     ``UNBOUNDED``: d holds a ray, z a point that it starts from; ``MAXITER``: accuracy or working set could not be
     settled, d is the last point; ``NOT_CONVEX``: B has a negative eigenvalue, or is not finite.
     ``marks`` (m + n: rows first, then variables): the working set to start from, all zeros if there is none, and the
@@ -181,8 +200,8 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
     T, R = segment(work, 0, n * n), segment(work, n * n, n * n)
     at = 2 * n * n
     low, high, lam = segment(work, at, l), segment(work, at + l, l), segment(work, at + 2 * l, l)
-    norm1, weight = segment(work, at + 3 * l, l), segment(work, at + 4 * l, l)
-    at += 5 * l
+    size = segment(work, at + 3 * l, l)
+    at += 4 * l
     W, c, r = segment(work, at, n), segment(work, at + n, n), segment(work, at + 2 * n, n)
     s, u = segment(work, at + 3 * n, n), segment(work, at + 4 * n, n)
     shift, centre = segment(work, at + 5 * n, n), segment(work, at + 6 * n, n)
@@ -191,15 +210,11 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
         info[i] = 0.0
     for i in range(m):
         low[i], high[i], y[i] = rl[i], ru[i], 0.0
-        square, norm1[i] = dot(A, i * n, A, i * n, n), 0.0
-        for j in range(n):
-            norm1[i] += abs(A[i * n + j])
-        weight[i] = 1.0 / square**0.5 if square > 0.0 else 1.0
-        crossed = crossed or low[i] > high[i]
+        crossed = crossed or not low[i] <= high[i]
     for j in range(n):
-        low[m + j], high[m + j], norm1[m + j], weight[m + j] = dl[j], du[j], 1.0, 1.0
+        low[m + j], high[m + j] = dl[j], du[j]
         d[j], z[j], shift[j], centre[j] = 0.0, 0.0, 0.0, 0.0
-        crossed = crossed or dl[j] > du[j]
+        crossed = crossed or not dl[j] <= du[j]
         most, steep = max(most, abs(B[j * n + j])), max(steep, abs(g[j]))
     if crossed:
         return INFEASIBLE
@@ -216,12 +231,12 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
             if flat:
                 shift[j] = LINEAR_SHIFT * steep if steep > 0.0 else 1.0
         factor(B, shift, n, 0.0, R, T)
-    root = NOISE * norm_of(T, n)
-    q = load(n, m, A, low, high, nu, marks, weight, T, R, W, lam, c, s, root)
-    status, iterations, rounds, before, top = _RUNNING, 0, 0, INFINITE, 0.0
+    q = load(n, m, A, low, high, nu, marks, size, T, R, W, lam, c, s)
+    status, iterations, rounds, before = _RUNNING, 0, 0, INFINITE
+    top = norm_of_products(g, 0, segment(size, m, n), n)  # how far it may be from 0 to the minimiser
     while status == _RUNNING:
         status, q, steps, top = _active_set(
-            n, m, B, g, A, low, high, nu, norm1, weight, shift, centre, T, R, W, q, d, lam, marks, c, r, s, u, root, top
+            n, m, B, g, A, low, high, nu, size, shift, centre, T, R, W, q, d, lam, marks, c, r, s, u, top
         )  # fmt: skip
         iterations += steps
         if status != SOLVED or not proximal:
@@ -237,7 +252,7 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
         if pull <= CONVERGED * terms:
             break
         status = _RUNNING
-        if _is_ray(n, m, B, g, A, low, high, nu, s, norm1):
+        if _is_ray(n, m, B, g, A, low, high, nu, s, size):
             status = UNBOUNDED
         elif rounds >= PROXIMAL:
             status = MAXITER
@@ -245,20 +260,28 @@ def qp(n, m, B, g, A, rl, ru, dl, du, nu, d, y, z, marks, work, info):
             for j in range(n):
                 shift[j] *= 0.01
             factor(B, shift, n, 0.0, R, T)
-            root = NOISE * norm_of(T, n)
-            q = load(n, m, A, low, high, nu, marks, weight, T, R, W, lam, c, s, root)
+            q = load(n, m, A, low, high, nu, marks, size, T, R, W, lam, c, s)
         before = pull
+    for k in range(l):
+        if marks[k] == UNRESOLVED:
+            marks[k] = 0.0
     info[ITERATIONS], info[ROUNDS], info[ACTIVE] = float(iterations), float(rounds), float(q)
     for i in range(m):
         y[i] = lam[i]
     for j in range(n):
         z[j] = lam[m + j]
+    if status == SOLVED or status == UNBOUNDED:
+        for j in range(n):  # within the bounds to the last digit
+            d[j] = min(max(d[j], dl[j]), du[j])
     if status == UNBOUNDED:
         for j in range(n):
             d[j], z[j] = s[j], d[j]
     elif status != INFEASIBLE:
-        least = VANISHED * (steep + (most + largest(shift, n)) * top)
-        worst = _report(n, m, B, g, A, low, high, nu, d, lam, norm1, r, info, top, least)
+        stiff = 0.0
+        for j in range(n):
+            stiff = max(stiff, 1.0 / size[m + j])
+        least = VANISHED * (steep + stiff * top)
+        worst = _report(n, m, B, g, A, low, high, nu, d, lam, size, r, info, top, least)
         if status == SOLVED and not worst <= ACCEPTED:
             status = MAXITER
     return status

@@ -11,6 +11,7 @@ Constraints are numbered 0 to m - 1 for the rows of A and m to m + n - 1 for the
 """
 
 from numopt.kernels.compiling import kernel, short_reduction
+from numopt.kernels.views import segment
 
 DEPENDENT = 1e-12  # of a row, what is left of it beside the working set, below which it is dependent on it
 
@@ -18,26 +19,59 @@ DEPENDENT = 1e-12  # of a row, what is left of it beside the working set, below 
 @short_reduction
 def dot(a, i, b, j, n):
     """a[i:i+n]'b[j:j+n]."""
+    # parts whose indices count from 0: of others LLVM can't tell that they are no negative ones, counted from the end,
+    # and leaves the loop as it is
+    a, b = segment(a, i, n), segment(b, j, n)
     s = 0.0
     for k in range(n):
-        s += a[i + k] * b[j + k]
+        s += a[k] * b[k]
     return s
 
 
 @short_reduction
 def absolute_dot(a, i, b, n):
     """|a[i:i+n]|'|b|."""
+    a = segment(a, i, n)
     s = 0.0
     for k in range(n):
-        s += abs(a[i + k] * b[k])
+        s += abs(a[k] * b[k])
     return s
 
 
-@kernel
-def add_row(t, a, i, b, n):
-    """b += t a[i:i+n]."""
+@short_reduction
+def norm_of_products(a, i, b, n):
+    """(sum_k (a[i + k] b[k])^2)^1/2."""
+    a = segment(a, i, n)
+    s = 0.0
     for k in range(n):
-        b[k] += t * a[i + k]
+        s += (a[k] * b[k]) * (a[k] * b[k])
+    return s**0.5
+
+
+@kernel
+def add_squares(a, i, b, n):
+    """b += a[i:i+n]^2."""
+    a = segment(a, i, n)
+    for k in range(n):
+        b[k] += a[k] * a[k]
+
+
+@kernel
+def add_row(t, a, i, b, j, n):
+    """b[j:j+n] += t a[i:i+n]."""
+    a, b = segment(a, i, n), segment(b, j, n)
+    for k in range(n):
+        b[k] += t * a[k]
+
+
+@kernel
+def rotate(cos, sin, a, i, j, n):
+    """a[i:i+n], a[j:j+n] = cos a[i:] + sin a[j:], cos a[j:] - sin a[i:]."""
+    x, y = segment(a, i, n), segment(a, j, n)
+    for k in range(n):
+        t = x[k]
+        x[k] = cos * t + sin * y[k]
+        y[k] = cos * y[k] - sin * t
 
 
 @kernel
@@ -55,9 +89,7 @@ def factor(B, shift, n, least, L, T):
         for j in range(n):
             T[i * n + j] = 0.0
         for k in range(i):
-            t = L[i * n + k]
-            for j in range(k + 1):
-                T[i * n + j] -= t * T[k * n + j]
+            add_row(-L[i * n + k], T, k * n, T, i * n, k + 1)
         t = 1.0 / L[i * n + i]
         T[i * n + i] = 1.0
         for j in range(i + 1):
@@ -82,7 +114,7 @@ def direction(T, n, q, c, s):
     for j in range(n):
         s[j] = 0.0
     for i in range(q, n):
-        add_row(c[i], T, i * n, s, n)
+        add_row(c[i], T, i * n, s, 0, n)
 
 
 @kernel
@@ -95,12 +127,10 @@ def add(T, R, n, q, c, s):
     R[q * n + q] = alpha
     # the reflector I - beta v v' with v = c2 - alpha e1, of which v'J2' = s - alpha T[q] is almost at hand
     beta = 1.0 / (size * (size + abs(c[q])))
-    add_row(-alpha, T, q * n, s, n)
+    add_row(-alpha, T, q * n, s, 0, n)
     c[q] -= alpha
     for i in range(q, n):
-        t = beta * c[i]
-        for j in range(n):
-            T[i * n + j] -= t * s[j]
+        add_row(-beta * c[i], s, 0, T, i * n, n)
 
 
 @kernel
@@ -120,10 +150,7 @@ def drop(T, R, W, n, q, at, c):
             t = R[k * n + i]
             R[k * n + i] = cos * t + sin * R[k * n + i + 1]
             R[k * n + i + 1] = cos * R[k * n + i + 1] - sin * t
-        for k in range(n):
-            t = T[i * n + k]
-            T[i * n + k] = cos * t + sin * T[(i + 1) * n + k]
-            T[(i + 1) * n + k] = cos * T[(i + 1) * n + k] - sin * t
+        rotate(cos, sin, T, i * n, (i + 1) * n, n)
         t = c[i]
         c[i] = cos * t + sin * c[i + 1]
         c[i + 1] = cos * c[i + 1] - sin * t
@@ -134,7 +161,7 @@ def solve_upper(R, n, q, r):
     """R r = r."""
     for i in range(q - 1, -1, -1):
         r[i] /= R[i * n + i]
-        add_row(-r[i], R, i * n, r, i)
+        add_row(-r[i], R, i * n, r, 0, i)
 
 
 @kernel
@@ -154,19 +181,13 @@ def independent(c, n, q, noise):
 
 
 @kernel
-def norm_of(T, n):
-    """The Frobenius norm of J, which Q does not change."""
-    return dot(T, 0, T, 0, n * n) ** 0.5
-
-
-@kernel
 def dual_residual(n, m, B, g, A, shift, centre, d, lam, r):
     """r = A'y + z - g - B d - shift (d - centre)."""
     for j in range(n):
         r[j] = lam[m + j] - g[j] - shift[j] * (d[j] - centre[j]) - dot(B, j * n, d, 0, n)
     for i in range(m):
         if lam[i] != 0.0:
-            add_row(lam[i], A, i * n, r, n)
+            add_row(lam[i], A, i * n, r, 0, n)
 
 
 @kernel
@@ -198,7 +219,7 @@ def correct(n, m, B, g, A, low, high, shift, centre, T, R, W, q, d, lam, marks, 
     for j in range(n):
         r[j] = 0.0
     for i in range(n):
-        add_row(u[i], T, i * n, r, n)
+        add_row(u[i], T, i * n, r, 0, n)
     most = 0.0
     for j in range(n):
         d[j] += r[j]

@@ -14,4 +14,4 @@ N, M, B, G, A, RL, RU, DL, DU, NU, D, Y, Z, MARKS, WORK, INFO, N_WORDS = range(1
 
 def n_words(n, m):
     """Doubles that ``work`` needs."""
-    return 2 * n * n + 5 * (m + n) + 7 * n
+    return 2 * n * n + 4 * (m + n) + 7 * n

@@ -1,24 +1,33 @@
 """Steps of the dual active-set method for quadratic programs; what they belong to is described in ``qp``.
 
 All constraints stand in one row, those of A first, then the variables: their limits ``low`` and ``high``, multipliers
-``lam`` and ``marks``.
+``lam``, ``marks``, and ``size``: with u_j the norm of row j of J, which any vector of norm 1 in the metric of K changes
+d_j by at most, that of a variable is u_j and that of a row (sum_j a_j^2 u_j^2)^1/2, about |J'a|.  So a violation over
+its size is a distance, and scales of rows and variables do not matter.
 """
 
 from numopt.kernels.compiling import kernel
+from numopt.kernels.dense import EPS
 from numopt.kernels.qp_factors import (
+    absolute_dot,
     add,
     add_row,
+    add_squares,
     correct,
     direction,
     dot,
     drop,
     expand,
     independent,
+    norm_of_products,
     solve_upper,
     value_of,
-)  # fmt: skip
+)
+from numopt.kernels.views import segment  # fmt: skip
 
 INFINITE = 1e300  # limits from here on are none
+UNRESOLVED = 3.0  # mark of a constraint that rounding errors keep from its limit
+NOISE = 256.0 * EPS  # error of J'a over the size of a
 _ENDLESS = 1e308
 
 
@@ -32,17 +41,39 @@ def largest(a, n):
 
 
 @kernel
-def load(n, m, A, low, high, nu, marks, weight, T, R, W, lam, c, s, root):
+def length(d, size, n, m):
+    """max |d_j| / u_j."""
+    most = 0.0
+    for j in range(n):
+        most = max(most, abs(d[j]) / size[m + j])
+    return most
+
+
+@kernel
+def load(n, m, A, low, high, nu, marks, size, T, R, W, lam, c, s):
     """Factorise the working set that ``marks`` names, equalities first, without dependent members; returns its size.
 
-    Sets the multipliers: +-nu for elastic rows given up, else 0.
+    Sets the sizes of the constraints, and the multipliers: +-nu for elastic rows given up, else 0.
     """
+    u = segment(size, m, n)
+    for j in range(n):
+        u[j] = 0.0
+    for i in range(n):
+        add_squares(T, i * n, u, n)
+    for j in range(n):
+        u[j] = u[j] ** 0.5
+    for i in range(m):
+        size[i] = norm_of_products(A, i * n, u, n)
+        if not size[i] > 0.0:
+            size[i] = 1.0
     q = 0
     for equal in range(2):
         for k in range(m + n):
             mark, limit = marks[k], low[k]
             if (limit == high[k]) != (equal == 0):
                 continue
+            if abs(mark) > 2.0:
+                mark = 0.0
             if equal == 0 and mark == 0.0:
                 mark = -1.0
             if mark > 0.0:
@@ -56,7 +87,7 @@ def load(n, m, A, low, high, nu, marks, weight, T, R, W, lam, c, s, root):
             if q == n:
                 continue
             expand(T, A, n, m, k, c)
-            if independent(c, n, q, root / weight[k]):
+            if independent(c, n, q, NOISE * size[k]):
                 direction(T, n, q, c, s)
                 add(T, R, n, q, c, s)
                 marks[k] = -1.0 if mark < 0.0 else 1.0
@@ -91,12 +122,22 @@ def settle(n, m, B, g, A, low, high, nu, shift, centre, T, R, W, q, d, lam, mark
 
 
 @kernel
-def most_violated(n, m, A, low, high, d, marks, norm1, weight, size, tolerance):
-    """The constraint whose violation is largest over its norm, or -1; with a weight of 0 it is passed over."""
+def terms_of(A, n, m, k, d):
+    """|a_k|'|d|: what a_k'd is made of."""
+    return absolute_dot(A, k * n, d, n) if k < m else abs(d[k - m])
+
+
+@kernel
+def most_violated(n, m, A, low, high, d, marks, size, tolerance, noise):
+    """The constraint whose violation is largest over its size, or -1.
+
+    Violations up to ``tolerance`` of the terms that they are made of are none, nor are those up to ``noise``, an error
+    of d, can cause.
+    """
     p, most = -1, 0.0
     for k in range(m + n):
         mark = marks[k]
-        if abs(mark) == 1.0:
+        if abs(mark) == 1.0 or mark == UNRESOLVED:
             continue
         value = value_of(A, n, m, k, d)
         limit = low[k]
@@ -108,13 +149,14 @@ def most_violated(n, m, A, low, high, d, marks, norm1, weight, size, tolerance):
         elif value - high[k] > wrong:
             limit = high[k]
             wrong = value - limit
-        if weight[k] * wrong > most and wrong > tolerance * (abs(limit) + norm1[k] * size):
-            p, most = k, weight[k] * wrong
+        if wrong > max(most, noise) * size[k]:
+            if wrong > tolerance * (abs(limit) + terms_of(A, n, m, k, d)):
+                p, most = k, wrong / size[k]
     return p
 
 
 @kernel
-def enter(n, m, A, low, high, nu, weight, T, R, W, q, d, lam, marks, c, r, s, root, p):
+def enter(n, m, A, low, high, nu, size, T, R, W, q, d, lam, marks, c, r, s, p):
     """Bring the constraint p to its limit, dropping members on the way.
 
     Returns (members, steps, direction of p's multiplier), the latter 0 if that is done.  Else nothing bounds the
@@ -129,10 +171,9 @@ def enter(n, m, A, low, high, nu, weight, T, R, W, q, d, lam, marks, c, r, s, ro
     if p < m and nu < INFINITE:
         room = 2.0 * nu if mark != 0.0 and low[p] == high[p] else nu
     expand(T, A, n, m, p, c)
-    noise = root / weight[p]
     while True:
         steps += 1
-        free, tail, noisy = independent(c, n, q, noise), 0.0, 0.0
+        free, tail, noisy = independent(c, n, q, NOISE * size[p]), 0.0, 0.0
         if free:
             tail = dot(c, q, c, q, n - q)
             direction(T, n, q, c, s)
@@ -140,14 +181,14 @@ def enter(n, m, A, low, high, nu, weight, T, R, W, q, d, lam, marks, c, r, s, ro
             r[i] = c[i]
         solve_upper(R, n, q, r)
         for i in range(q):
-            noisy = max(noisy, abs(r[i]) / weight[int(W[i])])
+            noisy = max(noisy, abs(r[i]) * size[int(W[i])])
         # the end of the way: p at its limit, its multiplier at the end of its range, or one of the working set at its
         t, out, to_zero, full = (gap / tail if free else _ENDLESS), -1, True, free
         if room <= t:
             t, full = room, False
         for i in range(q):
             k, slope = int(W[i]), -sign * r[i]
-            if abs(slope) <= 1e-13 * noisy * weight[k]:
+            if abs(slope) * size[k] <= 1e-13 * noisy:
                 continue
             to, zero = _ENDLESS, True
             if low[k] < high[k] and slope * marks[k] > 0.0:
@@ -162,7 +203,7 @@ def enter(n, m, A, low, high, nu, weight, T, R, W, q, d, lam, marks, c, r, s, ro
             lam[int(W[i])] -= t * sign * r[i]
         lam[p] += t * sign
         if free:
-            add_row(t * sign, s, 0, d, n)
+            add_row(t * sign, s, 0, d, 0, n)
             gap = max(gap - t * tail, 0.0)
         room -= t
         if full:
@@ -186,11 +227,11 @@ def enter(n, m, A, low, high, nu, weight, T, R, W, q, d, lam, marks, c, r, s, ro
 
 
 @kernel
-def proves_infeasible(n, m, A, low, high, W, q, p, sign, d, lam, r, s):
+def proves_infeasible(n, m, A, low, high, size, W, q, p, sign, d, lam, r, s):
     """Put multipliers that prove infeasibility into ``lam``; False, and lam as it was, if rounding leaves it open.
 
     They are ``sign`` for p and -sign r for the working set.  With e = A'y + z, a point that satisfies the constraints
-    has e'd >= gain > 0: there is none whose norm is less than gain / |e|.
+    has e'd >= gain > 0: there is none for which |e|'|d| is less.
     """
     for j in range(n):
         s[j] = 0.0
@@ -203,12 +244,12 @@ def proves_infeasible(n, m, A, low, high, W, q, p, sign, d, lam, r, s):
             continue
         gain += t * limit
         if k < m:
-            add_row(t, A, k * n, s, n)
+            add_row(t, A, k * n, s, 0, n)
         else:
             s[k - m] += t
     for j in range(n):
-        e += abs(s[j])
-    if not gain > 1e3 * e * largest(d, n):
+        e += abs(s[j]) * size[m + j]
+    if not gain > 1e3 * e * length(d, size, n, m):
         return False
     for k in range(m + n):
         lam[k] = 0.0

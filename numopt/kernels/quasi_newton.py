@@ -43,7 +43,7 @@ def damped_update(B, s, y, bs):
 
 @kernel
 def convexify(H, J, rows, gap, n, least, B, g, V, L, lam, work):
-    """Sets B, positive definite, from the Hessian H, and adds to g what makes the model agree on the active constraints.
+    """Sets B, positive definite, from the Hessian H, and g so that the model agrees on the active constraints.
 
     Where H is not positive definite, rho / a'a (a'd - gap)^2 / 2 is added first for each active constraint, which
     changes the step on them not at all.  What is still not convex is so along them: eigenvalues are replaced by their

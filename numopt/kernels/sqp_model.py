@@ -11,7 +11,7 @@ the size of its multiplier, and falls half of the way to it where it is larger (
 
 from numpy import int64
 
-from numopt.kernels.compiling import inlined, kernel
+from numopt.kernels.compiling import kernel
 from numopt.kernels.constrained import c_at, g_at, jacobian_at, lower_limits, own, upper_limits, x_at
 from numopt.kernels.constrained_slots import CTOL, EXACT_HESSIAN, OWN_C, OWN_P, M
 from numopt.kernels.dense import times
@@ -35,7 +35,7 @@ _STATIONARY = 1e-9
 # share of the possible decrease of the violation that a step must bring
 _STEERING = 0.3
 # penalties of elastic rows: the first over the size of g and multipliers; all that counts is the violation; the growth
-_NU_FIRST, _NU_LAST, _NU_GROWTH = 10.0, 1e7, 10.0
+_NU_FIRST, _NU_LAST, _NU_GROWTH = 1.0, 1e7, 10.0
 
 # multipliers, over the size of g, from which on rows are elastic
 _ELASTIC_FROM = 1e6
@@ -45,42 +45,54 @@ _SHARE = 0.1
 _INF = float("inf")
 _WORDS = int64(N_INFO)
 
+# The method's own parts of the workspace.  (int64: Numba would compile a function once more for every plain constant
+# that it is called with.)
+# n x n: the model's matrix, the Hessian of the Lagrangian, scratch
+B_MODEL, H_EXACT, M1, M2 = map(int64, range(4))
+# n: the step and multipliers of the bounds, the same of a correction, limits of the step, g of the model, scratch
+STEP, STEP_Z, CORRECTION, CORRECTION_Z, DL, DU, G_MODEL, V1, V2, V3 = map(int64, range(10))
+# m: multipliers of the rows, of the correction, limits of the rows, penalties, scratch
+STEP_Y, CORRECTION_Y, RL, RU, MU, W1 = map(int64, range(6))
+# m + n: the working set of the model, of the correction, of the model before, and what there was to its limits then
+WORKING, CORRECTION_WORKING, BEFORE, GAP = map(int64, range(4))
+NOTHING = int64(0)
 
-@inlined
+
+@kernel
 def matrix(R, j):
-    """0: B, 1: the Hessian of the Lagrangian, 2, 3: scratch."""
+    """The n x n matrix j."""
     return own(R, j * R.c[N] * R.c[N], R.c[N] * R.c[N])
 
 
-@inlined
+@kernel
 def column(R, j):
-    """Vectors of length n: 0: d, 1: z of the model, 2, 3: the same of a correction, 4, 5: dl, du, 6 to 8: scratch, 9: g."""
+    """The vector j of length n."""
     n = R.c[N]
     return own(R, 4 * n * n + j * n, n)
 
 
-@inlined
+@kernel
 def row(R, j):
-    """Vectors of length m: 0: y of the model, 1: of a correction, 2, 3: rl, ru, 4: mu, 5: scratch."""
+    """The vector j of length m."""
     n, m = R.c[N], R.c[M]
     return own(R, 4 * n * n + 10 * n + j * m, m)
 
 
-@inlined
+@kernel
 def marks(R, j):
-    """The working set (m + n): 0: of the model, 1: of a correction, 2: of the model before, 3: what there is to its limits."""
+    """The vector j of length m + n."""
     n, m = R.c[N], R.c[M]
     return own(R, 4 * n * n + 10 * n + 6 * m + j * (n + m), n + m)
 
 
-@inlined
+@kernel
 def info(R):
     """What ``qp`` reports."""
     n, m = R.c[N], R.c[M]
     return own(R, 4 * n * n + 14 * n + 10 * m, _WORDS)
 
 
-@inlined
+@kernel
 def work(R):
     """Scratch of ``qp``."""
     n, m = R.c[N], R.c[M]
@@ -90,7 +102,7 @@ def work(R):
 @kernel
 def limits_of_rows(R, k):
     """Sets rl, ru at place k."""
-    c, cl, cu, rl, ru = c_at(R, k), lower_limits(R), upper_limits(R), row(R, 2), row(R, 3)
+    c, cl, cu, rl, ru = c_at(R, k), lower_limits(R), upper_limits(R), row(R, RL), row(R, RU)
     for i in range(c.size):
         rl[i], ru[i] = cl[i] - c[i], cu[i] - c[i]
 
@@ -98,8 +110,8 @@ def limits_of_rows(R, k):
 @kernel
 def begin_model(R, k):
     """Sets rl, ru, dl, du and g of the model at place k."""
-    copy(g_at(R, k), column(R, 9))
-    x, xl, xu, dl, du = x_at(R, k), lower_bounds(R), upper_bounds(R), column(R, 4), column(R, 5)
+    copy(g_at(R, k), column(R, G_MODEL))
+    x, xl, xu, dl, du = x_at(R, k), lower_bounds(R), upper_bounds(R), column(R, DL), column(R, DU)
     for j in range(x.size):
         dl[j], du[j] = min(xl[j] - x[j], 0.0), max(xu[j] - x[j], 0.0)
     limits_of_rows(R, k)
@@ -107,11 +119,11 @@ def begin_model(R, k):
 
 @kernel
 def solve_model(R, k, nu, j):
-    """The model at place k into d, z (columns j, j + 1) and y (row j / 2); returns the status of ``qp``."""
+    """Solve the model at place k, j = 0, or the corrected one, j = 1; returns the status of ``qp``."""
     n, m = R.c[N], R.c[M]
     return qp(
-        n, m, matrix(R, 0), column(R, 9), jacobian_at(R, k), row(R, 2), row(R, 3), column(R, 4), column(R, 5), nu,
-        column(R, j), row(R, j // 2), column(R, j + 1), marks(R, j // 2), work(R), info(R),
+        n, m, matrix(R, B_MODEL), column(R, G_MODEL), jacobian_at(R, k), row(R, RL), row(R, RU), column(R, DL),
+        column(R, DU), nu, column(R, 2 * j), row(R, j), column(R, 2 * j + 1), marks(R, j), work(R), info(R),
     )  # fmt: skip
 
 
@@ -125,16 +137,18 @@ def penalty(mu, c, cl, cu):
 
 
 @kernel
-def model_violation(R, k, d, weighted):
-    """Sum of the violations, times mu where ``weighted``, of the linear constraints at d."""
-    J, rl, ru, mu, n = jacobian_at(R, k), row(R, 2), row(R, 3), row(R, 4), d.size
-    v = 0.0
+def model_violation(R, k, d):
+    """Sums of the violations and of mu times the violations, of the linear constraints at d."""
+    J, rl, ru, mu, n = jacobian_at(R, k), row(R, RL), row(R, RU), row(R, MU), d.size
+    v, weighted = 0.0, 0.0
     for i in range(rl.size):
         t = 0.0
         for j in range(n):
             t += J[i * n + j] * d[j]
-        v += (mu[i] if weighted else 1.0) * max(0.0, rl[i] - t, t - ru[i])
-    return v
+        t = max(0.0, rl[i] - t, t - ru[i])
+        v += t
+        weighted += mu[i] * t
+    return v, weighted
 
 
 @kernel
@@ -160,7 +174,7 @@ def squares(c, cl, cu):
 @kernel
 def _forget(R):
     """No working set."""
-    marking = marks(R, 0)
+    marking = marks(R, WORKING)
     for i in range(marking.size):
         marking[i] = 0.0
 
@@ -169,15 +183,15 @@ def _forget(R):
 def _solve_elastic(R, k):
     """The model with elastic rows: nu as large as it must be.  Sets NU, NOWHERE; returns the status of ``qp``."""
     c, p = R.c, R.p
-    d, mu = column(R, 0), row(R, 4)
+    d, mu = column(R, STEP), row(R, MU)
     size = max(1.0, norm_inf(g_at(R, k)))
     v, last = total_violation(R, k), _NU_LAST * size
-    status = solve_model(R, k, last, 0)
+    status = solve_model(R, k, last, NOTHING)
     if status != SOLVED:
         return status
     p[NU] = last
     # what the violation can fall by, within a distance at which the linear constraints mean something
-    fall = v - model_violation(R, k, d, False)
+    fall = v - model_violation(R, k, d)[0]
     fall *= min(1.0, max(1.0, norm_inf(x_at(R, k))) / max(norm_inf(d), 1e-300))
     if fall <= _STATIONARY * v and violation_of(c_at(R, k), lower_limits(R), upper_limits(R)) > p[CTOL]:
         c[NOWHERE] = 1
@@ -186,30 +200,30 @@ def _solve_elastic(R, k):
     for i in range(mu.size):
         nu = max(nu, mu[i])
     while nu < last:
-        status = solve_model(R, k, nu, 0)
-        if status == SOLVED and v - model_violation(R, k, d, False) >= _STEERING * fall:
+        status = solve_model(R, k, nu, NOTHING)
+        if status == SOLVED and v - model_violation(R, k, d)[0] >= _STEERING * fall:
             p[NU] = nu
             return status
         nu *= _NU_GROWTH
-    return solve_model(R, k, last, 0)
+    return solve_model(R, k, last, NOTHING)
 
 
 @kernel
 def _set_penalties(R, k):
     """mu, and DECREASE, which is a fair share of the curvature d'Bd at least."""
     c, p = R.c, R.p
-    y, mu, d = row(R, 0), row(R, 4), column(R, 0)
+    y, mu, d = row(R, STEP_Y), row(R, MU), column(R, STEP)
     for i in range(y.size):
         mu[i] = p[NU] if c[ELASTIC] != 0 else max(abs(y[i]), 0.5 * (mu[i] + abs(y[i])))
     before = penalty(mu, c_at(R, k), lower_limits(R), upper_limits(R))
-    after = model_violation(R, k, d, True) if c[ELASTIC] != 0 else 0.0
-    p[DECREASE] = before - after - dot(g_at(R, k), d)
-    curvature = times(matrix(R, 0), d, column(R, 6))
+    after, weighted = model_violation(R, k, d) if c[ELASTIC] != 0 else (0.0, 0.0)
+    p[DECREASE] = before - weighted - dot(g_at(R, k), d)
+    curvature = times(matrix(R, B_MODEL), d, column(R, V1))
     if c[EXACT_HESSIAN] != 0:  # of which a part may have been added
-        curvature = min(curvature, abs(times(matrix(R, 1), d, column(R, 6))))
+        curvature = min(curvature, abs(times(matrix(R, H_EXACT), d, column(R, V1))))
     enough = _SHARE * curvature
     if p[DECREASE] < enough:
-        v = total_violation(R, k) - (model_violation(R, k, d, False) if c[ELASTIC] != 0 else 0.0)
+        v = total_violation(R, k) - after
         if v > 0.0:
             for i in range(mu.size):
                 mu[i] += (enough - p[DECREASE]) / v
@@ -224,11 +238,11 @@ def find_step(R, k):
     """
     c, p = R.c, R.p
     c[NOWHERE], c[ELASTIC] = 0, 0
-    status = solve_model(R, k, _INF, 0)
+    status = solve_model(R, k, _INF, NOTHING)
     if status == MAXITER:  # the working set that it began from may have been to blame
         _forget(R)
-        status = solve_model(R, k, _INF, 0)
-    if status == SOLVED and norm_inf(row(R, 0)) > _ELASTIC_FROM * max(1.0, norm_inf(g_at(R, k))):
+        status = solve_model(R, k, _INF, NOTHING)
+    if status == SOLVED and norm_inf(row(R, STEP_Y)) > _ELASTIC_FROM * max(1.0, norm_inf(g_at(R, k))):
         # rows on their way to being dependent: the step that would satisfy them leads far away
         if violation_of(c_at(R, k), lower_limits(R), upper_limits(R)) > p[CTOL]:
             status = INFEASIBLE

@@ -20,7 +20,32 @@ from numopt.kernels.dense import EPS
 from numopt.kernels.oracle import lower_bounds, upper_bounds
 from numopt.kernels.qp import SOLVED, qp
 from numopt.kernels.slots import ABORT, F_TRIAL, PARITY, F, N, T
-from numopt.kernels.sqp_model import begin_model, column, info, marks, matrix, penalty, row, squares, work
+from numopt.kernels.sqp_model import (
+    CORRECTION,
+    CORRECTION_WORKING,
+    CORRECTION_Y,
+    CORRECTION_Z,
+    DL,
+    DU,
+    H_EXACT,
+    M1,
+    MU,
+    NOTHING,
+    RL,
+    RU,
+    STEP_Y,
+    STEP_Z,
+    V2,
+    begin_model,
+    column,
+    info,
+    marks,
+    matrix,
+    penalty,
+    row,
+    squares,
+    work,
+)
 from numopt.kernels.vectors import copy, distance, dot
 
 # a restoring step must promise to lower the sum of squares of the violations by this share
@@ -31,12 +56,12 @@ _INF = float("inf")
 
 
 @kernel
-def place(R, t, d, bent):
-    """x of the trial place: x + t d, + t^2 e where ``bent``, within the bounds."""
+def place(R, t, d, bend):
+    """x of the trial place: x + t d + bend t^2 e, within the bounds."""
     k = R.c[PARITY]
-    x, xt, xl, xu, e = x_at(R, k), x_at(R, 1 - k), lower_bounds(R), upper_bounds(R), column(R, 7)
+    x, xt, xl, xu, e = x_at(R, k), x_at(R, 1 - k), lower_bounds(R), upper_bounds(R), column(R, V2)
     for j in range(x.size):
-        to = x[j] + t * d[j] + (t * t * e[j] if bent else 0.0)
+        to = x[j] + t * d[j] + bend * t * t * e[j]
         xt[j] = min(max(to, xl[j]), xu[j])
 
 
@@ -60,19 +85,19 @@ def kept(R):
 
 
 @kernel
-def attempt(R, t, d, bent):
+def attempt(R, t, d, bend):
     """The merit at the trial point that is placed there; inf where it cannot be had."""
-    place(R, t, d, bent)
+    place(R, t, d, bend)
     kt = 1 - R.c[PARITY]
     if not (kept(R) and evaluate_values(R, kt)):
         return _INF
-    return R.p[F_TRIAL] + penalty(row(R, 4), c_at(R, kt), lower_limits(R), upper_limits(R))
+    return R.p[F_TRIAL] + penalty(row(R, MU), c_at(R, kt), lower_limits(R), upper_limits(R))
 
 
 @kernel
 def noise_of(R):
     """The rounding error of the merit."""
-    mu, cl, cu, s = row(R, 4), lower_limits(R), upper_limits(R), abs(R.p[F])
+    mu, cl, cu, s = row(R, MU), lower_limits(R), upper_limits(R), abs(R.p[F])
     for i in range(mu.size):
         a = abs(cl[i]) if cl[i] > -_INF else 0.0
         b = abs(cu[i]) if cu[i] < _INF else 0.0
@@ -99,8 +124,15 @@ def restore(R):
     Another measure of violation: where the sum of the violations is stationary it need not be.
     """
     c, k, n, m = R.c, R.c[PARITY], R.c[N], R.c[M]
-    x, xt, J, v, ct = x_at(R, k), x_at(R, 1 - k), jacobian_at(R, k), c_at(R, k), c_at(R, 1 - k)
-    cl, cu, B, d, g, zero = lower_limits(R), upper_limits(R), matrix(R, 2), column(R, 2), column(R, 7), marks(R, 1)
+    xt, J, v, ct = x_at(R, 1 - k), jacobian_at(R, k), c_at(R, k), c_at(R, 1 - k)
+    cl, cu, B, d, g, zero = (
+        lower_limits(R),
+        upper_limits(R),
+        matrix(R, M1),
+        column(R, CORRECTION),
+        column(R, V2),
+        marks(R, CORRECTION_WORKING),
+    )
     begin_model(R, k)
     for i in range(n * n):
         B[i] = 0.0
@@ -121,16 +153,19 @@ def restore(R):
         B[j * n + j] += 1e-6 * most
     for i in range(m + n):
         zero[i] = 0.0
-    if not most > 0.0 or qp(
-        n, 0, B, g, J, row(R, 2), row(R, 3), column(R, 4), column(R, 5), _INF, d, row(R, 1), column(R, 3), zero,
-        work(R), info(R),
-    ) != SOLVED:  # fmt: skip
+    if not most > 0.0:
+        return False
+    status = qp(
+        n, NOTHING, B, g, J, row(R, RL), row(R, RU), column(R, DL), column(R, DU), _INF, d, row(R, CORRECTION_Y),
+        column(R, CORRECTION_Z), zero, work(R), info(R),
+    )  # fmt: skip
+    if status != SOLVED:
         return False
     slope, before, t = dot(g, d), squares(v, cl, cu), 1.0
     if not -slope > _WORTHWHILE * before:
         return False
     for _ in range(10):
-        place(R, t, d, False)
+        place(R, t, d, 0.0)
         if evaluate_constraints(R, xt, ct) and squares(ct, cl, cu) <= before + 0.1 * t * slope:
             if kept(R) and evaluate_values(R, 1 - k) and move_to(R, y_at(R, k), z_at(R, k)):
                 return True
@@ -144,15 +179,22 @@ def restore(R):
 def look_around(R):
     """Where the violation is stationary, look for a point nearby with less; whether there is one."""
     c, k, n = R.c, R.c[PARITY], R.c[N]
-    x, xt, d, cl, cu, ct = x_at(R, k), x_at(R, 1 - k), column(R, 2), lower_limits(R), upper_limits(R), c_at(R, 1 - k)
+    x, xt, d, cl, cu, ct = (
+        x_at(R, k),
+        x_at(R, 1 - k),
+        column(R, CORRECTION),
+        lower_limits(R),
+        upper_limits(R),
+        c_at(R, 1 - k),
+    )
     before = squares(c_at(R, k), cl, cu)
     for trial in range(6):
-        h = (0.01, 0.1, 1.0)[trial // 2] * (1.0 if trial % 2 == 0 else -1.0)
+        h = 0.01 * 10.0 ** (trial // 2) * (1.0 if trial % 2 == 0 else -1.0)
         for j in range(n):
             # components of all sizes and both signs, in no pattern: the golden ratio spreads them evenly
             phase = (j + 1) * 0.6180339887498949
             d[j] = (0.5 + phase - int(phase)) * max(1.0, abs(x[j])) * (1.0 if j % 3 != 1 else -1.0)
-        place(R, h, d, False)
+        place(R, h, d, 0.0)
         if evaluate_constraints(R, xt, ct) and squares(ct, cl, cu) < (1.0 - _LOWER) * before:
             if kept(R) and evaluate_values(R, 1 - k) and move_to(R, y_at(R, k), z_at(R, k)):
                 return True
@@ -168,9 +210,8 @@ def leave_saddle(R):
     No step would ever move them, and the point that it leads to need not be a minimum: symmetric starts are like that.
     """
     c, p, k, n, m = R.c, R.p, R.c[PARITY], R.c[N], R.c[M]
-    x, xl, xu, g, J, H, d = (
-        x_at(R, k), lower_bounds(R), upper_bounds(R), g_at(R, k), jacobian_at(R, k), matrix(R, 1), column(R, 2)
-    )  # fmt: skip
+    x, xl, xu, g, J = x_at(R, k), lower_bounds(R), upper_bounds(R), g_at(R, k), jacobian_at(R, k)
+    H, d = matrix(R, H_EXACT), column(R, CORRECTION)
     some = False
     for j in range(n):
         still = g[j] == 0.0 and not (c[EXACT_HESSIAN] != 0 and H[j * n + j] >= 0.0)
@@ -179,11 +220,11 @@ def leave_saddle(R):
         h = 0.1 * max(1.0, abs(x[j]))
         d[j] = (h if x[j] + h <= xu[j] else -h) if still and xl[j] < xu[j] else 0.0
         some = some or still
-    if not some or attempt(R, 1.0, d, False) == _INF:
+    if not some or attempt(R, 1.0, d, 0.0) == _INF:
         return False
-    before, after, y = p[F], p[F_TRIAL], row(R, 0)
+    before, after, y = p[F], p[F_TRIAL], row(R, STEP_Y)
     c0, ct = c_at(R, k), c_at(R, 1 - k)
     for i in range(m):
         before -= y[i] * c0[i]
         after -= y[i] * ct[i]
-    return after < before - noise_of(R) and move_to(R, row(R, 0), column(R, 1))
+    return after < before - noise_of(R) and move_to(R, row(R, STEP_Y), column(R, STEP_Z))

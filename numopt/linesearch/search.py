@@ -161,7 +161,7 @@ def make_search(start, advance):
         elif tlow > 0.0:
             copy(xlow, xt)
             copy(glow, gt)
-        if bounded and c[ABORT] == 0 and tlow > 0.0 and sufficient_decrease(s, tlow, flow):
+        if bounded and task != UNBOUNDED_BELOW and c[ABORT] == 0 and tlow > 0.0 and sufficient_decrease(s, tlow, flow):
             task = ACCEPT  # the interval has closed in on a bend, where no slope is small
         p[T] = tlow
         c[TASK], p[F_TRIAL] = task, flow

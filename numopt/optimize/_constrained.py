@@ -12,7 +12,7 @@ from numopt.optimize._constrained_checks import check_counts, check_kept, varian
 from numopt.optimize._constrained_options import read_options, row_for_constraints
 from numopt.optimize._constrained_plan import LARGEST, give_back, key_of, options_are_plain, take
 from numopt.optimize._constrained_run import ConstrainedRun, new_constrained_state
-from numopt.optimize._constraints import is_empty, is_update, measure, read_constraints, with_simplex
+from numopt.optimize._constraints import is_empty, is_update, read_constraints, with_simplex
 from numopt.optimize._options import check_callables, check_x0
 from numopt.optimize._warn import warn
 
@@ -112,6 +112,13 @@ def _by_differences(jac):
     return jac is None or jac is False or (isinstance(jac, str) and jac in SCHEMES)
 
 
+def _read(constraints, start, jac):
+    """(constraints, whether they were given by name)."""
+    if is_empty(constraints):
+        return [], False
+    return read_constraints(constraints, start, jac if type(jac) is str and jac != "inplace" else "2-point")
+
+
 def minimize_constrained(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bounds=None, constraints=(),
                          tol=None, callback=None, options=None, maximise=False):  # fmt: skip
     """``minimize`` where constraints are given, or the method is one for them."""
@@ -121,20 +128,16 @@ def minimize_constrained(fun, x0, args=(), method=None, jac=None, hess=None, hes
     update = is_update(hess)
     check_callables(fun, jac, None if update else hess, hessp, callback)
     args = args if isinstance(args, tuple) else (args,)
-    if is_empty(constraints):
-        parts, named = [], False
-    else:
-        parts, named = read_constraints(constraints, jac if type(jac) is str and jac != "inplace" else "2-point")
-        bounds = with_simplex(parts, bounds, size)
+    bounds = with_simplex(constraints, bounds, size)
     if bounds is not None:
         box = Box(bounds, x)
         x, lower, upper, fixed, bounded = box.x, box.lower, box.upper, box.fixed, box.bounded
         if box.moved is not None:
             warn(box.moved)
     start = x if fixed is None else expand(x, fixed, fixed)
-    measure(parts, start)
+    parts, named = _read(constraints, start, jac)
     key = None
-    if fixed is None and callback is None:
+    if fixed is None and callback is None and not (bounds is not None and box.all_fixed):
         key = key_of(row, x.size, (fun, jac, hess, hessp), args, parts, named, tol, options, bounded, maximise)
         found = take(key)
         if found is not None:
@@ -149,6 +152,8 @@ def minimize_constrained(fun, x0, args=(), method=None, jac=None, hess=None, hes
     values, front = read_options(row, method, options, tol, size, differences)
     kept = check_kept(parts, start)
     exact = wants_hessian(row, jac, hess, hessp, parts)
+    if not row.hessian and (hess is not None or hessp is not None):
+        warn(f"method {row.name!r} makes no use of {'hess' if hess is not None else 'hessp'}")
     words, scalars = new_constrained_state(row, values)
     m = problem.m
     words[s.N], words[k.M], words[k.EXACT_HESSIAN], words[s.MAXIMISE] = n, m, exact, maximise
@@ -167,7 +172,7 @@ def minimize_constrained(fun, x0, args=(), method=None, jac=None, hess=None, hes
     if bounds is not None:
         w[-2 * n : -n], w[-n:] = lower, upper
     run = ConstrainedRun(row, words, reals, problem, exact, front)
-    other = front or kept or index is not None or not options_are_plain(options, values)
+    other = front or not row.hessian or kept or index is not None or not options_are_plain(options, values)
     if key is None or other or reals.size > LARGEST:
         return run.go(callback)
     run.keep_template()
@@ -185,12 +190,9 @@ def resume_constrained(saved, fun, args, jac, hess, hessp, constraints, callback
     c, p, w, n = words, reals, reals[s.N_SCALARS :], words.item(s.N)
     update = is_update(hess)
     check_callables(fun, jac, None if update else hess, hessp, callback)
-    named, parts = False, []
-    if not is_empty(constraints):
-        parts, named = read_constraints(constraints, jac if type(jac) is str and jac != "inplace" else "2-point")
     at = s.X0 + c.item(s.PARITY)
     start = expand(w[at * n : (at + 1) * n].copy(), fixed, fixed)
-    measure(parts, start)
+    parts, named = _read(constraints, start, jac)
     inner, index = without_redundant(parts, fixed)
     args = args if isinstance(args, tuple) else (args,)
     problem = Problem(fun, args, jac, None if update else hess, hessp, parts, named, fixed, start, inner, index)

@@ -2,6 +2,7 @@
 
 import difflib
 
+from numopt.catalog import OPTIONS
 from numopt.constrained_catalog import CONSTRAINED, CONSTRAINED_OPTIONS, constrained_defaults, find_constrained
 from numopt.optimize._options import _ARGUMENTS, FRONT, find_method, front_option, read_number
 from numopt.optimize._warn import warn
@@ -68,7 +69,7 @@ def read_options(row, method, options, tol, n, differences):
             others = [other for other in CONSTRAINED if name in constrained_defaults(CONSTRAINED[other])]
             if others:
                 hint = f"; it is one of {', '.join(map(repr, others))}"
-            elif name in FRONT:
+            elif name in FRONT or name in OPTIONS:
                 hint = "; it is one of methods without constraints"
             warn(f"unknown option {name!r} for method {row.name!r} is ignored{hint}")
     front = {name: value for name, value in front.items() if value is not None and value is not False}

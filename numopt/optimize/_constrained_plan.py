@@ -25,7 +25,7 @@ def key_of(row, n, functions, args, parts, named, tol, options, bounded, maximis
         else:
             kinds.append(kind_of(function))
             modes.append(None)
-    if "pointer" in kinds:
+    if "pointer" in kinds or not (tol is None or type(tol) in _PLAIN):
         return None
     jitted = "python" not in kinds
     if jitted and args:

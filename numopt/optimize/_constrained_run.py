@@ -14,7 +14,9 @@ from numopt.kernels.status import NEW, RUNNING, Status
 from numopt.optimize._bounds import active_bounds, expand
 from numopt.optimize._constrained_checks import inconsistent_rows
 from numopt.optimize._constrained_report import ConstrainedResult
+from numopt.optimize._inner import Inner
 from numopt.optimize._interrupt import TICK
+from numopt.optimize._kkt import relative_violation, residuals
 from numopt.optimize._launch import launch, raise_what_ended
 from numopt.optimize._warn import warn
 from numopt.optimize._watch import Watch
@@ -34,6 +36,38 @@ def new_constrained_state(row, values):
         block, slot, _, _ = CONSTRAINED_OPTIONS[name]
         (words if block == "c" else p)[slot] = value
     return words, p
+
+
+_NEAR = 1e-6  # of a bound, relative to max(1, its size)
+_FEW = 16  # numbers for which a loop in Python takes less time than NumPy's functions
+
+
+def _largest_violation(c, lower, upper):
+    """The largest violation, absolute."""
+    if c.size > _FEW:
+        return float(np.maximum(lower - c, c - upper).max())
+    return max([max(a - v, v - b) for v, a, b in zip(c.tolist(), lower.tolist(), upper.tolist(), strict=True)])
+
+
+def _active(x, lower, upper, z):
+    """-1 at the lower bound, 1 at the upper, 2 where they are equal, else 0.
+
+    Interior points are at no bound.  One counts as active where x is near it and nearer than its multiplier is to 0.
+    """
+    if x.size > _FEW:
+        with np.errstate(invalid="ignore"):
+            down = np.minimum(_NEAR * np.maximum(1.0, np.abs(lower)), np.maximum(z, 0.0))
+            up = np.minimum(_NEAR * np.maximum(1.0, np.abs(upper)), np.maximum(-z, 0.0))
+            return active_bounds(np.where(x - lower <= down, lower, np.where(upper - x <= up, upper, x)), lower, upper)
+    found = []
+    for v, a, b, m in zip(x.tolist(), lower.tolist(), upper.tolist(), z.tolist(), strict=True):
+        if a == b:
+            found.append(2)
+        elif v <= a or (m > 0.0 and v - a <= min(m, _NEAR * max(1.0, abs(a)))):
+            found.append(-1)
+        else:
+            found.append(int(v >= b or (m < 0.0 and b - v <= min(-m, _NEAR * max(1.0, abs(b))))))
+    return np.array(found, int)
 
 
 class ConstrainedRun:
@@ -61,11 +95,13 @@ class ConstrainedRun:
         self.address = self.here + 8 * s.N_COUNTERS
         table, w, n = self.table, self.w, self.n
         self.lower, self.upper = w[-2 * n : -n], w[-n:]
+        self.all_fixed = bool((self.lower == self.upper).all())
         self._bind(exact)
         table[s.A_TICK], table[s.A_C], table[s.A_P] = TICK, self.here, there
         table[s.A_W], table[s.A_W_SIZE] = there + 8 * s.N_SCALARS, w.size
         if row.inner:
-            table[s.A_SEARCH] = units.address(row.inner)
+            self.inner = Inner(row, n)
+            table[s.A_SEARCH] = self.inner.address
 
     def _bind(self, exact):
         problem, front = self.problem, self.front
@@ -145,9 +181,12 @@ class ConstrainedRun:
     def go(self, callback):
         """Run, report; raises what ended the run from outside."""
         c, p, front = self.c, self.p, self.front
-        run = units.function(self.row.unit)  # compiled now, if need be: that is no part of max_time
         watch = ConstrainedWatch(self, callback) if front or callback is not None else None
-        launch(run, c, p, self.address, front.get("max_time") if front else None, watch)
+        if self.all_fixed:
+            self._evaluate()
+        else:
+            run = units.function(self.row.unit)  # compiled now, if need be: that is no part of max_time
+            launch(run, c, p, self.address, front.get("max_time") if front else None, watch)
         result = self.report() if watch is None else watch.result()
         if c[s.HESSIAN_FLAWS]:
             c[s.HESSIAN_FLAWS] = 0
@@ -164,6 +203,28 @@ class ConstrainedRun:
         raise_what_ended(result, c, errors)
         return result
 
+    def _evaluate(self):
+        """The verdict where bounds fix all variables: the only point there is."""
+        c, p, table = self.c, self.p, self.table
+        x, g = self.vector(s.X0), self.vector(s.G0)
+        c[s.TICK_IN], p[s.DEADLINE], p[k.VIOLATION_BEST] = 2, np.inf, np.inf
+        c[s.NFEV] = c[s.NJEV] = 1
+        call = ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_ssize_t] * 4)(table.item(s.A_VALUE_GRAD))
+        p[s.F] = call(address_of_array(x), address_of_array(g), self.n, table.item(s.A_DATA))
+        values = self.rows(0)
+        if self.m and c[s.ABORT] == 0:
+            c[k.NCEV] = 1
+            call = _CALL(table.item(s.A_CON))
+            call(address_of_array(x), address_of_array(values), self.n, self.m, table.item(s.A_CON_DATA))
+        p[k.VIOLATION] = relative_violation(values, self.rows(6), self.rows(7))
+        self.vector(s.N_COMMON)[:] = np.nan
+        if c[s.ABORT]:
+            c[s.STATUS] = c[s.ABORT]
+        elif not (np.isfinite(p[s.F]) and np.isfinite(values).all()):
+            c[s.STATUS] = int(Status.NAN)
+        else:
+            c[s.STATUS] = int(Status.KKT if p[k.VIOLATION] <= p[k.CTOL] else Status.INFEASIBLE)
+
     def report(self):
         """The result of the run as things stand."""
         c, p, m, fixed, problem = self.c, self.p, self.m, self.fixed, self.problem
@@ -179,8 +240,9 @@ class ConstrainedRun:
         g, z = self.vector(s.G0 + at if at < 2 else s.G_BEST), self.vector(s.N_COMMON + at)
         values, y = self.rows(at), self.rows(3 + at)
         if violation > 0.0 and m:
-            violation = float(np.maximum(self.rows(6) - values, values - self.rows(7)).max())
+            violation = _largest_violation(values, self.rows(6), self.rows(7))
         status, success, message = _STATUS[status]
+        mask = _active(x, self.lower, self.upper, z)
         if c[s.MAXIMISE]:
             f, g, y, z, message = -f, -g, -y, -z, message.replace("below", "above")
         result = ConstrainedResult({
@@ -188,7 +250,7 @@ class ConstrainedRun:
             "status": status, "message": message, "nit": nit, "nfev": nfev, "njev": njev, "nhev": nhev,
             "constr_nfev": c.item(k.NCEV), "constr_njev": c.item(k.NCJEV), "constr": problem.split(values, x),
             "multipliers": problem.split(y), "bound_multipliers": expand(z.copy(), fixed, np.nan),
-            "active_mask": expand(active_bounds(x, self.lower, self.upper), fixed, 2),
+            "active_mask": expand(mask, fixed, 2),
             "constr_violation": violation, "stationarity": stationarity, "complementarity": complementarity,
             "optimality": max(stationarity, complementarity),
         })  # fmt: skip
@@ -205,8 +267,6 @@ class ConstrainedRun:
         if status in (int(Status.FAILED), int(Status.INTERRUPTED)):
             return np.nan, np.nan
         J = self.jacobian_at(self.vector(s.X_BEST))
-        from numopt.optimize._kkt import residuals
-
         return residuals(
             self.vector(s.X_BEST), self.vector(s.G_BEST), J, self.rows(2), self.rows(5), self.vector(s.N_COMMON + 2),
             self.rows(6), self.rows(7), self.lower, self.upper,
@@ -239,7 +299,6 @@ class ConstrainedRun:
             what = "a Jacobian of the constraints"
         where = "at the start" if c[s.NIT] == 0 else "where the method can't step back from it"
         result["message"] = f"Failed: {what} is NaN or infinite {where}."
-
 
     def _name_what_contradicts(self, result):
         """Say which linear rows have no common point within the bounds, where that is so."""

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numopt.callbacks.bind import kind_of
-from numopt.callbacks.constraints import as_python
 from numopt.callbacks.pointers import address_of, check_signature
 from numopt.optimize._bounds import read_bounds
+from numopt.optimize._constraint import Constraint, measure
 from numopt.optimize._sets import Ball, Simplex
 
 ACCEPTED = (
@@ -18,150 +18,65 @@ ACCEPTED = (
 _KEYS = ("type", "fun", "jac", "hess", "args", "name")
 _SCHEMES = ("2-point", "3-point", "cs")
 _INF = float("inf")
-_MANY = 1000  # numbers in a matrix that is part of a key
 
 
-class Constraint:
-    """One constraint: lower <= fun(x, *args) <= upper, or lower <= A x <= upper.
-
-    Attributes
-    ----------
-    label : str
-        How messages speak of it.
-    name : str
-        How reports do.
-    fun : callable or None
-        None of a linear one.
-    jac : callable, '2-point', '3-point' or 'cs'
-    hess : callable, '2-point', '3-point' or None
-        ``hess(x, v)``; None where it is not to be asked for.
-    args : tuple
-    A : ndarray or None
-    lower, upper, keep : array
-        Limits, and whether no point evaluated may violate them; of length ``rows`` once that is known.
-    rel_step : array or None
-        Relative steps of differences.
-    rows : int or None
-        Its number of rows.
-    first : ndarray or None
-        The values at the start.
-    equality : bool
-        Of a dictionary, whose limits are no more than 0.
-    """
-
-    fun = jac = hess = A = rel_step = rows = first = None
-    simplex = ball = False
-    args: tuple = ()
-    keep = False
-
-    def __init__(self, label, name):
-        self.label, self.name = label, name
-
-    def set_rows(self, rows):
-        """Give limits and keep that length, where they are no plain numbers; look at them."""
-        self.rows = rows
-        lower, upper = self.lower, self.upper
-        if type(lower) is float and type(upper) is float and self.keep is False:
-            if lower <= upper and (lower > -_INF or upper < _INF) and lower < _INF and upper > -_INF:
-                return
-        for side in ("lower", "upper", "keep"):
-            given = np.asarray(getattr(self, side))
-            if given.shape not in ((), (1,), (rows,)):
-                name = {"lower": "lb", "upper": "ub", "keep": "keep_feasible"}[side]
-                raise ValueError(
-                    f"{self.label}: {name} must be a number or have length {rows}, as the constraint; "
-                    f"got shape {given.shape}"
-                )
-            setattr(self, side, np.array(np.broadcast_to(given, (rows,))))
-        self._check_limits()
-
-    def filled(self, side):
-        """``lower``, ``upper`` or ``keep`` as a vector of floats."""
-        given = getattr(self, side)
-        return given if type(given) is np.ndarray and given.dtype == float else np.full(self.rows, given, float)
-
-    def equalities(self):
-        """Marks of the rows whose limits are equal."""
-        return self.filled("lower") == self.filled("upper")
-
-    def key(self):
-        """What a run prepared for this constraint depends on; None where it serves no other."""
-        if self.rel_step is not None:
-            return None
-        functions = []
-        if self.A is not None:
-            if self.A.size > _MANY:
-                return None
-            functions.append(self.A.tobytes())
-        for function in (self.fun, self.jac, self.hess):
-            if function is None or type(function) is str:
-                functions.append(function)
-                continue
-            kind = kind_of(function)
-            if kind == "pointer" or (kind == "jitted" and self.args):
-                return None
-            functions.append(id(function) if kind == "jitted" else "python")
-        limits = (self.lower, self.upper, self.keep)
-        limits = [a.tobytes() if isinstance(a, np.ndarray) else a for a in limits]
-        return (self.rows, self.label, self.name, *functions, *limits)
-
-    def _check_limits(self):
-        """ValueError for limits that nothing can keep, or that say nothing."""
-        lower, upper = self.lower, self.upper
-        for name, values in (("lb", lower), ("ub", upper)):
-            if np.isnan(values).any():
-                raise ValueError(f"{self.label}: {name} is NaN{self._row(np.isnan(values))}")
-        crossed = lower > upper
-        if crossed.any():
-            i = int(np.flatnonzero(crossed)[0])
-            raise ValueError(
-                f"{self.label}: the lower limit exceeds the upper one{self._row(crossed)}; "
-                f"got {lower[i]:g} and {upper[i]:g}"
-            )
-        for name, values, wrong in (("lb", lower, _INF), ("ub", upper, -_INF)):
-            if (values == wrong).any():
-                where = self._row(values == wrong)
-                raise ValueError(f"{self.label}: {name} is {wrong}{where}, which nothing satisfies")
-        if ((lower == -_INF) & (upper == _INF)).all():
-            raise ValueError(
-                f"{self.label}: its limits are infinite on both sides{' in all rows' if self.rows > 1 else ''}; "
-                "leave it out"
-            )
-
-    def _row(self, wrong):
-        return f" in row {int(np.flatnonzero(wrong)[0])}" if wrong.size > 1 else ""
-
-    def evaluate(self, x):
-        """The values at x, over all variables, as a vector."""
-        if self.fun is None:
-            return self.A @ x
-        c = as_python(self.fun, "fun", self.rows, self.args)(x.copy(), *self.args)
-        if type(c) is np.ndarray and c.ndim == 1 and c.dtype == float and c.size:
-            return c.copy()
-        c = np.asarray(c)
-        if c.ndim > 1 or c.size == 0:
-            raise ValueError(
-                f"{self.label}: fun must return a number or a vector of at least one; it returned shape {c.shape}"
-            )
-        if c.dtype.kind not in "fiub":
-            raise TypeError(f"{self.label}: fun must return real numbers; it returned {c.dtype} data")
-        return c.reshape(-1).astype(float)
+_KNOWN: dict = {}  # (id of a constraint whose functions are jitted, number of variables) -> (what it holds, as read)
 
 
-def read_constraints(constraints, scheme="2-point"):
-    """(list of :class:`Constraint`, whether they were given by name).
+def read_constraints(constraints, x, scheme="2-point"):
+    """(list of :class:`Constraint`, whether they were given by name), with their numbers of rows, looked at at x.
 
     ``scheme``: the differences for dictionaries without a Jacobian.
     """
     if _is_one(constraints):
-        return [_read(constraints, "constraints", "constraint", scheme)], False
+        return [_look_up(constraints, "constraints", "constraint", scheme, x)], False
     if isinstance(constraints, dict):
-        return [_read(con, f"constraints[{name!r}]", str(name), scheme) for name, con in constraints.items()], True
+        return [_look_up(con, f"constraints[{k!r}]", str(k), scheme, x) for k, con in constraints.items()], True
     try:
         given = list(constraints)
     except TypeError:
         raise TypeError(f"constraints must be {ACCEPTED}; got {type(constraints).__name__}") from None
-    return [_read(con, f"constraints[{k}]", f"constraints[{k}]", scheme) for k, con in enumerate(given)], False
+    return [_look_up(con, f"constraints[{k}]", f"constraints[{k}]", scheme, x) for k, con in enumerate(given)], False
+
+
+def _contents(con):
+    """All that a constraint holds, for comparison with what it held before; None for what can't be compared quickly."""
+    if type(con) is dict:
+        return None if "args" in con else [*con, *con.values()]
+    try:
+        held = vars(con)
+    except TypeError:
+        return None
+    found = list(held.values())
+    for k, value in enumerate(found):
+        if type(value) is list or type(value) is np.ndarray:
+            found[k] = bytes(str(value), "ascii") if type(value) is list else value.tobytes()
+    return found
+
+
+def _same(a, b):
+    return a is b or (type(a) is bytes and type(b) is bytes and a == b)
+
+
+def _look_up(con, label, name, scheme, x):
+    """A constraint as read, its rows known; jitted ones are read once."""
+    known, contents = _KNOWN.get((id(con), x.size)), None
+    if known is not None:
+        contents, held, part, of = _contents(con), *known
+        if of == (label, scheme) and contents is not None and len(held) == len(contents):
+            if all(map(_same, held, contents)):
+                return part
+    part = _read(con, label, name, scheme)
+    measure(part, x)
+    functions = [f for f in (part.fun, part.jac, part.hess) if f is not None and type(f) is not str]
+    if functions and not part.args and all(kind_of(f) == "jitted" for f in functions):
+        contents = contents or _contents(con)
+        if contents is not None:
+            if len(_KNOWN) >= 256:
+                _KNOWN.clear()
+            part.of, part.known_key = con, part.key()  # kept alive: its identity is the key
+            _KNOWN[id(con), x.size] = contents, part, (label, scheme)
+    return part
 
 
 def is_empty(constraints):
@@ -169,9 +84,11 @@ def is_empty(constraints):
     return constraints is None or (isinstance(constraints, (list, tuple, dict)) and len(constraints) == 0)
 
 
-def with_simplex(parts, bounds, n):
+def with_simplex(constraints, bounds, n):
     """The bounds that a simplex among the constraints asks for besides those given."""
-    if not any(part.simplex for part in parts):
+    given = constraints.values() if isinstance(constraints, dict) else constraints
+    several = isinstance(constraints, (dict, list, tuple))
+    if Simplex not in (map(type, given) if several else (type(given),)):
         return bounds
     lower, upper = (np.zeros(n), np.full(n, _INF)) if bounds is None else read_bounds(bounds, n)
     return Bounds(np.maximum(lower, 0.0), upper)
@@ -214,7 +131,7 @@ def _read(con, label, name, scheme):
 def _read_dictionary(con, label, name, scheme):
     for key in con:
         if key not in _KEYS:
-            close = difflib.get_close_matches(str(key), _KEYS, 1)
+            close = difflib.get_close_matches(str(key), _KEYS, 1, 0.5)
             hint = f" (did you mean {close[0]!r}?)" if close else ""
             raise ValueError(f"{label}: unknown key {key!r}{hint}; accepted are {', '.join(map(repr, _KEYS))}")
     for key in ("type", "fun"):
@@ -331,23 +248,3 @@ def is_update(hess):
     if hess is None or callable(hess):
         return False
     return any(kind.__name__ == "HessianUpdateStrategy" for kind in type(hess).__mro__)
-
-
-def measure(parts, x):
-    """Set the number of rows of each constraint, and the values at x of those that had to be asked for it."""
-    for part in parts:
-        if part.simplex:
-            part.A = np.ones((1, x.size))
-        if part.fun is None:
-            rows, n = part.A.shape
-            if n != x.size:
-                raise ValueError(
-                    f"{part.label}: A must have {x.size} columns, one for each variable; got shape {part.A.shape}"
-                )
-        elif kind_of(part.fun) == "pointer":
-            rows = max(np.size(part.lower), np.size(part.upper))
-        else:
-            part.first = part.evaluate(x)
-            rows = part.first.size
-        part.set_rows(rows)
-

@@ -30,6 +30,9 @@ class Display:
     def close(self, result):
         """Take the bar away and print the summary."""
         self.progress.stop()
+        if "constr_violation" in result:
+            self.console.print(result.report(), highlight=False, markup=False)
+            return
         self.console.print(
             f"{result.message}\n"
             f"  f {result.fun:.10g}   |g| {result.optimality:.3e}   iterations {result.nit}   "

@@ -1,21 +1,44 @@
 """Solvers for problems with constraints, for calls inside the user's own compiled functions."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
 
+from numopt.catalog import LINE_SEARCHES, METHODS
 from numopt.constrained_catalog import CONSTRAINED_OPTIONS, constrained_defaults
 from numopt.drivers.units import source
 from numopt.kernels import constrained_slots as k
 from numopt.kernels import slots as s
+from numopt.kernels.augmented_slots import DENSE_UP_TO
 from numopt.kernels.constrained import ConstrainedRun
+from numopt.kernels.oracle import Run
 from numopt.kernels.status import Status
+from numopt.kernels.vectors import copy
 from numopt.optimize._constrained_run import new_constrained_state
+from numopt.optimize._inner import inner_state
 from numopt.optimize._options import read_number
 
 _BOUNDS = "bounds must be an array of shape (2, n), lower <= upper, a row of lower ones and one of upper ones, or None"
 _LIMITS = "limits must be an array of shape (2, m), lower <= upper, a row of lower ones and one of upper ones"
+
+
+def _inner_solver(row):
+    """What ``R.search`` is, for a run inside compiled code."""
+    run, search = source(row.unit_for(True)), source(LINE_SEARCHES[row.line_search][1])
+    c0, p0 = inner_state(row)
+
+    @njit(error_model="numpy", nogil=True)
+    def inner(fun, R, c, p, w, begin):
+        if begin:
+            copy(c0, c)
+            copy(p0, p)
+        else:
+            run(Run(fun, None, None, None, None, R, search, 0, 0, c, p, w, R.history))
+        return 0.0
+
+    return inner
 
 
 def constrained_solver(row, options):
@@ -31,6 +54,9 @@ def constrained_solver(row, options):
     p0[s.DEADLINE] = math.inf
     c0[s.TICK_IN], c0[s.PAUSE_AT] = 2**62, 2**62
     run, own, common = source(row.unit), njit(row.own), njit(k.common_words)
+    search: Any = _inner_solver(METHODS[row.inner]) if row.inner else 0
+    most = DENSE_UP_TO if row.inner else 2**62
+    too_many = f"method {row.name!r} takes at most {most} variables inside compiled code"
     needs = f"method {row.name!r} needs lag_hess(x, w, H, data)"
     second_order, equalities_only, linear_sets = row.second_order, row.equalities_only, row.linear_sets
     no_inequalities = f"method {row.name!r} takes neither inequalities nor bounds"
@@ -42,6 +68,8 @@ def constrained_solver(row, options):
         n, m = x0.size, limits.shape[1]
         if limits.shape[0] != 2 or not (limits[0] <= limits[1]).all():
             raise ValueError(_LIMITS)
+        if n > most:
+            raise ValueError(too_many)
         if second_order and lag_hess is None:
             raise ValueError(needs)
         if equalities_only and (bounds is not None or not (limits[0] == limits[1]).all()):
@@ -65,7 +93,7 @@ def constrained_solver(row, options):
                 raise ValueError(_BOUNDS)
             w[w.size - 2 * n : w.size - n] = bounds[0]
             w[w.size - n :] = bounds[1]
-        R = ConstrainedRun(fun, None, None, None, None, data, 0, 0, 0, c, p, w, h, con, con_jac, lag_hess, data)
+        R = ConstrainedRun(fun, None, None, None, None, data, search, 0, 0, c, p, w, h, con, con_jac, lag_hess, data)
         run(R)
         # the current point where the conditions hold, else the best
         at = c[s.PARITY] if c[s.STATUS] == kkt else 2

@@ -9,7 +9,7 @@ from numopt.callbacks.bind import as_callable
 from numopt.callbacks.constraints import as_jacobian, as_python, complex_jacobian
 from numopt.callbacks.python import as_array, as_value, complex_step
 from numopt.optimize._bounds import read_bounds
-from numopt.optimize._constraints import is_empty, measure, read_constraints
+from numopt.optimize._constraints import is_empty, read_constraints
 from numopt.optimize._options import check_callables, check_x0
 
 _SCALE = 100.0  # as in numopt.kernels.kkt
@@ -167,8 +167,7 @@ def kkt(fun, x=None, args=(), jac=None, bounds=None, constraints=(), multipliers
     args = args if isinstance(args, tuple) else (args,)
     n = x.size
     x_lower, x_upper = (np.full(n, -np.inf), np.full(n, np.inf)) if bounds is None else read_bounds(bounds, n)
-    parts, named = ([], False) if is_empty(constraints) else read_constraints(constraints, "3-point")
-    measure(parts, x)
+    parts, named = ([], False) if is_empty(constraints) else read_constraints(constraints, x, "3-point")
     f, g = _value_and_gradient(fun, jac, x, args, x_lower, x_upper)
     if maximize:
         g = -g

@@ -48,10 +48,11 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
     args : tuple, optional
         Extra arguments of fun, jac, hess and hessp.  For jitted functions: numbers, arrays, and tuples of them.
     method : str, optional
-        A name from the table of methods (``numopt.METHODS``), or scipy's name of one of them, in any case.
-        Default: chosen by what is given (docs/default_method.md): Newton's method with ``hess``, else BFGS, or
-        limited-memory BFGS for more than 200 variables, all of them with bounds or without.  Unless ``tol`` or
-        ``gtol`` is given, it aims at a gradient of 1e-8, or of 1e-5 where the gradient is made of differences.
+        A name from the table of methods (``numopt.METHODS``; with constraints those of docs/methods.md), or scipy's
+        name of one of them, in any case.  Default: chosen by what is given (docs/default_method.md): Newton's method
+        with ``hess``, else BFGS, or limited-memory BFGS for more than 200 variables, all of them with bounds or
+        without; with constraints ``'sqp'``.  Unless ``tol`` or ``gtol`` is given, it aims at a gradient of 1e-8, or of
+        1e-5 where the gradient is made of differences.
     jac : {callable, True, 'inplace', '2-point', '3-point', 'cs'}, optional
         The gradient ``jac(x, *args) -> array (n,)``; True if fun returns value and gradient; ``'inplace'`` if
         ``fun(x, g, *args)`` writes the gradient to g and returns the value, which spares a large problem an
@@ -59,15 +60,20 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
         ``'2-point'`` with scipy's absolute step.
     hess : {callable, '2-point', '3-point'}, optional
         The Hessian ``hess(x, *args) -> array (n, n)``, for the Newton methods; or differences of the gradient
-        (default ``'3-point'``).
+        (default ``'3-point'``).  With constraints: where it is given the Hessian of the Lagrangian is used, else, and
+        with scipy's ``BFGS()`` or ``SR1()``, quasi-Newton updates.
     hessp : callable, optional
         ``hessp(x, p, *args) -> array (n,)``, the Hessian times p.
     bounds : sequence of (lower, upper) pairs, or object with ``lb`` and ``ub``, optional
         ``None`` or infinite where there is no bound; ``scipy.optimize.Bounds`` is such an object.  Every point that is
         evaluated lies within them, those of differences too (``keep_feasible`` is always kept).  Variables with equal
         bounds are taken out of the problem.  An x0 outside is moved onto its bounds, with a warning.
-    constraints
-        Not supported yet: ValueError.
+    constraints : constraint, sequence of them, or mapping of names to them, optional
+        ``scipy.optimize.LinearConstraint``, ``NonlinearConstraint``, dictionaries ``{'type': 'eq' or 'ineq', 'fun',
+        'jac', 'args', 'hess', 'name'}``, :class:`Simplex` or :class:`Ball`; their functions may be of any kind that fun
+        may be (docs/constrained.md).  The default method is then ``'sqp'``, and the run ends where the
+        Karush-Kuhn-Tucker conditions hold: optimality within ``gtol`` (1e-7; 1e-6 with differences), violation within
+        ``ctol`` (1e-8).
     tol : float, optional
         Sets ``gtol`` (and ``ftol`` where the method has one).
     callback : callable, optional

@@ -10,7 +10,7 @@ import numpy as np
 
 from numopt.callbacks.pointers import address_of, check_signature
 from numopt.catalog import ALIASES, LINE_SEARCHES, METHODS, OPTION_ALIASES, OPTIONS, WORDS, defaults
-from numopt.constrained_catalog import CONSTRAINED, find_constrained
+from numopt.constrained_catalog import CONSTRAINED, constrained_defaults, find_constrained
 from numopt.kernels.first_order_slots import GIVEN
 from numopt.optimize._first_order import check_options
 from numopt.optimize._samples import generator
@@ -248,6 +248,7 @@ def _takes(method, name):
 def _hint(method, values, name):
     """What may have been meant by an unknown option."""
     others = [row.name for row in METHODS.values() if name in defaults(row) or _takes(row, name)]
+    others = others or [row.name for row in CONSTRAINED.values() if name in constrained_defaults(row)]
     if others:
         more = "" if len(others) < 5 else f" and {len(others) - 3} others"
         return f"; it is one of {', '.join(map(repr, others[: 3 if more else 4]))}{more}"

@@ -1,5 +1,6 @@
 """numopt's methods for ``scipy.optimize.minimize(..., method=...)``."""
 
+from numopt.constrained_catalog import find_constrained
 from numopt.optimize._minimize import minimize
 from numopt.optimize._options import find_method
 
@@ -28,7 +29,7 @@ def scipy_method(method="bfgs"):
     >>> minimize(rosen, [-1.2, 1.0], jac=rosen_der, method=numopt.scipy_method('lbfgs')).x.round(4).tolist()
     [1.0, 1.0]
     """
-    row = find_method(method or "bfgs")
+    row = find_constrained(method) or find_method(method or "bfgs")
 
     def run(fun, x0, args=(), jac=None, hess=None, hessp=None, bounds=None, constraints=(), callback=None, **options):
         if jac is not None and getattr(jac, "__self__", None) is fun and hasattr(fun, "fun"):

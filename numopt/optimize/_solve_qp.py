@@ -11,6 +11,7 @@ from numopt.optimize._warn import warn
 from numopt.result import OptimizeResult
 
 _PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_ssize_t, ctypes.c_ssize_t)
+_Table = ctypes.c_ssize_t * s.N_WORDS
 _loaded: dict = {}
 _SYMMETRIC = 1e-12  # P - P' over P, below which it is rounding
 _NO_ROWS = np.empty(0)
@@ -56,23 +57,23 @@ def _read_rows(names, M, v, n, least):
     _finite(names[0], M)
     if least is None:
         return M, _finite(names[1], v)
-    if np.isnan(v).any() or (v == least).any():
+    if not (v > least).all():
         i = int(np.flatnonzero(np.isnan(v) | (v == least))[0])
         raise ValueError(f"{names[1]} must hold numbers, or inf for a row without limit; got {names[1]}[{i}] = {v[i]}")
     return M, v
 
 
 def _read_bound(name, value, n, none):
-    """A vector of bounds."""
+    """A number or a vector of bounds."""
     if value is None:
-        return np.full(n, none)
+        return none
     value = _numbers(name, value, f"a number or a vector of {n} elements")
     if value.shape not in ((), (n,)):
         raise ValueError(f"{name} must be a number or of shape ({n},), as q has {n} elements; got {value.shape}")
-    value = np.ascontiguousarray(np.broadcast_to(value, (n,)))
     wrong = np.isnan(value) | (value == -none)
     if wrong.any():
-        i = int(np.flatnonzero(wrong)[0])
+        value = np.broadcast_to(value, (n,))
+        i = int(np.flatnonzero(np.broadcast_to(wrong, (n,)))[0])
         raise ValueError(f"{name} must hold numbers, or {none} where there is no bound; got {name}[{i}] = {value[i]}")
     return value
 
@@ -88,8 +89,8 @@ def _read_objective(P, q):
     if P.shape != (n, n):
         raise ValueError(f"P must have the shape ({n}, {n}), as q has {n} elements; got {P.shape}")
     _finite("P", P)
-    skew = np.abs(P - P.T).max()
-    if skew > 0.0:
+    if not (P == P.T).all():
+        skew = np.abs(P - P.T).max()
         if skew > _SYMMETRIC * np.abs(P).max():
             warn(f"P is not symmetric (P and P' differ by up to {skew:.3g}): its symmetric part is taken")
         P = 0.5 * (P + P.T)
@@ -189,17 +190,18 @@ def solve_qp(P, q, A=None, b=None, G=None, h=None, lb=None, ub=None, *, x0=None,
     A, b = _read_rows(("A", "b"), A, b, n, None)
     G, h = _read_rows(("G", "h"), G, h, n, -np.inf)
     lb, ub = _read_bound("lb", lb, n, -np.inf), _read_bound("ub", ub, n, np.inf)
-    if (lb > ub).any():
+    if np.any(lb > ub):
+        lb, ub = (np.broadcast_to(v, (n,)) for v in (lb, ub))
         j = int(np.flatnonzero(lb > ub)[0])
         raise ValueError(f"lb must not exceed ub; lb[{j}] = {lb[j]:g} > ub[{j}] = {ub[j]:g}")
     if isinstance(tol, bool) or not isinstance(tol, (int, float, np.number)) or not 0.0 < tol < np.inf:
         raise ValueError(f"tol must be a number > 0, got {tol!r}")
     k, m = len(b), len(b) + len(h)
     rows = G if not k else A if m == k else np.concatenate((A, G))
-    low, high = np.concatenate((b, np.full(m - k, -np.inf), lb)), np.concatenate((b, h, ub))
+    low, high = np.empty(m + n), np.empty(m + n)
+    low[:k], low[k:m], low[m:], high[:k], high[k:m], high[m:] = b, -np.inf, lb, b, h, ub
     marks = _read_active_set(active_set, x0, rows, low, high, n)
-    x, lam, info = np.empty(n), np.empty(m + n), np.empty(s.N_INFO)
-    end = _run(P, q, rows, low, high, x, lam, marks, info)
+    end, x, lam, marks, info = _run(P, q, rows, low, high, marks)
     if end == s.NOT_CONVEX:
         least = np.linalg.eigvalsh(P)[0]
         raise ValueError(
@@ -239,19 +241,26 @@ def solve_qp(P, q, A=None, b=None, G=None, h=None, lb=None, ub=None, *, x0=None,
     )
 
 
-def _run(P, q, rows, low, high, x, lam, marks, info):
-    """The compiled solver."""
+def _run(P, q, rows, low, high, marks, nu=np.inf):
+    """Call the compiled solver: (end, x, multipliers, marks, info)."""
     m, n = rows.shape
-    nu, work = np.array([np.inf]), np.empty(s.n_words(n, m))
-    limits, at, to = low.ctypes.data, high.ctypes.data, lam.ctypes.data
-    block = (ctypes.c_ssize_t * s.N_WORDS)(
-        n, m, P.ctypes.data, q.ctypes.data, rows.ctypes.data, limits, at, limits + 8 * m, at + 8 * m, nu.ctypes.data,
-        x.ctypes.data, to, to + 8 * m, marks.ctypes.data, work.ctypes.data, info.ctypes.data,
+    l = m + n
+    # one block of memory: asking NumPy for an address takes longer than a small problem does
+    block = np.empty(1 + 4 * l + n + s.N_INFO + s.n_words(n, m))
+    block[0], block[1 : l + 1], block[l + 1 : 2 * l + 1], block[2 * l + 1 : 3 * l + 1] = nu, low, high, marks
+    at = block.ctypes.data
+    lows, highs, to = at + 8, at + 8 * (l + 1), 8 * m
+    turned, lam, x, info = (at + 8 * (1 + k) for k in (2 * l, 3 * l, 4 * l, 4 * l + n))
+    table = _Table(
+        n, m, P.ctypes.data, q.ctypes.data, rows.ctypes.data, lows, highs, lows + to, highs + to, at, x, lam, lam + to,
+        turned, info + 8 * s.N_INFO, info,
     )  # fmt: skip
     call = _loaded.get("qp")
     if call is None:
         call = _loaded["qp"] = _PROTOTYPE(units.address("qp"))
-    return int(call(ctypes.addressof(block), 0))
+    end = int(call(ctypes.addressof(table), 0))
+    marks, lam, x = block[2 * l + 1 : 3 * l + 1], block[3 * l + 1 : 4 * l + 1].copy(), block[4 * l + 1 :][:n].copy()
+    return end, x, lam, marks, block[4 * l + n + 1 :][: s.N_INFO].tolist()
 
 
 def _names(lam, k, m, rows):

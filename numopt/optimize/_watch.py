@@ -63,7 +63,7 @@ def report(row, search, c, p, w, fixed=None):
 class Watch:
     """Runs the compiled loop, and looks in at pauses: callback, history, display."""
 
-    columns = s.HISTORY_COLUMNS
+    columns: tuple[str, ...] = s.HISTORY_COLUMNS
 
     def __init__(self, row, search, c, p, w, table, address, front, callback, fixed):
         self.row, self.search, self.c, self.p, self.w, self.table, self.address = row, search, c, p, w, table, address

@@ -1,9 +1,12 @@
 """The functions of a problem with constraints, written out from its formula."""
 
+import hashlib
+import os
 from functools import cached_property
 
 import numpy as np
 
+from numopt.drivers.units import cache_folder
 from numopt.problems._formula import Terms, write
 
 
@@ -64,14 +67,32 @@ class ConstrainedFunctions:
         return self._made[key]
 
     def _compile(self, source):
-        scope = {"np": np}
-        exec(compile(source, "<numopt.problems>", "exec"), scope)
-        function = scope["function"]
+        path = _keep(source) if self._jitted else None
+        # the name of a module that has np too: Numba imports it to load what it kept
+        scope = {"np": np, "__name__": __name__}
+        exec(compile(source, str(path or "<numopt.problems>"), "exec"), scope)
         if not self._jitted:
-            return _quiet(function)
+            return _quiet(scope["function"])
         from numba import njit
 
-        return njit(error_model="numpy")(function)
+        return njit(error_model="numpy", cache=path is not None)(scope["function"])
+
+
+def _keep(source):
+    """A file with this text, named after it, beside which Numba keeps the compiled function; None: nowhere to write."""
+    folder = cache_folder()
+    if folder is None:
+        return None
+    path = folder / "problems" / f"{hashlib.sha256(source.encode()).hexdigest()[:24]}.py"
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_suffix(f".{os.getpid()}")
+            unfinished.write_text(source, encoding="utf-8")
+            unfinished.replace(path)
+    except OSError:
+        return None
+    return path
 
 
 def _quiet(function):

@@ -171,6 +171,7 @@ class ConstrainedProblem:
 
         return None if self.bounds is None else Bounds(*self.bounds.T)
 
+    @np.errstate(all="ignore")  # any point may be asked about
     def violation(self, x):
         """By how much a point violates constraints and bounds at most, relative for limits beyond 1.
 
@@ -191,6 +192,7 @@ class ConstrainedProblem:
         excess = np.column_stack([limits[:, 0] - value, value - limits[:, 1]]) / size
         return float(np.max(np.maximum(excess, 0.0), initial=0.0))
 
+    @np.errstate(all="ignore")
     def residuals(self, x):
         """How far a point is from fulfilling the KKT conditions.
 
