@@ -104,7 +104,6 @@ class Problem:
         steepest = self.steepest(z)
         return max(t * steepest - float(w @ z), 0.0) if steepest > 0.0 else 0.0
 
-
     def free_gap(self, w, t):
         """(4) up to twice the norm of least squares w: where nothing so near is better, nothing is.
 

@@ -36,7 +36,7 @@ from numopt.linear_model._linear_base import (
     check_tolerance,
     check_weights,
 )
-from numopt.optimize._constraints import is_empty, measure, read_constraints
+from numopt.optimize._constraints import is_empty, read_constraints
 from numopt.optimize._warn import warn
 from numopt.result import OptimizeResult
 
@@ -84,11 +84,10 @@ class Rows:
     """The linear constraints as one matrix C with limits, and their names."""
 
     def __init__(self, constraints, p):
-        self.parts, self.named = ([], False) if is_empty(constraints) else read_constraints(constraints)
+        self.parts, self.named = ([], False) if is_empty(constraints) else read_constraints(constraints, np.zeros(p))
         for part in self.parts:
             if part.fun is not None:
                 raise TypeError(f"{part.label} must be a scipy.optimize.LinearConstraint or a numopt.Simplex")
-        measure(self.parts, np.zeros(p))
         self.C = np.concatenate([np.empty((0, p)), *(part.A for part in self.parts)])
         self.lower = np.concatenate([np.empty(0), *(part.filled("lower") for part in self.parts)])
         self.upper = np.concatenate([np.empty(0), *(part.filled("upper") for part in self.parts)])

@@ -32,7 +32,7 @@ from numopt.drivers import units
 from numopt.kernels import slots as s
 from numopt.kernels.squares_slots import DELICATE
 from numopt.kernels.status import Status
-from numopt.optimize._constraints import measure, read_constraints
+from numopt.optimize._constraints import read_constraints
 from numopt.optimize._fit_run import NOISE, Fit, FitRun, inverse
 from numopt.optimize._rank import DEPENDENT, undetermined
 from numopt.optimize._squares import new_state
@@ -143,8 +143,7 @@ class ConstrainedFit(Fit):
     """
 
     def __init__(self, constraints, method, settings, start, *args):
-        self.parts, self.named = read_constraints(constraints)
-        measure(self.parts, start)
+        self.parts, self.named = read_constraints(constraints, start)
         self.method, self.settings = "sqp" if method is None else method, settings
         if find_constrained(self.method) is None:
             raise ValueError(
