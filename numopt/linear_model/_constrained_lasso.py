@@ -41,6 +41,7 @@ from numopt.linear_model._linear_base import (
     is_number,
 )
 from numopt.linear_model._paths import gram_pays
+from numopt.linear_model._ridge_solvers import POTRF, POTRS
 from numopt.optimize._coordinate_descent import solve_path, whole_gram
 from numopt.optimize._warn import warn
 
@@ -49,6 +50,7 @@ _FALL = 4.0  # the penalty falls by no more at once: far below the root the lass
 _FITS = 6  # penalties that are about tried, from which on a Gram matrix of all columns pays
 _EXACT = 1e-11  # of the largest correlation, and of t: what rounding may leave of a condition
 _INNER = 1e-10  # duality gap of (2) over y'y, or over a t where that is less; falls where the signs are not right
+_SMALL = 1e-9  # pivot of A_F'A_F with columns of norm 1: below, eigenvalues tell what depends on what
 _DEPENDENT = 1e-14  # eigenvalues of A_F'A_F with columns of norm 1: what is below is rounding
 
 
@@ -128,14 +130,19 @@ class Piece:
         G = self.system.gram()
         self.scale = 1.0 / np.sqrt(G.diagonal())
         G = (np.triu(G) + np.triu(G, 1).T) * self.scale * self.scale[:, None]
-        values, vectors = scipy.linalg.eigh(G, check_finite=False)
-        good = values > len(F) * _DEPENDENT * values[-1]
-        self.vectors, self.values = vectors[:, good], values[good]
+        self.factor, info = POTRF["d"](G, lower=0)
+        if info or not self.factor.diagonal().min() ** 2 > _SMALL:
+            values, vectors = scipy.linalg.eigh(G, check_finite=False)
+            good = values > len(F) * _DEPENDENT * values[-1]
+            self.factor, self.vectors, self.values = None, vectors[:, good], values[good]
         self.v = self.solve(sign)
 
     def solve(self, r):
         """(A_F'A_F)^-1 r; where columns depend on each other, of least norm."""
-        return self.scale * (self.vectors @ ((self.vectors.T @ (self.scale * r)) / self.values))
+        r = self.scale * r
+        if self.factor is not None:
+            return self.scale * POTRS["d"](self.factor, r, lower=0)[0]
+        return self.scale * (self.vectors @ ((self.vectors.T @ r) / self.values))
 
     def direction(self, t):
         """(dw for da = 0, da) of (3)."""
