@@ -27,7 +27,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 
 from numopt.estimators.callbacks import observed
-from numopt.linear_model._blas import few_threads
+from numopt.linear_model._blas import one_blas_thread
 from numopt.linear_model._elastic_net import check_data
 from numopt.linear_model._least_squares import LinearRegression
 from numopt.linear_model._linear_base import (
@@ -280,7 +280,6 @@ class ConstrainedLasso(MultiOutputMixin, RegressorMixin, LinearPredictor):
         self.positive = positive
 
     @observed
-    @few_threads
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 
@@ -308,8 +307,9 @@ class ConstrainedLasso(MultiOutputMixin, RegressorMixin, LinearPredictor):
         weights = None if weights is None else weights.astype(float)
         found = []
         for target in y[:, None].T if y.ndim == 1 else y.T:
-            problem = Problem(X, np.ascontiguousarray(target), weights, self.fit_intercept, self.positive)
-            w, na, gap, passes = solve_constrained(problem, float(self.t), self.max_iter)
+            with one_blas_thread():  # products are small, or at the pace of memory
+                problem = Problem(X, np.ascontiguousarray(target), weights, self.fit_intercept, self.positive)
+                w, na, gap, passes = solve_constrained(problem, float(self.t), self.max_iter)
             goal = self.tol * problem.yy
             if gap > goal:
                 warn(
