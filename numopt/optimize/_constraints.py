@@ -59,7 +59,10 @@ def _same(a, b):
 
 
 def _look_up(con, label, name, scheme, x, named=False):
-    """A constraint as read, its rows known; jitted ones are read once.  ``named``: by a key, which goes before 'name'."""
+    """A constraint as read, its rows known; jitted ones are read once.
+
+    ``named``: by a key, which goes before 'name'.
+    """
     known, contents = _KNOWN.get((id(con), x.size)), None
     if known is not None:
         contents = _contents(con)
