@@ -473,6 +473,10 @@ class TestVerdicts:
             assert ball.success and np.allclose(ball.x, [1 - np.sqrt(2), -np.sqrt(2)], atol=1e-5)
             assert np.allclose(ball.multipliers[0], -1.0 / np.sqrt(8.0), atol=1e-4)
 
+    def test_a_simplex_in_an_iterator(self):
+        result = minimize(lambda x: x[0] + 2.0 * x[1], [0.5, 0.5], constraints=iter([numopt.Simplex()]))
+        assert result.success and np.allclose(result.x, [1.0, 0.0]) and result.bound_multipliers[1] > 0.5
+
 
 class TestResult:
     def test_names(self):
@@ -481,6 +485,12 @@ class TestResult:
         assert list(result.multipliers) == ["product", "sphere"] and result.constr["sphere"].shape == (1,)
         assert np.allclose(result.multipliers["product"], MULTIPLIERS[0], atol=1e-5)
         assert minimize(bowl, [0.0, 0.0], constraints={}).status is Status.GRADIENT  # none at all
+
+    def test_keys_go_before_the_names_in_dictionaries(self):
+        named = minimize(fun, START, jac=grad, bounds=BOX,
+                         constraints={"a": DICTIONARIES[0], "b": {**DICTIONARIES[1], "name": "product"}})  # fmt: skip
+        assert list(named.multipliers) == list(named.constr) == ["a", "b"] and "\na " in named.report()
+        assert np.allclose(named.multipliers["b"], MULTIPLIERS[1], atol=1e-5)
 
     def test_report(self):
         result = minimize(fun, START, jac=grad, bounds=BOX, constraints=DICTIONARIES)
@@ -560,6 +570,17 @@ class TestRuns:
         with pytest.raises(ZeroDivisionError) as caught:
             solve(callback=lambda x: 1 / 0)
         assert caught.value.result.nit == 1
+
+    def test_callback_of_trust_constr(self):
+        seen = []
+
+        def look(x, state):
+            seen.append((x, state))
+            return state.nit == 2
+
+        result = solve(callback=look)
+        assert result.status is Status.CALLBACK and result.nit == len(seen) == 2
+        assert np.array_equal(seen[1][0], seen[1][1].x) and seen[1][1].constr_violation >= 0.0
 
     def test_ctrl_c(self):
         def interrupts(x):
@@ -704,6 +725,15 @@ class TestKKT:
     def test_a_problem_of_the_collection(self):
         problem = numopt.problems.get("hs71")
         assert numopt.kkt(problem, problem.solution).holds(1e-7)
+
+    def test_the_bounds_of_a_simplex(self):
+        found = numopt.kkt(lambda x: x[0] + 2.0 * x[1], [1.0, 0.0], constraints=numopt.Simplex())
+        assert found.holds() and np.allclose(found.bound_multipliers, [0.0, 1.0], atol=1e-6)
+        assert not numopt.kkt(bowl, [1.5, -0.5], constraints=numopt.Simplex()).holds(1.0)
+
+    def test_functions_that_are_nan(self):
+        found = numopt.kkt(lambda x: np.nan, [2.0, 1.0], constraints=ABOVE)
+        assert np.isnan(found.stationarity) and not found.holds(1e3, 1e3)
 
     def test_bad_input(self):
         with pytest.raises(TypeError, match="kkt needs a point x"):

@@ -315,6 +315,10 @@ class TestDegenerate:
         found = numopt.solve_qp(np.eye(2), [0, 0], G=[[1, 1]], h=[1], lb=[1, 0.5], ub=[3, 9])
         assert "G[0], lb[0] and lb[1] contradict" in found.message and not found.success
 
+    def test_a_row_of_zeros_that_contradicts_itself_is_named(self):
+        found = numopt.solve_qp(np.eye(2), [1, 1], G=[[1, 1], [0, 0]], h=[1, -1])
+        assert found.status == numopt.Status.INFEASIBLE and ": G[1] contradicts itself." in found.message
+
 
 class TestInput:
     @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from numopt.optimize._constrained_checks import check_counts, check_kept, varian
 from numopt.optimize._constrained_options import read_options, row_for_constraints
 from numopt.optimize._constrained_plan import LARGEST, give_back, key_of, options_are_plain, take
 from numopt.optimize._constrained_run import ConstrainedRun, new_constrained_state
-from numopt.optimize._constraints import is_empty, is_update, read_constraints, with_simplex
+from numopt.optimize._constraints import as_list, is_empty, is_update, read_constraints, with_simplex
 from numopt.optimize._options import check_callables, check_x0
 from numopt.optimize._warn import warn
 
@@ -128,6 +128,7 @@ def minimize_constrained(fun, x0, args=(), method=None, jac=None, hess=None, hes
     update = is_update(hess)
     check_callables(fun, jac, None if update else hess, hessp, callback)
     args = args if isinstance(args, tuple) else (args,)
+    constraints = as_list(constraints)
     bounds = with_simplex(constraints, bounds, size)
     if bounds is not None:
         box = Box(bounds, x)

@@ -19,7 +19,7 @@ from numopt.optimize._interrupt import TICK
 from numopt.optimize._kkt import relative_violation, residuals
 from numopt.optimize._launch import launch, raise_what_ended
 from numopt.optimize._warn import warn
-from numopt.optimize._watch import Watch
+from numopt.optimize._watch import Watch, takes_state
 from numopt.result import OptimizeResult
 
 _STATUS = {int(status): (status, status.success, status.message) for status in Status}
@@ -316,6 +316,17 @@ class ConstrainedWatch(Watch):
             run.row, None, run.c, run.p, run.w, run.table, run.address, run.front or {}, callback, run.fixed
         )
         self.of = run
+        if callback is not None and not self.takes_result and takes_state(callback):
+            self.callback = self._of_trust_constr(callback)
+
+    def _of_trust_constr(self, callback):
+        """scipy's ``callback(x, state)`` of trust-constr, which ends the run by returning True."""
+
+        def call(x):
+            if callback(x, self.intermediate()):
+                raise StopIteration
+
+        return call
 
     def report(self):
         """The result as things stand."""
@@ -326,5 +337,5 @@ class ConstrainedWatch(Watch):
         p = self.p
         return OptimizeResult(
             x=self.x(), fun=self.sign * float(p[s.F]), constr_violation=float(p[k.VIOLATION]),
-            optimality=float(p[s.GNORM]),
+            optimality=float(p[s.GNORM]), nit=int(self.c[s.NIT]),
         )  # fmt: skip

@@ -31,7 +31,7 @@ def read_constraints(constraints, x, scheme="2-point"):
     if _is_one(constraints):
         return [_look_up(constraints, "constraints", "constraint", scheme, x)], False
     if isinstance(constraints, dict):
-        return [_look_up(con, f"constraints[{k!r}]", str(k), scheme, x) for k, con in constraints.items()], True
+        return [_look_up(con, f"constraints[{k!r}]", str(k), scheme, x, True) for k, con in constraints.items()], True
     try:
         given = list(constraints)
     except TypeError:
@@ -58,8 +58,11 @@ def _same(a, b):
     return a is b or (type(a) is bytes and type(b) is bytes and a == b)
 
 
-def _look_up(con, label, name, scheme, x):
-    """A constraint as read, its rows known; jitted ones are read once."""
+def _look_up(con, label, name, scheme, x, named=False):
+    """A constraint as read, its rows known; jitted ones are read once.
+
+    ``named``: by a key, which goes before 'name'.
+    """
     known, contents = _KNOWN.get((id(con), x.size)), None
     if known is not None:
         contents = _contents(con)
@@ -68,6 +71,7 @@ def _look_up(con, label, name, scheme, x):
             if all(map(_same, held, contents)):
                 return part
     part = _read(con, label, name, scheme)
+    part.name = name if named else part.name
     measure(part, x)
     functions = [f for f in (part.fun, part.jac, part.hess) if f is not None and type(f) is not str]
     if functions and not part.args and all(kind_of(f) == "jitted" for f in functions):
@@ -78,6 +82,13 @@ def _look_up(con, label, name, scheme, x):
             part.of, part.known_key = con, part.key()  # kept alive: its identity is the key
             _KNOWN[id(con), x.size] = contents, part, (label, scheme)
     return part
+
+
+def as_list(constraints):
+    """The constraints as they are, or a list of what an iterator or another sequence of them holds."""
+    if constraints is None or isinstance(constraints, (dict, list, tuple, str)) or _is_one(constraints):
+        return constraints
+    return list(constraints) if hasattr(constraints, "__iter__") else constraints
 
 
 def is_empty(constraints):

@@ -9,7 +9,7 @@ from numopt.callbacks.bind import as_callable
 from numopt.callbacks.constraints import as_jacobian, as_python, complex_jacobian
 from numopt.callbacks.python import as_array, as_value, complex_step
 from numopt.optimize._bounds import read_bounds
-from numopt.optimize._constraints import is_empty, read_constraints
+from numopt.optimize._constraints import as_list, is_empty, read_constraints, with_simplex
 from numopt.optimize._options import check_callables, check_x0
 
 _SCALE = 100.0  # as in numopt.kernels.kkt
@@ -167,7 +167,8 @@ def kkt(fun, x=None, args=(), jac=None, bounds=None, constraints=(), multipliers
     x = check_x0(x["x"] if isinstance(x, dict) else x).copy()
     check_callables(fun, jac, None, None, None)
     args = args if isinstance(args, tuple) else (args,)
-    n = x.size
+    n, constraints = x.size, as_list(constraints)
+    bounds = with_simplex(constraints, bounds, n)
     x_lower, x_upper = (np.full(n, -np.inf), np.full(n, np.inf)) if bounds is None else read_bounds(bounds, n)
     parts, named = ([], False) if is_empty(constraints) else read_constraints(constraints, x, "3-point")
     f, g = _value_and_gradient(fun, jac, x, args, x_lower, x_upper)
@@ -327,9 +328,9 @@ def _gathered(found, first, sides, count):
 
 
 def _nonnegative(gradients, distances, b):
-    """The v >= 0 with the least sum of squares of b - gradients'v and distances * v."""
-    if not len(distances):
-        return np.zeros(0)
+    """The v >= 0 with the least sum of squares of b - gradients'v and distances * v; 0 where these are not finite."""
+    if not len(distances) or not (np.isfinite(b).all() and np.isfinite(gradients).all()):
+        return np.zeros(len(distances))
     from scipy.optimize import nnls
 
     sizes = np.linalg.norm(gradients, axis=1)

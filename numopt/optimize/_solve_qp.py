@@ -213,7 +213,7 @@ def solve_qp(P, q, A=None, b=None, G=None, h=None, lb=None, ub=None, *, x0=None,
     elif end == s.INFEASIBLE:
         lam /= np.abs(lam).max()
         status, certificate["certificate"] = Status.INFEASIBLE, {"eq": lam[:k], "ineq": lam[k:m], "bounds": lam[m:]}
-        message = f"Failed: no point fulfils the constraints: {_names(lam, k, m, rows)} contradict each other."
+        message = f"Failed: no point fulfils the constraints: {_names(lam, k, m, rows)}."
     elif info[s.ERROR] <= tol:
         status = Status.KKT
     else:
@@ -264,15 +264,18 @@ def _run(P, q, rows, low, high, marks, nu=np.inf):
 
 
 def _names(lam, k, m, rows):
-    """The constraints of a certificate in words."""
+    """What the constraints of a certificate do, in words."""
     size = np.abs(lam)
-    size[:m] *= np.abs(rows).max(axis=1, initial=0.0)
+    scale = np.abs(rows).max(axis=1, initial=0.0)
+    size[:m] *= np.where(scale > 0.0, scale, 1.0)  # a row of zeros is a contradiction by itself
     found = []
     for i in np.flatnonzero(size > 1e-9 * size.max()):
         if i < m:
             found.append(f"A[{i}]" if i < k else f"G[{i - k}]")
         else:
             found.append(f"{'lb' if lam[i] > 0.0 else 'ub'}[{i - m}]")
+    if len(found) == 1:
+        return f"{found[0]} contradicts itself"
     if len(found) > 10:
-        return ", ".join(found[:9]) + f" and {len(found) - 9} more"
-    return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
+        return ", ".join(found[:9]) + f" and {len(found) - 9} more contradict each other"
+    return f"{', '.join(found[:-1])} and {found[-1]} contradict each other"
