@@ -398,3 +398,13 @@ class TestCV:
         X, y = correlated(20, 5)
         with pytest.raises(ValueError, match="MultiTask"):
             LassoCV().fit(X, np.column_stack([y, y]))
+
+
+@pytest.mark.parametrize("seed", [3, 7, 13, 17])
+def test_columns_that_are_multiples_of_others_take_no_endless_steps(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((30, 12))[:, rng.integers(0, 12, 36)] * 10.0 ** rng.integers(-2, 3, 36)
+    y = rng.standard_normal(30)
+    for share in (1e-2, 1e-3, 1e-4):
+        model = Lasso(share * alpha_max(X, y), tol=1e-8).fit(X, y)
+        assert model.dual_gap_ <= 1e-8 * y.var() and np.abs(model.coef_).sum() < 1e4

@@ -1,6 +1,9 @@
 """Linear models with scikit-learn's interface, over numopt's compiled solvers."""
 
 from numopt.linear_model._code import loading
+from numopt.linear_model._constrained_lasso import ConstrainedLasso
+from numopt.linear_model._constrained_regression import ConstrainedLinearRegression
+from numopt.linear_model._constrained_ridge import ConstrainedRidge
 from numopt.linear_model._elastic_net import ElasticNet, Lasso
 from numopt.linear_model._elastic_net_cv import ElasticNetCV, LassoCV
 from numopt.linear_model._glm import PoissonRegressor
@@ -15,6 +18,9 @@ from numopt.linear_model._ridge_classifier import RidgeClassifier
 from numopt.linear_model._ridge_cv import RidgeClassifierCV, RidgeCV
 
 __all__ = [
+    "ConstrainedLasso",
+    "ConstrainedLinearRegression",
+    "ConstrainedRidge",
     "ElasticNet",
     "ElasticNetCV",
     "GroupLasso",

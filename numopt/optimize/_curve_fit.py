@@ -4,6 +4,8 @@ import numpy as np
 
 from numopt.callbacks.bind import kind_of
 from numopt.callbacks.models import Model
+from numopt.optimize import _fit_constrained
+from numopt.optimize._constraints import is_empty
 from numopt.optimize._fit_input import (
     check_counts,
     check_inside,
@@ -42,7 +44,7 @@ _NOT_HERE = ("fixed", "tied", "m")  # of the options of least_squares: arguments
 
 def curve_fit(f, xdata, ydata, p0=None, sigma=None, absolute_sigma=False, check_finite=None, bounds=(-np.inf, np.inf),
               method=None, jac=None, *, full_output=False, nan_policy=None, fixed=None, tied=None,
-              likelihood="gaussian", options=None, **kwargs):  # fmt: skip
+              likelihood="gaussian", constraints=(), options=None, **kwargs):  # fmt: skip
     """Fit a model to data by least squares, or by the likelihood of counts.
 
     A drop-in for ``scipy.optimize.curve_fit``; the loop runs compiled, and a jitted model is evaluated a few rows at a
@@ -70,7 +72,8 @@ def curve_fit(f, xdata, ydata, p0=None, sigma=None, absolute_sigma=False, check_
     bounds : (array_like, array_like), object with ``lb`` and ``ub``, or dict, default no bounds
         Lower and upper bounds, numbers or arrays (n,); a dict holds (low, high) by name.
     method : str, optional
-        As of :func:`numopt.least_squares`; default ``'lm'``, which takes bounds.
+        As of :func:`numopt.least_squares`; default ``'lm'``, which takes bounds.  With constraints, as of
+        :func:`numopt.minimize`; default ``'sqp'``.
     jac : callable or {'2-point', '3-point', 'cs'}, optional
         ``jac(x, *params) -> array (m, n)``, or how to take differences; default ``'2-point'``.
     full_output : bool, default False
@@ -84,9 +87,14 @@ def curve_fit(f, xdata, ydata, p0=None, sigma=None, absolute_sigma=False, check_
     likelihood : {'gaussian', 'poisson'}, default 'gaussian'
         ``'poisson'``: ydata are counts, the model is their mean; it minimises half the deviance,
         ``sum(f - y + y*log(y/f))``, and the covariance is the inverse of the Fisher information.
+    constraints : optional
+        Constraints on the parameters, as of :func:`numopt.minimize`: scipy's ``LinearConstraint`` and
+        ``NonlinearConstraint``, dictionaries, a sequence or a mapping of names to them; their functions take the vector
+        of all parameters, fixed and tied ones too.  See the notes.
     options : dict, optional
-        As of :func:`numopt.least_squares`, and ``threads``: how many may work on a jitted model of many rows (default:
-        all cores; the result is the same to the last bit for any number).
+        As of :func:`numopt.least_squares`, with constraints ``ctol``, ``maxiter``, ``maxfev``, ``maxls``, ``max_time``
+        and ``disp`` of :func:`numopt.minimize`; and ``threads``: how many may work on a jitted model of many rows
+        (default: all cores; the result is the same to the last bit for any number).
     **kwargs
         ``loss``, ``f_scale``, ``ftol``, ``xtol``, ``gtol``, ``x_scale``, ``diff_step``, ``max_nfev``, ``callback``,
         ``verbose`` of :func:`numopt.least_squares`; ``maxfev``, ``epsfcn``, ``factor``, ``diag`` of scipy's
@@ -115,6 +123,12 @@ def curve_fit(f, xdata, ydata, p0=None, sigma=None, absolute_sigma=False, check_
     A jitted model that compiles for one row of x (a number, or a column of a matrix) is called row by row, another one
     on slices of x.  That this gives what the model of all rows gives is checked at the start and at the end; a model of
     which it does not hold, such as one that divides by its largest value, is called for all rows at once.
+
+    With constraints the fit minimises the same cost, with J'J as its Hessian.  The covariance is that of the tangent
+    space of the rows that hold with equality at the end, as if they had to: to first order the parameters move in their
+    null space only, and each independent row gives a degree of freedom back.  That is exact for linear equalities in
+    a linear model; for inequalities it is conditional on the rows that are active.  ``multipliers`` of the result holds
+    the derivatives of the least cost by the limits.
 
     Examples
     --------
@@ -145,11 +159,14 @@ def curve_fit(f, xdata, ydata, p0=None, sigma=None, absolute_sigma=False, check_
     start = read_start(p0, names, lower, upper, f, x, y)
     held, ties = read_fixed(fixed, tied, names, start)
     check_inside(start, lower, upper, names, ties)
-    row = find_squares_method("lm" if method is None else method)
+    constrained = not is_empty(constraints)
+    row = find_squares_method("lm" if method is None or constrained else method)
     if jac is None:
         jac = getattr(f, "jacobian", None)
     jac = check_jac(jac)
     options, threads = _read_threads(options)
+    if constrained:
+        told, options = _fit_constrained.read_settings(kwargs, settings, options), None
     front, scale, steps, max_nfev = read_run(settings, options, n, row)
     if kind_of(function) == "jitted" and not isinstance(x, np.ndarray):
         x = np.asarray(x, float)
@@ -161,10 +178,14 @@ def curve_fit(f, xdata, ydata, p0=None, sigma=None, absolute_sigma=False, check_
         "y": np.ascontiguousarray(y), "sigma": deviations, "cholesky": cholesky,
     }  # fmt: skip
     tolerances = read_tolerances(*(settings[name] for name in ("ftol", "xtol", "gtol")))
-    fit = Fit(model, row, names, lower, upper, held, ties, problem, tolerances, max_nfev, scale, front)
+    what = (model, row, names, lower, upper, held, ties, problem, tolerances, max_nfev, scale, front)
+    if constrained:
+        fit = _fit_constrained.ConstrainedFit(constraints, method, told, start, *what)
+    else:
+        fit = Fit(*what)
     variables = fit.variables(start, held)
     free = variables.free.size
-    if row.name == "lm" and m < free:
+    if row.name == "lm" and m < free and not constrained:
         raise TypeError(
             f"method 'lm' needs at least as many data points as parameters; got {m} and {free}: "
             "'marquardt' and 'gauss-newton' take fewer"
@@ -199,7 +220,9 @@ def curve_fit(f, xdata, ydata, p0=None, sigma=None, absolute_sigma=False, check_
         loss=settings["loss"], f_scale=problem["f_scale"], model=model, model_name=str(model_name),
         jacobian=model.jacobian, cost=result.cost, lower=lower, upper=upper, fixed=variables.fixed,
         tied=dict(tied or {}), active_mask=result.active_mask, nfev=result.nfev, njev=result.njev, nit=result.nit,
-        status=result.status, message=result.message, success=result.success, method=row.name, refit=fit.refit,
+        status=result.status, message=result.message, success=result.success,
+        method=fit.method if constrained else row.name, refit=fit.refit, multipliers=result.get("multipliers", []),
+        constr_violation=result.get("constr_violation", 0.0), n_active=result.get("n_active", 0),
     )  # fmt: skip
     for name in ("history", "allvecs"):
         if name in result:

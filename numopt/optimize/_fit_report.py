@@ -77,10 +77,13 @@ def run_lines(fit):
         noise = (
             "sigma up to a factor" if fit.sigma is not None else "sigma unknown"
         ) + ", estimated from the residuals"
-    return [
+    found = [
         f"method {fit.method}{loss}; {noise}",
         f"{fit.message} {fit.nfev} evaluations, {fit.njev} Jacobians, {fit.nit} iterations",
     ]
+    if fit.multipliers:
+        found.append(f"constraints: {fit.n_active} at a limit, largest violation {fit.constr_violation:.2g}")
+    return found
 
 
 def _loss(fit):

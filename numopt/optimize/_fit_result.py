@@ -42,6 +42,12 @@ class FitResult(formulas.Statistics, tuple):
         Name to expression of those that follow from others.
     active_mask : ndarray of int, shape (n,)
         -1 for a parameter at its lower bound, 1 at its upper, else 0.
+    multipliers : list or dict of ndarray
+        With constraints, the derivatives of the least cost by the limits of each, 0 where a row is not active.
+    constr_violation : float
+        The largest violation of a constraint.
+    n_active : int
+        How many independent rows of the constraints hold with equality: each gives a degree of freedom back.
     nfev, njev, nit : int
         Evaluations of the model and of its Jacobian, iterations.
     status, message, success
@@ -95,7 +101,7 @@ class FitResult(formulas.Statistics, tuple):
 
     def __init__(self, items, *, names, popt, pcov, x, y, sigma, absolute_sigma, likelihood, loss, f_scale, model,
                  model_name, jacobian, cost, lower, upper, fixed, tied, active_mask, nfev, njev, nit, status, message,
-                 success, method, refit):  # fmt: skip
+                 success, method, refit, multipliers=(), constr_violation=0.0, n_active=0):  # fmt: skip
         self.names, self.popt, self.pcov = names, popt, pcov
         self.x, self.y, self.sigma, self.absolute_sigma = x, y, sigma, absolute_sigma
         self.likelihood, self.loss, self.f_scale, self.cost = likelihood, loss, f_scale, cost
@@ -105,6 +111,7 @@ class FitResult(formulas.Statistics, tuple):
         self.fixed = np.array([held and name not in tied for name, held in zip(names, fixed, strict=True)], bool)
         self.nfev, self.njev, self.nit = nfev, njev, nit
         self.status, self.message, self.success, self.method = status, message, success, method
+        self.multipliers, self.constr_violation, self.n_active = multipliers, constr_violation, n_active
 
     # --- the parameters
 

@@ -157,8 +157,8 @@ class Statistics:
 
     @property
     def dof(self):
-        """Degrees of freedom: observations less estimated parameters."""
-        return self.y.size - self.n_estimated
+        """Degrees of freedom: observations less estimated parameters, and one for each row of ``n_active``."""
+        return self.y.size - self.n_estimated + self.n_active
 
     @property
     def chisqr(self):
@@ -199,7 +199,7 @@ class Statistics:
 
     @property
     def _p(self):
-        return self.n_estimated + (not self.noise_known)
+        return self.y.size - self.dof + (not self.noise_known)
 
     @property
     def aic(self):

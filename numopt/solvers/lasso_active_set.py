@@ -28,6 +28,7 @@ from numopt.kernels.vectors import dot
 from numopt.solvers.lasso_steps import add_multiple, line_minimiser, violation
 
 DEPENDENT = 1e-10  # of the column's square, below which what is left of it beside S is rounding
+NOISE = 1e-9  # of nu, in columns of norm 1: less is the rounding of a zero, on which one would walk for ever
 ENTER = 0.5  # of the largest violation: columns beyond it enter together
 STEPS = 10  # per column of the working set and 100 more, at most: the supports never repeat, so rounding is at work
 
@@ -88,10 +89,11 @@ def exchange(G, w, l2, support, k, j, L, d, cos, sin, direction):
         for a in range(k + 1):
             slope += d[a] if w[support[a]] > 0.0 else -d[a] if w[support[a]] < 0.0 else 0.0
         turn = -1.0 if direction < 0.0 or (direction == 0.0 and slope > 0.0) else 1.0
-        t, first = 1e300, -1
+        t, first, least = 1e300, -1, NOISE * NOISE * G[j, j]
         for a in range(k + 1):
-            wa, da = w[support[a]], turn * d[a]
-            if wa * da < 0.0 and -wa / da < t:
+            s = support[a]
+            wa, da = w[s], turn * d[a]
+            if wa * da < 0.0 and -wa / da < t and da * da * G[s, s] > least:
                 t, first = -wa / da, a
         if first < 0:
             first = k if direction != 0.0 else first
