@@ -17,9 +17,10 @@ import scipy.optimize
 
 import numopt
 from numopt import problems
-from numopt.comparison import _compare, _nist, _system, _timing
+from numopt.comparison import _compare, _constrained, _nist, _system, _timing
 from numopt.comparison._compare import compare, find_problems, reference_of
 from numopt.comparison._report import COLUMNS, Comparison, Outcome, Run, geometric_mean
+from numopt.kernels.status import Status
 
 NAMES = ["rosenbrock", "beale"]
 
@@ -534,3 +535,120 @@ class TestNist:
     def test_an_empty_folder(self, tmp_path):
         with pytest.raises(ValueError, match="holds no files"):
             compare(str(tmp_path), suite="nist")
+
+
+CONSTRAINED = ["hs35", "portfolio", "infeasible_rows", "unbounded_linear", "hs13"]
+
+
+@pytest.fixture(scope="module")
+def constrained():
+    return compare(CONSTRAINED, ["SQP"], repeat=1, callers=["python"], suite="constrained")
+
+
+class TestConstrained:
+    def test_both_sides_are_measured_at_their_point(self, constrained):
+        found = constrained
+        assert [(r.problem, r.method, r.reference) for r in found.runs] == [(n, "sqp", "SLSQP") for n in CONSTRAINED]
+        assert found.settings["suite"] == "constrained" and found.settings["problems"] == CONSTRAINED
+        for r in found.runs[:2]:
+            least = min(problems.get(r.problem).minima)
+            for side in (r.ours, r.scipy):
+                assert side.solved and side.value == pytest.approx(least, abs=1e-6) and side.optimality < 1e-3
+            assert r.ours.optimality < 1e-7 and r.comparable
+        assert all(r.ours.solved for r in found.runs) and not found.lost
+        assert Comparison.from_json(found.to_json()) == found and "hs35" in found.to_html()
+
+    def test_counts_are_the_calls_that_are_made(self, constrained):
+        found = constrained
+        problem = problems.get("hs35").plain
+        calls = []
+
+        def counted(x):
+            calls.append(1)
+            return problem.fun(x)
+
+        for side, minimize, options in (
+            ("ours", numopt.minimize, {}), ("scipy", scipy.optimize.minimize, _constrained.SCIPY["SLSQP"]),
+        ):  # fmt: skip
+            calls.clear()
+            minimize(
+                counted, problem.x0, method="SLSQP", jac=problem.grad, bounds=problem.scipy_bounds, options=options,
+                constraints=problem.dictionaries,
+            )  # fmt: skip
+            assert getattr(found.runs[0], side).nfev == len(calls)
+
+    @pytest.mark.parametrize(
+        ("name", "status", "success", "right"),
+        [
+            ("infeasible_rows", Status.INFEASIBLE, False, True),
+            ("infeasible_rows", Status.STALLED, False, False),  # ours has to say which
+            ("infeasible_rows", 8, False, True),
+            ("infeasible_rows", 0, True, False),
+            ("unbounded_linear", Status.UNBOUNDED, False, True),
+            ("unbounded_linear", Status.INFEASIBLE, False, False),
+            ("unbounded_linear", 0, True, False),
+            ("hs13", Status.STALLED, False, True),
+            ("hs13", Status.KKT, True, False),
+            ("hs35", Status.KKT, True, False),
+        ],
+    )
+    def test_verdicts_away_from_a_solution(self, name, status, success, right):
+        problem = problems.get(name)
+        result = numopt.OptimizeResult(x=problem.x0 + 10.0, status=status, success=success)
+        assert _constrained.right_verdict(problem, result) is right
+
+    def test_a_solution_counts_whatever_the_solver_says(self):
+        problem = problems.get("hs35")
+        x = problem.solution
+        assert _constrained.right_verdict(problem, numopt.OptimizeResult(x=x, status=Status.STALLED, success=False))
+        far = numopt.OptimizeResult(x=x + 1e-3, status=Status.KKT, success=True)
+        assert not _constrained.right_verdict(problem, far)
+
+    def test_the_measure_knows_of_complementarity(self):
+        # at 0 < x with the multiplier of x >= 0 in place, the gradient vanishes on paper only
+        problem = problems.get("hs35")
+        x = np.full(3, 0.5)
+        found = problem.residuals(x)
+        result = numopt.OptimizeResult(x=x, status=8, message="", success=False, nfev=1)
+        outcome = _constrained._outcome(problem, result, 0.1, {1: [0.1]})
+        assert outcome.optimality == max(found[:3]) > found.stationarity
+
+    def test_kinds_of_constraints_that_a_method_does_not_take(self):
+        takes = {
+            name: [_constrained.takes(numopt.constrained_catalog.CONSTRAINED[method], problems.get(name)) for method in
+                   ("lagrange-newton", "projected-gradient", "sqp")]
+            for name in ("hs6", "hs35", "hs71", "portfolio")
+        }  # fmt: skip
+        assert takes == {
+            "hs6": [True, False, True], "hs35": [False, True, True], "hs71": [False, False, True],
+            "portfolio": [False, False, True],
+        }  # fmt: skip
+        (skipped,) = compare("hs71", ["lagrange-newton"], repeat=1, callers=["python"], suite="constrained").skipped
+        assert "hs71 with lagrange-newton: the method does not take its constraints" in skipped
+
+    def test_names(self):
+        def named(given):
+            return [problem.name for problem in _constrained.find_cases(given)]
+
+        assert named(None) == list(problems.names("constrained"))
+        assert named("Hock-Schittkowski") == list(problems.subsets("constrained")["hock-schittkowski"])
+        assert named(["HS35", "coin-entropy", "hs35"]) == ["hs35", "coin_entropy"]
+        pairs = _constrained.find_pairs(["slsqp", "sqp", "Interior_Point", "augmented-lagrangian"])
+        assert [(row.name, peer) for row, peer in pairs] == [
+            ("sqp", "SLSQP"), ("interior-point", "trust-constr"), ("augmented-lagrangian", "SLSQP"),
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            ({"problems": "hs711"}, "unknown problem with constraints 'hs711'; did you mean 'hs71'"),
+            ({"problems": "rosenbrock"}, "unknown problem with constraints 'rosenbrock'"),
+            ({"problems": []}, "problems is empty"),
+            ({"methods": "bfgs"}, "'bfgs' takes no constraints; those that do are .*sqp"),
+            ({"methods": []}, "methods is empty"),
+            ({"scale": 10}, "leave scale at 1, not 10"),
+        ],
+    )
+    def test_what_is_not_known(self, arguments, words):
+        with pytest.raises(ValueError, match=words):
+            compare(suite="constrained", **arguments)

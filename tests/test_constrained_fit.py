@@ -213,3 +213,13 @@ def test_a_callback_sees_parameters_and_the_result_can_be_kept():
 def test_refused(options, text):
     with pytest.raises((ValueError, TypeError), match=text):
         numopt.curve_fit(decay, X, Y, START, **options)
+
+
+@pytest.mark.parametrize(("method", "given"), [("quadratic-penalty", False), ("sqp", True)])
+def test_a_method_without_use_for_hessians_is_not_given_one(monkeypatch, method, given):
+    def reached(*args, hess, **kwargs):
+        raise KeyError("with a Hessian" if hess is not None else "without one")
+
+    monkeypatch.setattr("numopt.optimize._minimize.minimize", reached)
+    with pytest.raises(KeyError, match="with a Hessian" if given else "without one"):
+        numopt.curve_fit(decay, X, Y, START, constraints=PRODUCT, method=method)

@@ -158,12 +158,14 @@ def check_names(problems, methods, suite=None, scale=1):
 
     ValueError for what isn't known, and where no method takes any of the problems.
     """
-    if suite_of(suite, problems) == "nist":
+    name = suite_of(suite, problems)
+    own = {"nist": nist, "constrained": constrained}.get(name or "")
+    if own is not None:
         if scale != 1:
-            raise ValueError(f"the data sets of suite 'nist' have starts of their own; leave scale at 1, not {scale!r}")
-        return nist.find_cases(problems), nist.find_pairs(methods)
-    if suite_of(suite, problems) == "constrained":
-        return constrained.find_cases(problems), constrained.find_pairs(methods)
+            raise ValueError(
+                f"the problems of suite {name!r} have starts of their own; leave scale at 1, not {scale!r}"
+            )
+        return own.find_cases(problems), own.find_pairs(methods)
     problems, methods = of_suite(suite, problems, methods)
     rows = [find_method(name) for name in _listed(methods, DEFAULT_METHODS, "methods")]
     names = find_problems(problems)

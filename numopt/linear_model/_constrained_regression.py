@@ -36,6 +36,7 @@ from numopt.linear_model._linear_base import (
     check_tolerance,
     check_weights,
 )
+from numopt.linear_model._ridge_solvers import POTRF
 from numopt.optimize._constraints import is_empty, read_constraints
 from numopt.optimize._warn import warn
 from numopt.result import OptimizeResult
@@ -43,6 +44,8 @@ from numopt.result import OptimizeResult
 _STEPS = 3  # of (2) at most
 _ROUNDING = 1e-13  # of what is left of an optimality condition
 _SQUARED = 1e-12  # reciprocal condition of (2): below, steps are taken by A itself
+_SMALL = 1e-11  # pivot of A'A with columns of norm 1: below, it counts as singular
+_SHIFT = 1e-6  # on the diagonal of a singular one: less leaves it to rounding how much of the null space is in w
 _CONSTANT = 1e-14  # variance over squared mean: a column, or a sparse one, that differs from a constant by rounding
 
 
@@ -114,6 +117,8 @@ class Program:
         G[flat], G[:, flat] = 0.0, 0.0
         self.scale = np.where(flat, 1.0, 1.0 / np.sqrt(np.where(flat, 1.0, square)))
         self.flat, self.H = flat, G * self.scale * self.scale[:, None]
+        factor, info = POTRF["d"](self.H, lower=0)
+        self.shift = _SHIFT if info or not factor.diagonal().min() ** 2 > _SMALL else 0.0
         self.C = rows.C * self.scale
         self.equal = rows.lower == rows.upper
         self.above = ~self.equal & (rows.upper < np.inf)
@@ -131,7 +136,10 @@ class Program:
         if above.any() or below.any():
             limits["G"] = np.concatenate([C[above], -C[below]])
             limits["h"] = np.concatenate([rows.upper[above], -rows.lower[below]]) / size
-        found = numopt.solve_qp(self.H, q, **limits)
+        H = self.H + self.shift * np.eye(len(q))
+        found = numopt.solve_qp(H, q, **limits)
+        if self.shift and found.success:  # a proximal point: the shift is gone, but for its square
+            found = numopt.solve_qp(H, q - self.shift * found.x, **limits)
         if found.status == numopt.Status.INFEASIBLE:
             raise ValueError(f"no coefficients fulfil these together: {self._names(found.certificate)}")
         y, at = np.zeros(len(C)), np.zeros(len(C), int)
@@ -250,7 +258,7 @@ class ConstrainedLinearRegression(MultiOutputMixin, RegressorMixin, LinearPredic
     Attributes
     ----------
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
-        w; of several solutions one.
+        w; of several solutions one near that of least norm.
     intercept_ : float or ndarray of shape (n_targets,)
         c, 0.0 with ``fit_intercept=False``.
     bound_multipliers_ : ndarray of the shape of ``coef_``

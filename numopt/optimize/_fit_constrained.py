@@ -145,10 +145,12 @@ class ConstrainedFit(Fit):
     def __init__(self, constraints, method, settings, start, *args):
         self.parts, self.named = read_constraints(constraints, start)
         self.method, self.settings = "sqp" if method is None else method, settings
-        if find_constrained(self.method) is None:
+        method_row = find_constrained(self.method)
+        if method_row is None:
             raise ValueError(
                 f"method {method!r} takes no constraints; those that do are {', '.join(map(repr, CONSTRAINED))}"
             )
+        self.hessian = method_row.hessian
         super().__init__(*args)
         if any(part.simplex for part in self.parts):
             self.lower = np.maximum(self.lower, 0.0)
@@ -197,7 +199,8 @@ class ConstrainedFit(Fit):
             with np.errstate(invalid="ignore"):
                 bounds = variables.lower / D, variables.upper / D
             found = minimize(
-                view.value, z / D, jac=view.gradient, hess=view.hessian, method=self.method, tol=self.settings["tol"],
+                view.value, z / D, jac=view.gradient, hess=view.hessian if self.hessian else None,
+                method=self.method, tol=self.settings["tol"],
                 bounds=list(zip(*bounds, strict=True)) if variables.bounded else None, constraints=view.constraints(),
                 callback=None if callback is None else view.callback(callback, takes_result(callback)),
                 options=self.settings["options"],
