@@ -48,7 +48,7 @@ def memory_per_problem(n, method="bfgs", data=0, *, bounded=False, own_bounds=Fa
     --------
     >>> import numopt.cuda
     >>> numopt.cuda.memory_per_problem(10, 'bfgs')
-    (296, 3456)
+    (296, 3584)
     """
     row = METHODS[ALIASES.get(method.lower(), method.lower())]
     options = defaults(row)
@@ -88,7 +88,7 @@ def memory_per_fit(n, m, *, dtype="float64", own_sigma=False, bounded=False, own
     --------
     >>> import numopt.cuda
     >>> numopt.cuda.memory_per_fit(5, 25, dtype='float32')
-    (508, 3444)
+    (508, 3572)
     """
     from numopt.cuda._squares import LONG
     from numopt.cuda._squares_block import THREADS
