@@ -188,3 +188,12 @@ def test_a_symmetric_start_is_left():
         constraints={"type": "ineq", "fun": lambda x: x[0] - 0.2, "jac": lambda x: np.array([1.0, 0.0])},
     )  # fmt: skip
     assert result.success and abs(result.fun + 0.25) < 1e-9
+
+
+def test_slopes_that_are_slightly_wrong():
+    """It once stalled with a violation of 5e-8, and answered with the start."""
+    result = minimize(
+        lambda x: float((x[0] - 1.0) ** 2 + (x[1] - 2.5) ** 2), [0.0, 0.0], method="sqp", options={"eps": 1e-5},
+        constraints={"type": "ineq", "fun": lambda x: 2.0 - x @ x},
+    )  # fmt: skip
+    assert result.success and result.nit < 15 and abs(result.fun - 1.634226894) < 1e-6

@@ -42,6 +42,8 @@ _NU_FIRST, _NU_LAST, _NU_GROWTH = 1.0, 1e7, 10.0
 _ELASTIC_FROM = 1e8
 # of d'Bd, that the merit must fall by
 _SHARE = 0.1
+# of a multiplier: at less, slopes that are slightly wrong let the merit rise along the step that removes the violation
+_MARGIN = 1.001
 
 _INF = float("inf")
 _WORDS = int64(N_INFO)
@@ -215,7 +217,7 @@ def _set_penalties(R, k):
     c, p = R.c, R.p
     y, mu, d = row(R, STEP_Y), row(R, MU), column(R, STEP)
     for i in range(y.size):
-        mu[i] = p[NU] if c[ELASTIC] != 0 else max(abs(y[i]), 0.5 * (mu[i] + abs(y[i])))
+        mu[i] = p[NU] if c[ELASTIC] != 0 else max(_MARGIN * abs(y[i]), 0.5 * (mu[i] + abs(y[i])))
     before = penalty(mu, c_at(R, k), lower_limits(R), upper_limits(R))
     after, weighted = model_violation(R, k, d) if c[ELASTIC] != 0 else (0.0, 0.0)
     p[DECREASE] = before - weighted - dot(g_at(R, k), d)
