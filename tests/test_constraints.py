@@ -744,3 +744,10 @@ class TestKKT:
             numopt.kkt(bowl, [2.0, 1.0], constraints={"a": ABOVE}, multipliers={"b": 1.0})
         with pytest.raises(ValueError, match="bound_multipliers must have shape"):
             numopt.kkt(bowl, [2.0, 1.0], constraints=ABOVE, bound_multipliers=[1.0])
+
+
+def test_multipliers_without_bound_certify_nothing():
+    # minimise x subject to x^3 = 0: no residual is small that is not divided by multipliers that grow without bound
+    cubic = NonlinearConstraint(lambda x: x**3, 0.0, 0.0, jac=lambda x: np.array([[3.0 * x[0] ** 2]]))
+    at = numopt.kkt(lambda x: x[0], [1e-7], jac=lambda x: np.ones(1), constraints=cubic, multipliers=[1e12])
+    assert abs(at.stationarity - 0.097) < 1e-9 and not at.holds()

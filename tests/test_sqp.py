@@ -197,3 +197,15 @@ def test_slopes_that_are_slightly_wrong():
         constraints={"type": "ineq", "fun": lambda x: 2.0 - x @ x},
     )  # fmt: skip
     assert result.success and result.nit < 15 and abs(result.fun - 1.634226894) < 1e-6
+
+
+def test_negative_curvature_towards_a_bound_far_away():
+    # the first working set holds a bound, and the curvature leads there, against the slope: ended as stalled at once
+    H = np.array([[-0.97830031, 0.5447785, 0.10131552], [0.5447785, 1.22721707, 1.8250226],
+                  [0.10131552, 1.8250226, 0.37242286]])  # fmt: skip
+    x0 = np.array([0.1182909, 0.77183596, 0.6322508])
+    q = np.array([0.94872682, 2.40037594, 1.78537633]) - H @ x0
+    bounds = [(0.03972143, 0.28571981), (-1.6053421, 1.68390558), (-4.3677492, 5.6322508)]
+    r = minimize(lambda x: 0.5 * x @ H @ x + q @ x, x0, jac=lambda x: H @ x + q, hess=lambda x: H, bounds=bounds,
+                 method="sqp")  # fmt: skip
+    assert r.success and r.nit > 0, r

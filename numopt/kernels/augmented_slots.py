@@ -22,7 +22,7 @@ DENSE_UP_TO = 200  # variables
 MEMORY_PAIRS = 10  # of the limited-memory inner solver
 
 # --- c
-INNER_MAXITER, STAGE, WARM, READY, UNBOUNDED_RUNS, STUCK, RESTORED, KEEPING, RAISE = range(OWN_C, OWN_C + 9)
+INNER_MAXITER, STAGE, WARM, READY, UNBOUNDED_RUNS, STUCK, RESTORED, KEEPING, RAISE, EXHAUSTED = range(OWN_C, OWN_C + 10)
 # INNER_MAXITER: iterations of one inner run (option)
 # STAGE: 0 between inner runs; within one that was cut off what it is for
 # WARM: 1 if the inner solver has an inverse Hessian to begin with
@@ -30,7 +30,10 @@ INNER_MAXITER, STAGE, WARM, READY, UNBOUNDED_RUNS, STUCK, RESTORED, KEEPING, RAI
 # UNBOUNDED_RUNS, STUCK: inner runs in a row that fell beyond all bounds, that did not lower the violation
 # RAISE: 1 if the penalty is to grow before the next one
 # RESTORED: how often the violation alone has been minimised
+# EXHAUSTED: inner runs in a row that took all of their iterations
 # KEEPING: 1 if there are rows that no point may violate
+
+MOST_EXHAUSTED = 3
 
 # --- p
 PENALTY_FIRST, GROWTH, OMEGA, MEASURE, WEIGHT = range(OWN_P, OWN_P + 5)

@@ -19,6 +19,7 @@ from numopt.kernels.augmented import (
 )
 from numopt.kernels.augmented_slots import (
     DENSE_UP_TO,
+    EXHAUSTED,
     GROWTH,
     KEEPING,
     MEASURE,
@@ -66,6 +67,7 @@ from numopt.kernels.slots import (
     N,
     T,
 )
+from numopt.kernels.status import Status
 from numopt.kernels.vectors import copy, dot, norm_inf
 from numopt.kernels.views import segment
 
@@ -77,6 +79,7 @@ _STATIONARY = 1e-6  # of the gradient of the squared violation, relative to the 
 # between inner runs, within one on L_A, within one on the violation alone from x or from a point beside it
 BETWEEN, MINIMISING, RESTORING = 0, 1, 2
 SETTLED = -1  # beside the tasks
+_MAXITER = int(Status.MAXITER)
 FALL = 0.5  # of the violation, or rho grows
 OMEGA_FIRST = 1e-2
 LARGEST_PENALTY = 1e16  # beyond it f is lost in the rounding of L_A
@@ -151,6 +154,7 @@ def prepare(R):
         # of the size of f, should its gradient be large as those of the rows are not
         p[PENALTY] = _PENALTY * max(1.0, norm_inf(g_at(R, k)) / _STEEP)
     c[STAGE], c[WARM], c[READY], c[RESTORED], c[FRESH], p[WEIGHT] = BETWEEN, 0, 0, 0, 1, 1.0
+    c[EXHAUSTED] = 0
     x_at(R, 1 - k)[0] = float("nan")
     set_bound_multipliers(R, k)
 
@@ -327,6 +331,7 @@ def run_on(R):
             set_bound_multipliers(R, t)
             c[WARM] = c[N] <= DENSE_UP_TO and inner_counters(R)[UPDATES] > 0
             c[STAGE], c[UNBOUNDED_RUNS], p[T] = BETWEEN, 0, 1.0
+            c[EXHAUSTED] = c[EXHAUSTED] + 1 if status == _MAXITER else 0
             return SETTLED
         else:
             return FAILED

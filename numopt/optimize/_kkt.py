@@ -12,7 +12,7 @@ from numopt.optimize._bounds import read_bounds
 from numopt.optimize._constraints import as_list, is_empty, read_constraints, with_simplex
 from numopt.optimize._options import check_callables, check_x0
 
-_SCALE = 100.0  # as in numopt.kernels.kkt
+_SCALE, _SCALE_MOST = 100.0, 10.0  # as in numopt.kernels.kkt
 _FAR = 1e-3  # from its limit, relative to max(1, its size): without a multiplier
 _EPS3 = 2.220446049250313e-16 ** (1.0 / 3.0)
 
@@ -28,7 +28,7 @@ def slackness(y, c, lower, upper):
 def residuals(x, g, J, c, y, z, lower, upper, x_lower, x_upper):
     """(stationarity, complementarity), as numopt.kernels.kkt has them."""
     total = np.abs(y).sum() + np.abs(z).sum()
-    scale = max(1.0, total / ((x.size + c.size) * _SCALE))
+    scale = min(max(1.0, total / ((x.size + c.size) * _SCALE)), _SCALE_MOST)
     slope = np.abs(g - J.T @ y - z).max()
     slack = max(slackness(y, c, lower, upper).max(initial=0.0), slackness(z, x, x_lower, x_upper).max())
     return float(slope / scale), float(slack / scale)

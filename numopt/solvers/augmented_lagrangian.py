@@ -41,9 +41,11 @@ from numopt.kernels.augmented import (
 )
 from numopt.kernels.augmented_slots import (
     DENSE_UP_TO,
+    EXHAUSTED,
     GROWTH,
     KEEPING,
     MEASURE,
+    MOST_EXHAUSTED,
     OMEGA,
     RAISE,
     READY,
@@ -133,7 +135,7 @@ def step(R):
     if c[STAGE] == BETWEEN:
         if c[READY] != 0:
             if newton_step(R):
-                c[RAISE], c[STUCK], p[T] = 0, 0, 1.0
+                c[RAISE], c[STUCK], c[EXHAUSTED], p[T] = 0, 0, 0, 1.0
                 return ACCEPT
             if c[ABORT] != 0:
                 return FAILED
@@ -141,7 +143,7 @@ def step(R):
         if lost(R):
             c[STUCK] = 0
             restore(R)
-        elif p[PENALTY] > LARGEST_PENALTY:
+        elif p[PENALTY] > LARGEST_PENALTY or c[EXHAUSTED] >= MOST_EXHAUSTED:
             return FLAT
         else:
             _update(R)

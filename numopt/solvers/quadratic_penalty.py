@@ -21,7 +21,18 @@ References
 
 from numopt.drivers.constrained import make_constrained_run
 from numopt.kernels.augmented import begin_inner, high_of, inner_counters, low_of
-from numopt.kernels.augmented_slots import GROWTH, KEEPING, MEASURE, OMEGA, RAISE, STAGE, STUCK, UNBOUNDED_RUNS
+from numopt.kernels.augmented_slots import (
+    EXHAUSTED,
+    GROWTH,
+    KEEPING,
+    MEASURE,
+    MOST_EXHAUSTED,
+    OMEGA,
+    RAISE,
+    STAGE,
+    STUCK,
+    UNBOUNDED_RUNS,
+)
 from numopt.kernels.augmented_steps import (
     BETWEEN,
     FALL,
@@ -67,7 +78,7 @@ def step(R):
         if lost(R):
             c[STUCK] = 0
             restore(R)
-        elif p[PENALTY] > LARGEST_PENALTY:
+        elif p[PENALTY] > LARGEST_PENALTY or c[EXHAUSTED] >= MOST_EXHAUSTED:
             return FLAT
         else:
             if c[RAISE] != 0:

@@ -212,14 +212,8 @@ def _prepare(R):
     begin_model(R, k)
     if c[EXACT_HESSIAN] == 0:
         return find_step(R, k)
-    H, J, g, marking, active, gap = (
-        matrix(R, H_EXACT),
-        jacobian_at(R, k),
-        column(R, G_MODEL),
-        marks(R, WORKING),
-        marks(R, BEFORE),
-        marks(R, GAP),
-    )
+    H, J, g, marking = matrix(R, H_EXACT), jacobian_at(R, k), column(R, G_MODEL), marks(R, WORKING)
+    active, gap = marks(R, BEFORE), marks(R, GAP)
     if not evaluate_lagrangian(R, k, y_at(R, k), 1.0, H):
         return c[ABORT] == 0 and find_step(R, k)
     rl, ru, dl, du = row(R, RL), row(R, RU), column(R, DL), column(R, DU)
@@ -233,7 +227,16 @@ def _prepare(R):
     lagrangian_gradient(g_at(R, k), J, y_at(R, k), z_at(R, k), v)
     least = norm_inf(v) / (_LONGEST * max(1.0, norm_inf(x_at(R, k))))
     convexify(H, J, active, gap, n, least, matrix(R, B_MODEL), g, matrix(R, M1), matrix(R, M2), lam, v)
-    return find_step(R, k)
+    if not find_step(R, k):
+        return False
+    if not R.p[DECREASE] > 0.0:
+        # the step to constraints that are far away, or active no more, need not lead down: convex in all directions
+        for i in range(m + n):
+            active[i] = 0.0
+        copy(g_at(R, k), g)
+        convexify(H, J, active, gap, n, least, matrix(R, B_MODEL), g, matrix(R, M1), matrix(R, M2), lam, v)
+        return find_step(R, k)
+    return True
 
 
 @kernel
