@@ -84,6 +84,9 @@ CONSTRAINED_MEANING = {
     "xrtol": "relative step between feasible points that ends the run; 0: no such test",
     "xtol": "absolute step between feasible points that ends the run; 0: no such test",
     "f_lower": "f below this at a feasible point counts as unbounded",
+    "inner_maxiter": "iterations of each run of the inner solver",
+    "penalty": "the first penalty; 0: by the sizes of f and of the violation",
+    "penalty_growth": "factor on it where the violation does not fall enough",
 }
 # those of the front door that only one method has
 MATRICES = {
@@ -186,6 +189,8 @@ def _constrained():
         lines += ["", f"### `{row.name}`", "", row.title[0].upper() + row.title[1:] + "."]
         if row.scipy:
             lines.append(f"scipy's name `{row.scipy}` stands for it.")
+        if row.inner:
+            lines.append(f"The inner solver is `{row.inner}`, for many variables `{row.inner_large}`.")
         if row.second_order:
             lines.append("Needs the Hessian of the Lagrangian: where Hessians are not given, differences of gradients.")
         elif row.hessian:

@@ -71,18 +71,11 @@ CONSTRAINED_COMMON = {
     "gtol": 1e-7, "ctol": 1e-8, "ftol": -1.0, "xrtol": 0.0, "xtol": 0.0, "f_lower": -1e20, "maxfev": 2**62,
 }  # fmt: skip
 
-_INNER: dict[str, Any] = {"inner": "bfgs", "inner_large": "lbfgs"}
 _PENALTY: dict[str, Any] = {"inner_maxiter": 1000, "penalty": 0.0, "penalty_growth": 10.0}
 
 CONSTRAINED = {
     row.name: row
     for row in (
-        ConstrainedMethod("lagrange-newton", "Newton on the Lagrange system, for equalities", "lagrange-newton",
-                          lambda n, m: n * n + (n + m) * (n + m + 6), defaults={"maxls": 40},
-                          equalities_only=True, second_order=True),
-        ConstrainedMethod("projected-gradient", "spectral projected gradient: bounds, one linear constraint, a ball",
-                          "projected-gradient", lambda n, m: 3 * n + 10, defaults={"maxls": 40}, maxiter=10000,
-                          linear_sets=True, hessian=False),
         ConstrainedMethod("sqp", "sequential quadratic programming", "sqp",
                           lambda n, m: 6 * n * n + 25 * n + 14 * m + 8, defaults={"maxls": 40}, maxiter=500,
                           scipy="SLSQP"),
@@ -90,9 +83,15 @@ CONSTRAINED = {
                           lambda n, m: 5 * n + 15 * m + 6 * (n + m) + n * n + (n + m) ** 2 + 128, maxiter=500,
                           scipy="trust-constr"),
         ConstrainedMethod("augmented-lagrangian", "augmented Lagrangian function, bounds by the inner solver",
-                          "augmented-lagrangian", a.own_words, defaults=_PENALTY, **_INNER),
+                          "augmented-lagrangian", a.own_words, defaults=_PENALTY, inner="bfgs", inner_large="lbfgs"),
         ConstrainedMethod("quadratic-penalty", "quadratic penalty, for comparison", "quadratic-penalty", a.own_words,
-                          defaults=_PENALTY, hessian=False, **_INNER),
+                          defaults=_PENALTY, hessian=False, inner="bfgs", inner_large="lbfgs"),
+        ConstrainedMethod("lagrange-newton", "Newton on the Lagrange system, for equalities", "lagrange-newton",
+                          lambda n, m: n * n + (n + m) * (n + m + 6), defaults={"maxls": 40},
+                          equalities_only=True, second_order=True),
+        ConstrainedMethod("projected-gradient", "spectral projected gradient: bounds, one linear constraint, a ball",
+                          "projected-gradient", lambda n, m: 3 * n + 10, defaults={"maxls": 40}, maxiter=10000,
+                          linear_sets=True, hessian=False),
     )
 }  # fmt: skip
 

@@ -457,3 +457,9 @@ def test_formulas_and_their_texts_agree(text):
     f, g = compiled(formula, values)
     assert f == pytest.approx(formula(*values), rel=1e-12, abs=1e-12)
     assert np.allclose(g, differences(lambda u: formula(*u), values), rtol=1e-5, atol=1e-6 * max(1.0, abs(f)))
+
+
+def test_each_compiled_function_has_a_name_of_its_own():
+    # Numba names machine code after the function: what another process kept under the same name was taken for it
+    functions = [getattr(problems.get(name), part) for name in ("hs6", "hs7") for part in ("fun", "grad", "con")]
+    assert len({function.py_func.__name__ for function in functions}) == len(functions)

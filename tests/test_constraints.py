@@ -168,10 +168,9 @@ class TestCallables:
     @pytest.mark.parametrize("of", [PYTHON, JITTED], ids=["python", "jitted"])
     @pytest.mark.parametrize("scheme", ["2-point", "3-point", "cs"])
     def test_jacobians_by_differences(self, of, scheme):
-        if scheme == "cs" and of is JITTED:
-            of = {**JITTED, "con": njit(con)}
         check(solve(of, con_jac=scheme), 1e-5)
-        check(solve(of, jac=scheme), 1e-5)
+        if not (scheme == "cs" and of is JITTED):  # seconds of compiling, for what other tests see
+            check(solve(of, jac=scheme), 1e-5)
 
     def test_hessians_by_differences(self):
         # of the constraints, whose Jacobian is exact; not of those made of differences themselves

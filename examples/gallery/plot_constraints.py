@@ -3,8 +3,9 @@ Constraints: three roads to one point
 =====================================
 
 Where a constraint holds the minimum, the gradient of the objective and that of the constraint are parallel: grad f =
-lambda grad g. Sequential quadratic programming goes there along the curved boundary, an interior point method from
-inside, the augmented Lagrangian from outside.
+lambda grad g. Sequential quadratic programming models f and the constraint in each step; an interior point method keeps
+away from the limit until the end (its slack variable does: x itself may be outside on the way); each step of the
+augmented Lagrangian is a whole unconstrained run.
 """
 
 import numpy as np

@@ -67,23 +67,27 @@ class ConstrainedFunctions:
         return self._made[key]
 
     def _compile(self, source):
-        path = _keep(source) if self._jitted else None
+        # A name of its own: Numba names machine code after the function, and code that was kept by another process
+        # under the same name would be taken for this one.
+        name = f"function_{hashlib.sha256(source.encode()).hexdigest()[:24]}"
+        source = source.replace("def function(", f"def {name}(", 1)
+        path = _keep(name, source) if self._jitted else None
         # the name of a module that has np too: Numba imports it to load what it kept
         scope = {"np": np, "__name__": __name__}
         exec(compile(source, str(path or "<numopt.problems>"), "exec"), scope)
         if not self._jitted:
-            return _quiet(scope["function"])
+            return _quiet(scope[name])
         from numba import njit
 
-        return njit(error_model="numpy", cache=path is not None)(scope["function"])
+        return njit(error_model="numpy", cache=path is not None)(scope[name])
 
 
-def _keep(source):
-    """A file with this text, named after it, beside which Numba keeps the compiled function; None: nowhere to write."""
+def _keep(name, source):
+    """A file with this text, of this name, beside which Numba keeps the compiled function; None: nowhere to write."""
     folder = cache_folder()
     if folder is None:
         return None
-    path = folder / "problems" / f"{hashlib.sha256(source.encode()).hexdigest()[:24]}.py"
+    path = folder / "problems" / f"{name}.py"
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
