@@ -71,7 +71,8 @@ CONSTRAINED_COMMON = {
     "gtol": 1e-7, "ctol": 1e-8, "ftol": -1.0, "xrtol": 0.0, "xtol": 0.0, "f_lower": -1e20, "maxfev": 2**62,
 }  # fmt: skip
 
-_PENALTY: dict[str, Any] = {"inner_maxiter": 1000, "penalty": 0.0, "penalty_growth": 10.0}
+# a run of runs has no end of its own where each takes all of its iterations
+_PENALTY: dict[str, Any] = {"inner_maxiter": 1000, "penalty": 0.0, "penalty_growth": 10.0, "maxfev": 50000}
 
 CONSTRAINED = {
     row.name: row

@@ -20,8 +20,7 @@ multipliers are the next ones.  Around it:
   falls enough, v being the violations and Delta the decrease of the linear model.  mu_i is at least the size of the
   multiplier, and comes down to it by halves (Powell 1978).
 * Where the full step fails for the curvature of the constraints alone, a second-order correction is tried (section
-  15.6):
-  it keeps steps near the solution from being cut (Maratos's effect).
+  15.6): it keeps steps near the solution from being cut (Maratos's effect).
 * Where (1) has no solution, or only one with multipliers that explode, its rows are elastic: nu times the sum of
   their violations is added, with a nu that lets the violation fall by a fair share of what it can (Byrd, Nocedal &
   Waltz 2008).
