@@ -323,11 +323,7 @@ class TestBadInput:
                 bounds=[(0, 1)] * 2)  # fmt: skip
         refused(ValueError, "'projected-gradient' takes bounds, bounds and one linear", ABOVE,
                 method="projected-gradient")  # fmt: skip
-<<<<<<< HEAD
         with pytest.warns(numopt.OptimizeWarning, match=r"'ctol' for method 'bfgs' .* one of 'sqp'"):
-=======
-        with pytest.warns(numopt.OptimizeWarning, match=r"'ctol' for method 'bfgs' .* one of 'sqp"):
->>>>>>> h8-r3
             minimize(bowl, [0.0, 0.0], method="bfgs", options={"ctol": 1.0})
         with pytest.raises(ValueError, match=r"'sqp' is one for problems with constraints; numopt\.minimize takes it"):
             numopt.minimize_batch(JITTED["fun"], [START], method="sqp")
