@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 import numpy as np
-from numba import carray, njit, types
+from numba import carray, types
 
 from numopt.callbacks.arguments import HEAD, loader
 from numopt.callbacks.jitted import (
@@ -19,6 +19,7 @@ from numopt.callbacks.jitted import (
     _export,
     _flag,
 )
+from numopt.callbacks.jitted_residuals import complex_jacobian, jacobian, residuals
 from numopt.kernels.oracle import goes_on, void_pointer
 
 _real = types.float64
@@ -32,31 +33,17 @@ def values(fun, arg_types):
     """The adapter of the values."""
     load, call = loader(arg_types), _call(fun)
     returned = _compiled_type(fun, "fun", arg_types)
-    if isinstance(returned, _NUMBERS):
-
-        def adapter(xp, cp, n, m, data):
-            x = carray(void_pointer(xp), (n,), _real)
-            ok, c = call((x.copy(), *load(data)))
-            if not ok:
-                return _flag(data, FUN, RAISED, x, x)
-            if m != 1:
-                return _flag(data, FUN, WRONG_SHAPE, x, x)
-            carray(void_pointer(cp), (1,), _real)[0] = float(c)
-            return 0.0
-
-        return _export(adapter, 5)
-    _check_array(returned, 1, "fun")
+    if not isinstance(returned, _NUMBERS):
+        return residuals(fun, arg_types)
 
     def adapter(xp, cp, n, m, data):
         x = carray(void_pointer(xp), (n,), _real)
         ok, c = call((x.copy(), *load(data)))
         if not ok:
             return _flag(data, FUN, RAISED, x, x)
-        if c.size != m:
+        if m != 1:
             return _flag(data, FUN, WRONG_SHAPE, x, x)
-        out = carray(void_pointer(cp), (m,), _real)
-        for i in range(m):
-            out[i] = c[i]
+        carray(void_pointer(cp), (1,), _real)[0] = float(c)
         return 0.0
 
     return _export(adapter, 5)
@@ -67,54 +54,23 @@ def slopes(jac, arg_types):
     """The adapter of the Jacobian: m x n, or a vector where there is one row or one variable."""
     load, call = loader(arg_types), _call(jac)
     returned = _compiled_type(jac, "jac", arg_types)
-    if isinstance(returned, types.Array) and returned.ndim == 1:
-        _check_array(returned, 1, "jac")
-
-        def adapter(xp, jp, n, m, data):
-            x = carray(void_pointer(xp), (n,), _real)
-            ok, J = call((x.copy(), *load(data)))
-            if not ok:
-                return _flag(data, JAC, RAISED, x, x)
-            if (m != 1 and n != 1) or J.size != m * n:
-                return _flag(data, JAC, WRONG_SHAPE, x, x)
-            out = carray(void_pointer(jp), (m * n,), _real)
-            for i in range(m * n):
-                out[i] = J[i]
-            return 0.0
-
-        return _export(adapter, 5)
-    _check_array(returned, 2, "jac")
+    if not (isinstance(returned, types.Array) and returned.ndim == 1):
+        return jacobian(jac, arg_types)
+    _check_array(returned, 1, "jac")
 
     def adapter(xp, jp, n, m, data):
         x = carray(void_pointer(xp), (n,), _real)
         ok, J = call((x.copy(), *load(data)))
         if not ok:
             return _flag(data, JAC, RAISED, x, x)
-        if J.shape != (m, n):
+        if (m != 1 and n != 1) or J.size != m * n:
             return _flag(data, JAC, WRONG_SHAPE, x, x)
-        out = carray(void_pointer(jp), (m, n), _real)
-        for i in range(m):
-            for j in range(n):
-                out[i, j] = J[i, j]
+        out = carray(void_pointer(jp), (m * n,), _real)
+        for i in range(m * n):
+            out[i] = J[i]
         return 0.0
 
     return _export(adapter, 5)
-
-
-@njit
-def _imaginary_number(c, h, out, j):
-    """Column j of the Jacobian; whether there are as many rows."""
-    out[0, j] = c.imag / h
-    return len(out) == 1
-
-
-@njit
-def _imaginary_parts(c, h, out, j):
-    if c.size != len(out):
-        return False
-    for i in range(c.size):
-        out[i, j] = c[i].imag / h
-    return True
 
 
 @lru_cache(maxsize=512)
@@ -122,13 +78,8 @@ def complex_slopes(fun, arg_types):
     """The Jacobian by the complex step."""
     load, call = loader(arg_types), _call(fun)
     returned = _compiled_type(fun, "fun with jac='cs' (complex x)", arg_types, _Z)
-    single = isinstance(returned, types.Complex)
-    if not single and not (
-        isinstance(returned, types.Array) and isinstance(returned.dtype, types.Complex) and returned.ndim == 1
-    ):
-        raise TypeError(f"jac='cs' needs a fun that returns complex numbers for complex x; it returns {returned}")
-
-    parts = _imaginary_number if single else _imaginary_parts
+    if not isinstance(returned, types.Complex):
+        return complex_jacobian(fun, arg_types)
 
     def adapter(xp, jp, n, m, data):
         x = carray(void_pointer(xp), (n,), _real)
@@ -144,8 +95,9 @@ def complex_slopes(fun, arg_types):
             ok, c = call((z, *args))
             if not ok:
                 return _flag(data, COMPLEX_STEP, RAISED, x, x)
-            if not parts(c, h, out, j):
+            if m != 1:
                 return _flag(data, FUN, WRONG_SHAPE, x, x)
+            out[0, j] = c.imag / h
             z[j] = x[j]
         return 0.0
 

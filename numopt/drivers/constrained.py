@@ -179,8 +179,8 @@ def _move(R):
 def _search_ended(R, task, restart):
     """The status after a step that asks to begin afresh, or that found no point."""
     c, p = R.c, R.p
-    if task == UNBOUNDED_BELOW:
-        return _UNBOUNDED if p[VIOLATION] <= p[CTOL] else _INFEASIBLE
+    if task == UNBOUNDED_BELOW and p[VIOLATION] <= p[CTOL]:
+        return _UNBOUNDED
     if task == POINT_INFEASIBLE and p[VIOLATION] > p[CTOL]:
         return _INFEASIBLE
     if restart:
